@@ -1,0 +1,1 @@
+"""Who may charge and who may sign in: passwords, tags, keys."""

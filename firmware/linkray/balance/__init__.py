@@ -1,0 +1,1 @@
+"""The balancer: facts in, a plan with reasons out."""

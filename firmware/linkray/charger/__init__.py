@@ -1,0 +1,1 @@
+"""The chargers: one link each, its session, its measured currents, its profiles."""

@@ -1,0 +1,1 @@
+"""The hardware as a handful of small protocols with two backends, chosen by a board file."""

@@ -1,0 +1,33 @@
+"""Wall time from Trio time: the only UTC in the house."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import trio
+
+
+class WallClock:
+    """Wall time for people and records; never used to decide. `now` is Trio's monotonic time."""
+
+    def __init__(self, read: Callable[[], datetime] | None = None) -> None:
+        self._read = read
+
+    @classmethod
+    def fixed(cls, start: datetime) -> WallClock:
+        """A wall clock that runs with Trio's (virtual) clock from `start` on."""
+        zero = trio.current_time()
+        return cls(lambda: start + timedelta(seconds=trio.current_time() - zero))
+
+    def utc(self) -> datetime:
+        return self._read() if self._read else datetime.now(UTC)
+
+    def stamp(self) -> str:
+        """ISO 8601 with milliseconds and `Z`, as decided.md asks."""
+        return stamp(self.utc())
+
+
+def stamp(at: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""The site meter: its file, its readings, its health."""

@@ -1,0 +1,1 @@
+"""Modbus, sans-I/O: frames on the wire and few requests. Knows no meter."""

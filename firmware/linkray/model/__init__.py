@@ -1,0 +1,1 @@
+"""The words everyone speaks: frozen structs that check themselves. Knows no room and no clock."""

@@ -1,0 +1,212 @@
+"""What a person or a program may ask of control, and the least level for each: the one table.
+
+Levels: 0 nobody (a key with scope read is 1, write is 2), 1 EV, 2 Installer, 3 Assembler
+(access.md; web.md, Pages). LOCAL is the command line: who can write the state folder is on site
+(trust.md 4, rule 8).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from linkray.model.settings import Settings
+
+EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
+
+
+class Ask(msgspec.Struct, frozen=True, tag_field="ask"):
+    """A wish with a deadline and one answer; the level of the asker comes beside it."""
+
+
+class ReadSnapshot(Ask, frozen=True, tag=True):
+    """The newest snapshot, as `views.Snapshot`."""
+
+
+class StartCharging(Ask, frozen=True, tag=True):
+    """RemoteStartTransaction with `LINKRAY` or a typed tag."""
+
+    charger: str
+    connector: int
+    tag: str = "LINKRAY"
+
+
+class StopCharging(Ask, frozen=True, tag=True):
+    """RemoteStopTransaction of what runs on the connector."""
+
+    charger: str
+    connector: int
+
+
+class SetPriority(Ask, frozen=True, tag=True):
+    """High priority, or back to normal ("Balanced")."""
+
+    chargers: tuple[str, ...]
+    priority: Literal["normal", "high"]
+
+
+class DeleteCharger(Ask, frozen=True, tag=True):
+    """Forget chargers: licence and reserve are freed; one that dials again is new."""
+
+    chargers: tuple[str, ...]
+
+
+class ReadSettings(Ask, frozen=True, tag=True):
+    """The settings in force, as `{"revision": n, "settings": {…}}`."""
+
+
+class PatchSettings(Ask, frozen=True, tag=True):
+    """A JSON merge patch (RFC 7396) on the settings; arrays are replaced whole.
+
+    `revision`: the one that was edited; another in force answers `conflict`. None: whatever is.
+    """
+
+    patch: msgspec.Raw
+    revision: int | None = None
+
+
+class ImportSettings(Ask, frozen=True, tag=True):
+    """Replace the settings by a file's, all or nothing; `check_only` changes nothing."""
+
+    settings: msgspec.Raw
+    check_only: bool = False
+
+
+class SetEmergencyStop(Ask, frozen=True, tag=True):
+    """Stop everything and refuse new sessions, latched; or allow charging again."""
+
+    on: bool
+
+
+class Identify(Ask, frozen=True, tag=True):
+    """Red and green in turn for 30 s, so that a person finds the box."""
+
+
+class PressButton(Ask, frozen=True, tag=True):
+    """The simulated board's reset button, held for `hold_s`."""
+
+    hold_s: float
+
+
+class FactoryReset(Ask, frozen=True, tag=True):
+    """Back to factory; `confirm` must be the site's name (or the serial where it has none)."""
+
+    confirm: str
+
+
+class ReadAccounts(Ask, frozen=True, tag=True):
+    """Accounts with their hashes, for the process that signs people in."""
+
+
+class SetPassword(Ask, frozen=True, tag=True):
+    """A new password's Argon2id hash for `EV`, `Installer` or `Assembler`."""
+
+    account: Literal["EV", "Installer", "Assembler"]
+    hash: str
+
+
+class ReadKeys(Ask, frozen=True, tag=True):
+    """API keys with their hashes and expiry, for the process that checks them."""
+
+
+class AddKey(Ask, frozen=True, tag=True):
+    """A new API key's SHA-256 (hex), scope and expiry (UTC)."""
+
+    digest: str
+    scope: Literal["read", "write"]
+    expires: str
+    name: str = ""
+
+
+class ReadLog(Ask, frozen=True, tag=True):
+    """The newest lines of the LinkRay log."""
+
+    lines: int = 200
+
+
+AnyAsk = (
+    ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
+    | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
+    | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog
+)  # fmt: skip
+
+LEAST_LEVEL: dict[type[Ask], int] = {
+    ReadSnapshot: EV,
+    StartCharging: EV,
+    StopCharging: EV,
+    SetPriority: INSTALLER,
+    DeleteCharger: INSTALLER,
+    ReadSettings: INSTALLER,
+    PatchSettings: INSTALLER,  # and each field's own level, model/settings.py
+    ImportSettings: INSTALLER,
+    SetEmergencyStop: EV,  # whoever sees danger may stop; allowing again is checked at the desk
+    Identify: INSTALLER,
+    PressButton: LOCAL,
+    FactoryReset: ASSEMBLER,
+    ReadAccounts: LOCAL,  # faces' own errand, never a person's
+    SetPassword: EV,  # one's own; another's at the desk's word
+    ReadKeys: LOCAL,
+    AddKey: ASSEMBLER,
+    ReadLog: INSTALLER,
+}
+
+
+class Who(msgspec.Struct, frozen=True):
+    """The asker: account or key, level, and where from; what the audit line says."""
+
+    name: str
+    level: int
+    source: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The one answer. `code`: ok, refused, forbidden, invalid, conflict, unknown, timeout, failed."""
+
+    ok: bool
+    code: str = "ok"
+    text: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """An ask on the desk's socket."""
+
+    id: int
+    who: Who
+    within_s: float
+    ask: AnyAsk
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What comes back on the desk's socket: an answer to `id`, or (id 0) a pushed snapshot."""
+
+    id: int
+    answer: Answer
+
+
+class SettingsInForce(msgspec.Struct, frozen=True):
+    """What `ReadSettings` answers."""
+
+    revision: int
+    settings: Settings
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A person's account. An empty hash is closed; `first` is the printed password's hash."""
+
+    name: str
+    level: int
+    hash: str = ""
+    first: bool = False
+    changed: str = ""  # UTC; every session older than this has ended
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An API key as kept: never the key itself."""
+
+    digest: str
+    scope: str
+    expires: str
+    name: str = ""
+    made: str = ""

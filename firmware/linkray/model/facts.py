@@ -1,0 +1,149 @@
+"""What has happened: frozen facts, tagged, so that a recorded day replays.
+
+Times called `at` are monotonic seconds of this process (Trio's clock); `utc` is for people. Currents
+are on the phases of the site.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from linkray.model.settings import Settings
+from linkray.model.units import Phases
+
+Status = Literal[
+    "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Reserved",
+    "Unavailable", "Faulted",
+]  # fmt: skip  # OCPP 1.6, ChargePointStatus
+Source = Literal["phases", "total", "power", "energy", "assumed"]  # the ladder of chargers.md
+
+
+class Fact(msgspec.Struct, frozen=True, tag_field="fact"):
+    """Something that has happened; flows to the balancer's inbox."""
+
+
+class MeterRead(Fact, frozen=True, tag=True):
+    """A good reading of the site meter (metering.md, Reading). Export is negative."""
+
+    current_ma: Phases
+    voltage_mv: tuple[int | None, int | None, int | None]
+    at: float
+
+
+class MeterLost(Fact, frozen=True, tag=True):
+    """The meter is failed: its last good reading is older than 5 s, or there never was one."""
+
+    at: float
+
+
+class MeterBack(Fact, frozen=True, tag=True):
+    """The meter is healthy again after 5 good polls in a row."""
+
+    at: float
+
+
+class ChargerKnown(Fact, frozen=True, tag=True):
+    """A charger's connectors (1…n), from the store at start or from the charger itself."""
+
+    charger: str
+    connectors: tuple[int, ...]
+
+
+class LinkUp(Fact, frozen=True, tag=True):
+    """A charger's link stands: its limits are unknown until it has answered for them."""
+
+    charger: str
+    at: float
+
+
+class LinkLost(Fact, frozen=True, tag=True):
+    """A charger's link is gone; what it may draw is not."""
+
+    charger: str
+    at: float
+
+
+class Booted(Fact, frozen=True, tag=True):
+    """A BootNotification on a standing link: its limits may be forgotten (trust.md C16)."""
+
+    charger: str
+    at: float
+
+
+class StatusSeen(Fact, frozen=True, tag=True):
+    """A connector's status, fresh from the charger."""
+
+    charger: str
+    connector: int
+    status: Status
+    at: float
+
+
+class SessionBegan(Fact, frozen=True, tag=True):
+    """A transaction runs on this connector (also: found running in the store after a restart)."""
+
+    charger: str
+    connector: int
+    transaction_id: int
+    tag: str
+    at: float
+    order: float = 0.0  # UTC seconds of its start: the order of FIFO, also across a restart
+    vip: bool = False
+
+
+class SessionEnded(Fact, frozen=True, tag=True):
+    """The transaction on this connector has ended."""
+
+    charger: str
+    connector: int
+    transaction_id: int
+    at: float
+
+
+class Drawn(Fact, frozen=True, tag=True):
+    """What a connector draws, by the ladder of chargers.md. `phases_known`: it said so by phase."""
+
+    charger: str
+    connector: int
+    current_ma: Phases
+    source: Source
+    at: float
+    energy_wh: int | None = None
+
+
+class OfferAnswered(Fact, frozen=True, tag=True):
+    """What became of an offer on the wire.
+
+    `accepted`: the charger has taken it; `rejected`: it refused this value in every form it knows;
+    `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force.
+    `leased`: the profile that was accepted falls back by itself (the dead-man's second period).
+    """
+
+    charger: str
+    connector: int
+    offer_id: int
+    outcome: Literal["accepted", "rejected", "unknown"]
+    at: float
+    leased: bool = False
+
+
+class SettingsChanged(Fact, frozen=True, tag=True):
+    """The settings are now these, whole."""
+
+    settings: Settings
+
+
+class EmergencyStopped(Fact, frozen=True, tag=True):
+    """The emergency stop was set or cleared; latched in the store before this is told."""
+
+    on: bool
+    by: str
+    at: float
+
+
+AnyFact = (
+    MeterRead | MeterLost | MeterBack | ChargerKnown | LinkUp | LinkLost | Booted | StatusSeen
+    | SessionBegan | SessionEnded | Drawn | OfferAnswered | SettingsChanged | EmergencyStopped
+)  # fmt: skip

@@ -1,0 +1,79 @@
+"""What was decided: an offer with its reason for every connector (balancing.md; web.md, Explainable)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from linkray.model.units import ZERO, Phases
+
+Code = Literal[
+    "charger_max", "charger_min", "unit_rounding", "no_car", "car_not_asking", "car_draws_less",
+    "not_authorised", "tag_rejected", "payment_pending", "schedule", "csms_profile", "fair_share",
+    "spare_redistributed", "fifo_queue", "lower_priority", "group_limit", "site_limit",
+    "building_load", "raise_hold", "meter_lost_half", "degraded_limit", "unreachable_reserved",
+    "charger_fault", "charger_updating", "licence", "emergency_stop", "supply_limit", "imbalance",
+    "turn", "wait_for_cut", "fail_safe", "not_adopted", "site_overloaded", "engineering_ceiling",
+]  # fmt: skip  # the 34 of web.md, Explainable balancing
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The cause that binds an offer, with its parameters; a sentence is made of it by each reader."""
+
+    code: Code
+    phase: str | None = None  # "L1" … "L3"
+    group: str | None = None
+    charger: str | None = None
+    connector: int | None = None
+    place: int | None = None  # in a queue, from 1
+    seconds: int | None = None  # until it may change
+    ma: int | None = None  # by how much, where the code speaks of an amount
+    by: str | None = None
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """One upper bound of a connector: the smallest of them equals the offer."""
+
+    code: Code
+    ma: Phases
+    binding: bool
+    phase: str | None = None
+    group: str | None = None
+    charger: str | None = None
+    connector: int | None = None
+    place: int | None = None
+    seconds: int | None = None
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What one connector may draw, and why. A plan has one for every known connector."""
+
+    charger: str
+    connector: int
+    offer_ma: Phases  # on the phases of the site
+    drawn_ma: Phases | None
+    reason: Reason
+    ceilings: tuple[Ceiling, ...]
+    id: int = 0  # grows with every new value for this connector; `OfferAnswered` names it
+    limit_ma: int = 0  # what the charger is told, per phase
+    limit_w: int | None = None  # what it is told instead, in total, where its unit is W
+    session: bool = False  # for a running transaction (TxProfile), else the start-up default
+    urgent: bool = False  # lower than what may be in force: overtakes every waiting call
+    stop: bool = False  # the transaction must end: RemoteStopTransaction
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One decision of the balancer for the whole site."""
+
+    seq: int = 0
+    at: float = 0.0  # monotonic seconds
+    budget_ma: Phases = ZERO
+    building_ma: Phases | None = None  # None: no healthy meter
+    reserved_ma: Phases = ZERO
+    offers: tuple[Offer, ...] = ()
+    limit_ma: Phases = ZERO  # the site limit in force (the degraded one where it rules)
+    degraded: bool = False
+
+
+NO_PLAN = Plan()

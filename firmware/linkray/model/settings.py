@@ -1,0 +1,352 @@
+"""All that a person can set, as one tree: limits, units, help and least level on every field.
+
+From this tree come validation, defaults, the API's schema, the form's limits and help, and who may
+change what. Changing it is a whole new tree or nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from linkray.model.units import Connection, Phases
+
+VERSION = 1  # of the settings file; a higher one is refused by name
+GROUPS_MAX = 200
+CHARGERS_MAX = 1000
+AMPS_MA_MAX = 6_300_000  # 6,300 A: the largest building feed we ever heard of
+IDENTITY = r"^[A-Za-z0-9*_=:+|@.\- ]{1,48}$"  # chargers.md, Connecting
+NAME = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _meta(
+    text: str,
+    *,
+    level: int = 2,
+    unit: str = "",
+    ge: int | None = None,
+    le: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+) -> Meta:
+    """Help, unit and least level of a field, where every form and the API find them."""
+    extra: dict[str, object] = {"x-level": level}
+    if unit:
+        extra["x-unit"] = unit
+    if pattern is not None or max_length is not None:
+        return Meta(
+            description=text, pattern=pattern, max_length=max_length, extra_json_schema=extra
+        )
+    return Meta(description=text, ge=ge, le=le, extra_json_schema=extra)
+
+
+Milliamps = Annotated[int, Meta(ge=0, le=AMPS_MA_MAX)]
+Identity = Annotated[str, Meta(pattern=IDENTITY)]
+MeterFileValue = str | int | float | bool
+
+
+class SettingsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A branch of the tree: unknown names are refused, with their path."""
+
+
+class LimitPhases(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Amps for each phase, checked; `phases()` is the amount to reckon with."""
+
+    l1: Milliamps
+    l2: Milliamps
+    l3: Milliamps
+
+    def phases(self) -> Phases:
+        return Phases(self.l1, self.l2, self.l3)
+
+
+class MeterSettings(SettingsPart, frozen=True):
+    """The site meter (metering.md; manual, 10 and 27)."""
+
+    enabled: Annotated[bool, _meta("Use an external meter to see what the building draws")] = False
+    location: Annotated[
+        Literal["grid", "building"],
+        _meta("What the meter sees: grid is building and chargers, building is the building alone"),
+    ] = "grid"
+    on_failure: Annotated[
+        Literal["limits", "half"],
+        _meta("When the meter fails: the degraded limits, or half of what was drawn"),
+    ] = "limits"
+    degraded_ma: Annotated[
+        LimitPhases, _meta("Amps per phase while the meter is not working; 0 stops", unit="mA")
+    ] = LimitPhases(0, 0, 0)
+    fast: Annotated[bool, _meta("Read back to back, up to ten times a second")] = False
+    file: Annotated[
+        dict[str, MeterFileValue] | None, _meta("The meter's description, a .meter file")
+    ] = None
+
+
+class Site(SettingsPart, frozen=True):
+    """The site (manual, Set the site power usage; balancing.md, The site)."""
+
+    name: Annotated[str, _meta("Name of the site", max_length=50, pattern=NAME)] = ""
+    voltage_mv: Annotated[
+        int, _meta("Voltage from phase to neutral", unit="mV", ge=90_000, le=260_000)
+    ] = 230_000
+    limit_ma: Annotated[
+        LimitPhases, _meta("Amps the site may use on L1, L2 and L3", unit="mA")
+    ] = LimitPhases(100_000, 100_000, 100_000)
+    measurand_interval_s: Annotated[
+        int, _meta("Seconds between the meter values of a charger", unit="s", ge=5, le=900)
+    ] = 10
+    fifo: Annotated[bool, _meta("First come, first served: full power in order of start")] = False
+    meter: MeterSettings = MeterSettings()
+    split_mode: Annotated[
+        Literal["off", "240", "208"],
+        _meta("Split mode: off, 240 V dual phase, or 208 V line to line"),
+    ] = "off"
+    use_solar_surplus: Annotated[
+        bool, _meta("Let chargers use what the building exports, phase by phase")
+    ] = False
+    reduction_threshold_ma: Annotated[
+        int,
+        _meta("How much less than offered a car must use to be offered less", unit="mA",
+              ge=500, le=32_000),
+    ] = 2_000  # fmt: skip
+    margin_ma: Annotated[
+        int, _meta("Kept free on every phase under a meter", unit="mA", ge=0, le=100_000)
+    ] = 0
+    dead_man_s: Annotated[
+        int,
+        _meta("A charger that has lost LinkRay steps down after this time", unit="s",
+              ge=60, le=86_400),
+    ] = 180  # fmt: skip
+    new_chargers: Annotated[
+        Literal["add", "ask"], _meta("A charger never seen before: add at once, or ask first")
+    ] = "add"
+    time_zone: Annotated[str, _meta("Time zone of the site", max_length=64)] = "UTC"
+
+
+class Group(SettingsPart, frozen=True):
+    """Chargers behind one cable or fuse (manual, Configure chargers as a group)."""
+
+    name: Annotated[str, _meta("Name of the group", max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    limit_ma: Annotated[
+        int, _meta("Amps on every phase that the group feeds", unit="mA", ge=0, le=AMPS_MA_MAX)
+    ]
+    parent: Annotated[str | None, _meta("The group that feeds this one; none: the site")] = None
+
+
+class Charger(SettingsPart, frozen=True):
+    """What is kept for a charger (chargers.md). Amps per phase, watts in total."""
+
+    id: Annotated[str, _meta("Identity: the last part of the address it dials", pattern=IDENTITY)]
+    name: Annotated[str, _meta("Friendly name", max_length=50, pattern=NAME)] = ""
+    phases: Annotated[Literal[1, 2, 3], _meta("1 or 3; in split mode 2 legs")] = 1
+    connection: Annotated[
+        Connection, _meta("The phases of the site that its own phases are wired to")
+    ] = "L1"
+    max_ma: (
+        Annotated[int, _meta("Most it may draw per phase", unit="mA", ge=1_000, le=1_000_000)] | UnsetType
+    ) = UNSET
+    max_w: (
+        Annotated[int, _meta("Most it may draw in all", unit="W", ge=1_000, le=2_000_000)] | UnsetType
+    ) = UNSET
+    min_ma: (
+        Annotated[int, _meta("Least it charges with, per phase", unit="mA", ge=0, le=1_000_000)] | UnsetType
+    ) = UNSET
+    min_w: (
+        Annotated[int, _meta("Least it charges with, in all", unit="W", ge=0, le=2_000_000)] | UnsetType
+    ) = UNSET
+    unit: Annotated[Literal["A", "W"], _meta("Charge rate unit of its profiles")] = "A"
+    start_with_zero: Annotated[
+        bool, _meta("Start new transactions with zero power, until LinkRay offers")
+    ] = True
+    supply_limit_ma: (
+        Annotated[int, _meta("Amps per phase that its connectors share", unit="mA", ge=1_000, le=AMPS_MA_MAX)]
+        | None
+    ) = None
+    fallback_ma: (
+        Annotated[
+            int,
+            _meta("Amps per phase it may draw on its own when it has lost LinkRay", unit="mA",
+                  ge=0, le=1_000_000),
+        ]
+        | None
+    ) = None  # fmt: skip
+    group: Annotated[str | None, _meta("The group that feeds it; none: the site")] = None
+    priority: Annotated[Literal["normal", "high"], _meta("High is served first")] = "normal"
+
+    def highest_ma(self) -> int:
+        """Its maximum per phase in mA; meaningful where `max_w` is not set (32 A by default)."""
+        return 32_000 if isinstance(self.max_ma, UnsetType) else self.max_ma
+
+    def lowest_ma(self) -> int:
+        """Its minimum per phase in mA: 6 A by default, never below (IEC 61851)."""
+        return 6_000 if isinstance(self.min_ma, UnsetType) else max(6_000, self.min_ma)
+
+    def highest_w(self) -> int | None:
+        return None if isinstance(self.max_w, UnsetType) else self.max_w
+
+    def lowest_w(self) -> int | None:
+        return None if isinstance(self.min_w, UnsetType) else self.min_w
+
+
+class Csms(SettingsPart, frozen=True):
+    """The uplink (csms.md); empty address: stand-alone."""
+
+    url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone",
+                              level=3, max_length=255)] = ""  # fmt: skip
+    prefix: Annotated[str, _meta("Put before the charger's identity", level=3, max_length=48)] = ""
+    allow_without: Annotated[
+        bool, _meta("Allow charging without the CSMS or the internet", level=3)
+    ] = True
+
+
+Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+class Exclusion(SettingsPart, frozen=True):
+    """A time of the week in which no charger charges (balancing.md, Charging schedule)."""
+
+    days: tuple[Day, ...]
+    start: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    end: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Access(SettingsPart, frozen=True):
+    """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not settings."""
+
+    whitelist: Annotated[bool, _meta("Only listed tags may charge")] = False
+
+
+class Settings(SettingsPart, frozen=True):
+    """The whole tree, as the settings file holds it (decided.md, Names)."""
+
+    version: Annotated[int, Meta(ge=1, le=VERSION)] = VERSION
+    site: Site = Site()
+    groups: Annotated[tuple[Group, ...], Meta(max_length=GROUPS_MAX)] = ()
+    chargers: Annotated[tuple[Charger, ...], Meta(max_length=CHARGERS_MAX)] = ()
+    csms: Csms = Csms()
+    schedule: Annotated[tuple[Exclusion, ...], Meta(max_length=200)] = ()
+    access: Access = Access()
+
+    def charger(self, charger_id: str) -> Charger | None:
+        return next((c for c in self.chargers if c.id == charger_id), None)
+
+    def group(self, name: str) -> Group | None:
+        return next((g for g in self.groups if g.name == name), None)
+
+
+class BadSettings(ValueError):
+    """A tree that cannot be: the message names the path, what was expected and what came."""
+
+
+def read_settings(raw: bytes | str) -> Settings:
+    """A settings file or API body, checked whole; raises `BadSettings`."""
+    try:
+        settings = msgspec.json.decode(raw, type=Settings)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise BadSettings(str(error)) from None
+    check_settings(settings)
+    return settings
+
+
+def check_settings(settings: Settings) -> None:
+    """What one field alone cannot say; raises `BadSettings` naming the first that is wrong."""
+    names = [g.name for g in settings.groups]
+    if len(set(names)) < len(names):
+        raise BadSettings(f"groups: the name {_doubled(names)!r} is given twice - at $.groups")
+    ids = [c.id for c in settings.chargers]
+    if len(set(ids)) < len(ids):
+        raise BadSettings(f"chargers: the id {_doubled(ids)!r} is given twice - at $.chargers")
+    parents = {g.name: g.parent for g in settings.groups}
+    for place, group in enumerate(settings.groups):
+        _check_group(group, parents, f"$.groups[{place}]")
+    for place, charger in enumerate(settings.chargers):
+        _check_charger(charger, settings, f"$.chargers[{place}]")
+
+
+def _doubled(names: list[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
+
+
+def _check_group(group: Group, parents: dict[str, str | None], path: str) -> None:
+    seen = {group.name}
+    parent = group.parent
+    while parent is not None:
+        if parent not in parents:
+            raise BadSettings(f"Expected the name of a group, got {parent!r} - at {path}.parent")
+        if parent in seen:
+            raise BadSettings(f"group {group.name!r} feeds itself - at {path}.parent")
+        seen.add(parent)
+        parent = parents[parent]
+
+
+LEGS = {
+    1: ("L1", "L2", "L3"),
+    2: ("L1-L2", "L2-L3", "L3-L1"),
+    3: ("L1-L2-L3", "L2-L3-L1", "L3-L1-L2", "L1-L3-L2", "L2-L1-L3", "L3-L2-L1"),
+}
+
+
+def _check_charger(charger: Charger, settings: Settings, path: str) -> None:
+    if charger.connection not in LEGS[charger.phases]:
+        raise BadSettings(
+            f"Expected one of {', '.join(LEGS[charger.phases])} with {charger.phases} phase(s), "
+            f"got {charger.connection!r} - at {path}.connection"
+        )
+    split = settings.site.split_mode
+    if charger.phases == 2 and split == "off":
+        raise BadSettings(
+            f"phases {charger.phases} does not go with split mode {split!r} - at {path}.phases"
+        )
+    if split == "240" and charger.connection != "L1-L2":
+        raise BadSettings(f"240 V split mode is L1-L2, got {charger.connection!r} - at "
+                          f"{path}.connection")  # fmt: skip
+    if charger.group is not None and settings.group(charger.group) is None:
+        raise BadSettings(
+            f"Expected the name of a group, got {charger.group!r} - at {path}.group"
+        )
+    highest_w, lowest_w = charger.highest_w(), charger.lowest_w()
+    if charger.lowest_ma() > charger.highest_ma() and highest_w is None:
+        raise BadSettings(
+            f"min {charger.lowest_ma()} mA is above max {charger.highest_ma()} mA - at {path}.min_ma"
+        )
+    if highest_w is not None and lowest_w is not None and lowest_w > highest_w:
+        raise BadSettings(f"min {lowest_w} W is above max {highest_w} W - at {path}.min_w")
+
+
+def least_levels() -> dict[str, int]:
+    """The least level that may change each leaf, by dotted path without list places."""
+    levels: dict[str, int] = {}
+    _walk(Settings, "", levels)
+    return levels
+
+
+def _walk(struct: type[msgspec.Struct], path: str, levels: dict[str, int]) -> None:
+    hints = get_type_hints(struct, include_extras=True)
+    for field in msgspec.structs.fields(struct):
+        name = f"{path}.{field.encode_name}".lstrip(".")
+        level = _level_in(hints[field.name])
+        inner = _struct_in(hints[field.name])
+        if inner is not None and inner is not LimitPhases:
+            _walk(inner, name, levels)
+        else:
+            levels[name] = level
+
+
+def _level_in(hint: object) -> int:
+    """The `x-level` of a hint, itself or inside a union; 2 where none is said."""
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, Meta) and extra.extra_json_schema:
+            return int(str(extra.extra_json_schema.get("x-level", 2)))
+    return max((_level_in(part) for part in getattr(hint, "__args__", ())), default=2)
+
+
+def _struct_in(hint: object) -> type[msgspec.Struct] | None:
+    """The struct that a hint holds, itself or as a list's item."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint
+    for argument in getattr(hint, "__args__", ()):
+        found = _struct_in(argument)
+        if found is not None:
+            return found
+    return None

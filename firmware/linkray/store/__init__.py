@@ -1,0 +1,1 @@
+"""The disk: one writer, numbered migrations; what is committed survives."""
