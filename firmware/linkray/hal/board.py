@@ -1,4 +1,4 @@
-"""The board: small protocols, each fallible, none with set-up in it (board.md; house.md, The board).
+"""The board: small protocols, each fallible, none with set-up in it (board.md).
 
 Every method that touches hardware may raise `OSError`; rooms treat it as the world's fault.
 """
@@ -50,13 +50,23 @@ class Watchdog(Protocol):
 class Identity(Protocol):
     """Who the box is."""
 
-    serial: str
-    mac: str
+    @property
+    def serial(self) -> str: ...
+    @property
+    def mac(self) -> str: ...
+
+
+EXIT_REBOOT = 75  # how the process ends for a reboot on the simulated board; its runner starts anew
 
 
 class System(Protocol):
-    """The machine as a whole."""
+    """The machine as a whole.
 
+    `rebooting` is set when a reboot has been asked for: the process ends in order.
+    """
+
+    @property
+    def rebooting(self) -> trio.Event: ...
     def reboot(self) -> None: ...
     def uptime_s(self) -> float: ...
 
@@ -111,16 +121,35 @@ class Slots(Protocol):
 
 
 class Board(Protocol):
-    """All of it. `simulated` is for showing, never for deciding."""
+    """All of it. `simulated` is for showing, never for deciding.
 
-    name: str
-    simulated: bool
-    leds: Leds
-    button: Button
-    serial: Serial
-    watchdog: Watchdog
-    identity: Identity
-    system: System
-    network: Network
-    modem: Modem
-    slots: Slots
+    `keeps` names what in the state folder is the board's own and outlives a factory reset.
+    `licence` is how many connectors it is shipped with (access.md, Licence).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def keeps(self) -> frozenset[str]: ...
+    @property
+    def licence(self) -> int: ...
+    @property
+    def simulated(self) -> bool: ...
+    @property
+    def leds(self) -> Leds: ...
+    @property
+    def button(self) -> Button: ...
+    @property
+    def serial(self) -> Serial: ...
+    @property
+    def watchdog(self) -> Watchdog: ...
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def system(self) -> System: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def modem(self) -> Modem: ...
+    @property
+    def slots(self) -> Slots: ...

@@ -1,4 +1,4 @@
-"""The one contract of the house: a core decides, `drive` carries out (house.md, The one contract)."""
+"""The one contract of the house: a core decides, `drive` carries it out."""
 
 from __future__ import annotations
 

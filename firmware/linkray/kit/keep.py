@@ -1,4 +1,4 @@
-"""Where our own mistakes are caught: the only file with a broad `except` (house.md, Nurseries 5-8)."""
+"""Where our own mistakes are caught: the only file with a broad `except`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import trio
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # a settings import of 1,000 chargers is 0.4 MB
@@ -45,3 +51,54 @@ class Framed:
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+    async def abort(self) -> None:
+        """Close at once, whatever is under way: for a peer that does not read."""
+        await trio.aclose_forcefully(self._stream)
+
+
+SOCKET_PATH_MAX = 100  # the kernel takes 107 bytes; longer paths go through /proc/self/fd
+BACKLOG = 64
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name for `path` that the kernel takes, however deep its folder lies."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def listen_unix(path: Path) -> trio.SocketListener:
+    """A Unix socket that only our own user may open; one left behind at `path` is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        with _short(path) as name, socket.socket(fileno=os.dup(listener.fileno())) as bound:
+            bound.bind(name)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.listen(BACKLOG)
+    return trio.SocketListener(listener)
+
+
+async def dial_unix(path: Path) -> trio.SocketStream:
+    """Connect to a Unix socket; raises `OSError` where nobody listens."""
+    dialled = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _short(path) as name:
+            await dialled.connect(name)
+    except BaseException:
+        dialled.close()
+        raise
+    return trio.SocketStream(dialled)

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from linkray.model.settings import Settings
+from linkray.model.settings import MeterFileValue, Settings
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
 
@@ -125,10 +125,24 @@ class ReadLog(Ask, frozen=True, tag=True):
     lines: int = 200
 
 
+class Watch(Ask, frozen=True, tag=True):
+    """From now on every new snapshot, pushed as `Reply(id=0)`, until the socket closes."""
+
+
+class ReadMeters(Ask, frozen=True, tag=True):
+    """The meter files that are shipped, as a list of `ShippedMeter`."""
+
+
+class CheckMeter(Ask, frozen=True, tag=True):
+    """Read the text of a .meter file; answers `{"file": {…}}` as settings hold it."""
+
+    text: str
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
-    | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog
+    | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog | Watch | ReadMeters | CheckMeter
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -149,6 +163,9 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadKeys: LOCAL,
     AddKey: ASSEMBLER,
     ReadLog: INSTALLER,
+    Watch: LOCAL,  # faces' own errand: it shows each level what that may see
+    ReadMeters: INSTALLER,
+    CheckMeter: INSTALLER,
 }
 
 
@@ -161,7 +178,10 @@ class Who(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The one answer. `code`: ok, refused, forbidden, invalid, conflict, unknown, timeout, failed."""
+    """The one answer.
+
+    `code`: ok, refused, forbidden, invalid, conflict, unknown, timeout, failed.
+    """
 
     ok: bool
     code: str = "ok"
@@ -210,3 +230,11 @@ class Key(msgspec.Struct, frozen=True):
     expires: str
     name: str = ""
     made: str = ""
+
+
+class ShippedMeter(msgspec.Struct, frozen=True):
+    """A meter file that comes with LinkRay: what `ReadMeters` lists."""
+
+    name: str
+    file: dict[str, MeterFileValue]
+    note: str = ""

@@ -1,7 +1,7 @@
 """What has happened: frozen facts, tagged, so that a recorded day replays.
 
-Times called `at` are monotonic seconds of this process (Trio's clock); `utc` is for people. Currents
-are on the phases of the site.
+Times called `at` are monotonic seconds of this process (Trio's clock). Currents are on the phases
+of the site.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class MeterRead(Fact, frozen=True, tag=True):
     current_ma: Phases
     voltage_mv: tuple[int | None, int | None, int | None]
     at: float
+    phases_read: tuple[bool, bool, bool] = (True, True, True)  # a missing one is degraded (M8)
 
 
 class MeterLost(Fact, frozen=True, tag=True):
@@ -129,6 +130,16 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     leased: bool = False
 
 
+class LeaseProven(Fact, frozen=True, tag=True):
+    """The charger was seen to step down by itself when its lease ran out (trust.md 1, P 5).
+
+    Told by a commissioning test or a passport; until then no lease is credited to it.
+    """
+
+    charger: str
+    at: float
+
+
 class SettingsChanged(Fact, frozen=True, tag=True):
     """The settings are now these, whole."""
 
@@ -145,5 +156,6 @@ class EmergencyStopped(Fact, frozen=True, tag=True):
 
 AnyFact = (
     MeterRead | MeterLost | MeterBack | ChargerKnown | LinkUp | LinkLost | Booted | StatusSeen
-    | SessionBegan | SessionEnded | Drawn | OfferAnswered | SettingsChanged | EmergencyStopped
+    | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | SettingsChanged
+    | EmergencyStopped
 )  # fmt: skip

@@ -54,7 +54,7 @@ class Code(Enum):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A fault as everyone sees it; `since` is UTC, ISO 8601. `subject` names the charger, if any."""
+    """A fault as everyone sees it; `since` is UTC. `subject` names the charger, if any."""
 
     code: str
     bit: int

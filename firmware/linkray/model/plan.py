@@ -1,4 +1,4 @@
-"""What was decided: an offer with its reason for every connector (balancing.md; web.md, Explainable)."""
+"""What was decided: an offer with its reason for every connector (balancing.md, web.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Code = Literal[
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The cause that binds an offer, with its parameters; a sentence is made of it by each reader."""
+    """The cause that binds an offer, with its parameters; each reader makes a sentence of it."""
 
     code: Code
     phase: str | None = None  # "L1" … "L3"

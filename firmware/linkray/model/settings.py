@@ -6,7 +6,7 @@ change what. Changing it is a whole new tree or nothing.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -144,23 +144,30 @@ class Charger(SettingsPart, frozen=True):
         Connection, _meta("The phases of the site that its own phases are wired to")
     ] = "L1"
     max_ma: (
-        Annotated[int, _meta("Most it may draw per phase", unit="mA", ge=1_000, le=1_000_000)] | UnsetType
+        Annotated[int, _meta("Most it may draw per phase", unit="mA", ge=1_000, le=1_000_000)]
+        | UnsetType
     ) = UNSET
     max_w: (
-        Annotated[int, _meta("Most it may draw in all", unit="W", ge=1_000, le=2_000_000)] | UnsetType
+        Annotated[int, _meta("Most it may draw in all", unit="W", ge=1_000, le=2_000_000)]
+        | UnsetType
     ) = UNSET
     min_ma: (
-        Annotated[int, _meta("Least it charges with, per phase", unit="mA", ge=0, le=1_000_000)] | UnsetType
+        Annotated[int, _meta("Least it charges with, per phase", unit="mA", ge=0, le=1_000_000)]
+        | UnsetType
     ) = UNSET
     min_w: (
-        Annotated[int, _meta("Least it charges with, in all", unit="W", ge=0, le=2_000_000)] | UnsetType
+        Annotated[int, _meta("Least it charges with, in all", unit="W", ge=0, le=2_000_000)]
+        | UnsetType
     ) = UNSET
     unit: Annotated[Literal["A", "W"], _meta("Charge rate unit of its profiles")] = "A"
     start_with_zero: Annotated[
         bool, _meta("Start new transactions with zero power, until LinkRay offers")
     ] = True
     supply_limit_ma: (
-        Annotated[int, _meta("Amps per phase that its connectors share", unit="mA", ge=1_000, le=AMPS_MA_MAX)]
+        Annotated[
+            int,
+            _meta("Amps per phase that its connectors share", unit="mA", ge=1_000, le=AMPS_MA_MAX),
+        ]
         | None
     ) = None
     fallback_ma: (
@@ -212,7 +219,7 @@ class Exclusion(SettingsPart, frozen=True):
 
 
 class Access(SettingsPart, frozen=True):
-    """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not settings."""
+    """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not here."""
 
     whitelist: Annotated[bool, _meta("Only listed tags may charge")] = False
 
@@ -308,7 +315,8 @@ def _check_charger(charger: Charger, settings: Settings, path: str) -> None:
     highest_w, lowest_w = charger.highest_w(), charger.lowest_w()
     if charger.lowest_ma() > charger.highest_ma() and highest_w is None:
         raise BadSettings(
-            f"min {charger.lowest_ma()} mA is above max {charger.highest_ma()} mA - at {path}.min_ma"
+            f"min {charger.lowest_ma()} mA is above max {charger.highest_ma()} mA - at "
+            f"{path}.min_ma"
         )
     if highest_w is not None and lowest_w is not None and lowest_w > highest_w:
         raise BadSettings(f"min {lowest_w} W is above max {highest_w} W - at {path}.min_w")
@@ -350,3 +358,8 @@ def _struct_in(hint: object) -> type[msgspec.Struct] | None:
         if found is not None:
             return found
     return None
+
+
+def schema() -> dict[str, Any]:
+    """The tree as JSON Schema 2020-12, with `x-unit` and `x-level`: for the API and the forms."""
+    return msgspec.json.schema(Settings)

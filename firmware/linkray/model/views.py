@@ -124,6 +124,17 @@ class SiteView(msgspec.Struct, frozen=True):
     plan_ms_p50: float = 0.0
     plan_ms_p99: float = 0.0
     simulated: bool = False
+    commissioning_open: bool = True  # the printed password is let in at all (trust.md 4, rule 5)
+    passwords_changed: str = ""  # UTC of the newest change: older sessions of its account ended
+    configured_limit_ma: Phases = ZERO  # as set; `limit_ma` is the one in force
+
+
+class GroupView(msgspec.Struct, frozen=True):
+    """A group as Info shows it, for whoever may not read the settings (web.md, Info, item 7)."""
+
+    name: str
+    limit_ma: int
+    parent: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -137,3 +148,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     meter: MeterView
     faults: tuple[Fault, ...]
     led: LedView
+    groups: tuple[GroupView, ...] = ()

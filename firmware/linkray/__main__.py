@@ -1,0 +1,98 @@
+"""The command line: argv and nothing else (README.md, Use it on its own)."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import trio
+
+from linkray import __version__
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command of `linkray`, its options and their defaults."""
+    top = argparse.ArgumentParser(prog="linkray", description="The firmware of the LinkRay box.")
+    top.add_argument("--version", action="version", version=f"linkray {__version__}")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.add_argument("--state", type=Path, required=True, help="folder of everything kept")
+        return made
+
+    run = command("run", "control: chargers, meter, balancer, LED")
+    run.add_argument("--board", type=Path, required=True, help="the board's description")
+    run.add_argument("--bind", default="0.0.0.0", help="address to listen on")  # noqa: S104
+    run.add_argument("--ocpp-port", type=int, default=8887, help="ws:// of chargers; 0: any free")
+    run.add_argument("--ocpps-port", type=int, default=8886, help="wss:// of chargers; 0: any free")
+
+    web = command("web", "faces: the pages and the API")
+    web.add_argument("--bind", default="0.0.0.0", help="address to listen on")  # noqa: S104
+    web.add_argument("--https-port", type=int, default=443, help="0: any free")
+    web.add_argument("--http-port", type=int, default=80, help="redirects; 0: any free")
+
+    settings = command("settings", "read or replace all settings")
+    settings.add_argument("act", choices=("export", "import", "check"))
+    settings.add_argument("file", help="the settings file; - is standard input or output")
+
+    key = command("key", "print a new API key")
+    key.add_argument("--scope", choices=("read", "write"), required=True)
+    key.add_argument("--expires", required=True, help="how long it holds: 30m, 12h, 1d, 8w")
+    key.add_argument("--name", default="", help="what it is for")
+
+    password = command("password", "set an account's password, read from standard input")
+    password.add_argument("account", choices=("EV", "Installer", "Assembler"))
+
+    board = command("board", "play with the simulated board")
+    board.add_argument("act", choices=("press",))
+    board.add_argument("--hold", type=float, required=True, help="seconds on the reset button")
+    return top
+
+
+def ready(ports: dict[str, object]) -> None:
+    """One line on standard output that says what answers where (decided.md, Names)."""
+    print(json.dumps(ports), flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 (it said why), 2 (usage) or 75 (restart me)."""
+    options = parser().parse_args(argv)
+    try:
+        if options.command == "run":
+            from linkray import app
+
+            return trio.run(
+                functools.partial(
+                    app.run_control, options.board, options.state, options.bind,
+                    options.ocpp_port, options.ocpps_port, ready,
+                )
+            )  # fmt: skip
+        if options.command == "web":
+            from linkray.access.door import Door
+            from linkray.faces.web.task import run_web
+            from linkray.kit.secret import fresh
+
+            trio.run(
+                functools.partial(
+                    run_web, options.state, options.bind, options.https_port,
+                    options.http_port, ready, door=Door(fresh),
+                )
+            )  # fmt: skip
+            return 0
+        from linkray import commands
+
+        return trio.run(commands.carry_out, options)
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"linkray: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

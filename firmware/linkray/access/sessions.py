@@ -1,0 +1,103 @@
+"""Who is signed in: a table of hashed tokens with an idle and an absolute end (trust.md A7, A8)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+
+import msgspec
+
+IDLE_S = 15 * 60.0  # access.md, People
+LONGEST_S = 12 * 3600.0
+MUST_CHANGE_S = 15 * 60.0  # trust.md 4, rule 3
+TOKEN_BYTES = 32  # 256 bit, twice what trust.md A8 asks
+SESSIONS_MAX = 200  # the one idle for longest is ended first
+
+
+class Session(msgspec.Struct):
+    """A signed-in person."""
+
+    account: str
+    level: int
+    csrf: str
+    made: float
+    used: float
+    must_change: bool = False  # the first password: three routes only (trust.md A1)
+    changed: str = ""  # the account's `changed` at sign-in; another one ends the session
+
+
+def text_of(secret: bytes) -> str:
+    """Random bytes as a cookie holds them."""
+    return urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def digest(token: str) -> str:
+    """What is kept instead of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Sessions:
+    """The table. Tokens are not in it, only their SHA-256; `secret` is fresh randomness."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(
+        self,
+        account: str,
+        level: int,
+        now: float,
+        secret: bytes,
+        *,
+        must_change: bool = False,
+        changed: str = "",
+    ) -> tuple[str, Session]:
+        """A new session and its token; the CSRF token is another hash of the same secret."""
+        assert len(secret) >= TOKEN_BYTES
+        token = text_of(secret)
+        csrf = text_of(hmac.digest(secret, b"csrf", "sha256"))
+        session = Session(account, level, csrf, now, now, must_change, changed)
+        if len(self._open) >= SESSIONS_MAX:
+            del self._open[min(self._open, key=lambda held: self._open[held].used)]
+        self._open[digest(token)] = session
+        return token, session
+
+    def find(self, token: str, now: float, *, used: bool) -> Session | None:
+        """The session of a token, or None. `used` False is the live stream: it keeps none alive."""
+        held = digest(token)
+        session = self._open.get(held)
+        if session is None:
+            return None
+        if self._over(session, now):
+            del self._open[held]
+            return None
+        if used:
+            session.used = now
+        return session
+
+    def end(self, token: str) -> None:
+        self._open.pop(digest(token), None)
+
+    def end_account(self, account: str) -> None:
+        """All sessions of an account: its password was changed."""
+        self._keep({h: s for h, s in self._open.items() if s.account != account})
+
+    def end_older(self, changed: dict[str, str]) -> None:
+        """All whose account has another `changed` than at sign-in, or is gone."""
+        self._keep(
+            {h: s for h, s in self._open.items() if changed.get(s.account) == s.changed},
+        )
+
+    def sweep(self, now: float) -> None:
+        self._keep({h: s for h, s in self._open.items() if not self._over(s, now)})
+
+    def _keep(self, those: dict[str, Session]) -> None:
+        self._open = those
+
+    def _over(self, session: Session, now: float) -> bool:
+        longest = MUST_CHANGE_S if session.must_change else LONGEST_S
+        return now - session.used >= IDLE_S or now - session.made >= longest

@@ -1,0 +1,40 @@
+"""Who may charge while LinkRay decides (access.md, RFID). Knows no charger and no list's storage."""
+
+from __future__ import annotations
+
+from linkray.model.settings import Settings
+from linkray.model.tags import Decision
+
+STOPPED = Decision("Blocked", text="emergency stop")
+WITHOUT_CSMS = Decision("Blocked", text="charging without the CSMS is not allowed")
+NOT_LISTED = Decision("Invalid", text="the whitelist does not have it")
+NO_TAG = Decision("Invalid", text="an empty tag")
+OPEN = Decision("Accepted", authorised_by="open")
+LISTED = Decision("Accepted", authorised_by="whitelist")
+BY_HAND = Decision("Accepted", authorised_by="hand")
+
+
+def may_charge(
+    tag: str,
+    *,
+    settings: Settings,
+    emergency: bool,
+    by_hand: bool = False,
+    listed: frozenset[str] = frozenset(),
+) -> Decision:
+    """Whether `tag` may charge now, stand-alone or with the CSMS away.
+
+    `by_hand`: a person has just started it from the page; the whitelist need not have it
+    (manual, 1.3.1). `listed`: the allowed tags, casefolded: tags compare without case.
+    """
+    if emergency:  # balancing.md, Emergency stop
+        return STOPPED
+    if not settings.csms.allow_without:  # no uplink stands: csms.md, stand-alone and offline times
+        return WITHOUT_CSMS
+    if not tag.strip():
+        return NO_TAG
+    if by_hand:
+        return BY_HAND
+    if not settings.access.whitelist:
+        return OPEN
+    return LISTED if tag.casefold() in listed else NOT_LISTED

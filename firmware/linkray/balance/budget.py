@@ -1,0 +1,284 @@
+"""What the chargers may use on each phase of the site: the limit, the building, the meter's rules.
+
+Knows the meter's readings and what the chargers drew, not who drew it (balancing.md 1; metering.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import msgspec
+
+from linkray.model.facts import MeterRead
+from linkray.model.plan import Code
+from linkray.model.settings import Site
+
+FRESH_S = 3.0  # an older reading raises nothing (trust.md M1)
+FAILED_S = 5.0  # an older reading is none
+HIGH_WATER_S = 60.0  # a fall of the building counts after this time
+HOLD_S = 60.0  # after a failure in operation, offers rise above the degraded ones only then
+CALM_S = 10.0  # nothing rises so soon after a failure, also not to the degraded limit
+GOOD_POLLS = 5  # in a row, and the meter is healthy again
+MINUTES_OF_VOLTAGE = 10  # decided.md, Voltage for W → A
+MV_MIN, MV_MAX = 90_000, 260_000  # metering.md, Reading
+UNBOUND = 1 << 60  # mA that no site has: nothing is known against a raise
+OVERLOADED_S = 30.0  # balancing.md 5
+
+Three = tuple[int, int, int]
+
+
+class SiteBudget(msgspec.Struct, frozen=True):
+    """The site's part of a plan, phase by phase, before reserves."""
+
+    limit: Three  # in force: the degraded limit where it rules
+    room: list[int]  # for all chargers
+    codes: tuple[Code, Code, Code]  # what makes the room smaller than the site limit
+    building: Three | None
+    metered: tuple[bool, bool, bool]  # a healthy meter at `grid` sees this phase
+    fresh: bool  # whether anything may be raised
+    degraded: bool
+    spare: list[int]  # what the meter leaves for raises (INV-2)
+
+
+class HighWater:
+    """The highest value of the last minute."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def add(self, value: int, at: float) -> None:
+        while self._marks and self._marks[-1][1] <= value:
+            self._marks.pop()
+        self._marks.append((at, value))
+
+    def highest(self, now: float) -> int | None:
+        """None while nothing was added. The newest value never ages: the meter's health does."""
+        while len(self._marks) > 1 and now - self._marks[0][0] > HIGH_WATER_S:
+            self._marks.popleft()
+        return self._marks[0][1] if self._marks else None
+
+    def clear(self) -> None:
+        self._marks.clear()
+
+
+class PhaseHealth:
+    """Whether the meter sees one phase: healthy, failed since start, or failed in operation."""
+
+    def __init__(self) -> None:
+        self.healthy = False
+        self.read_at = -math.inf
+        self.good = 0
+        self.was_healthy = False
+        self.back_at: float | None = None
+        self.failed_at = -math.inf
+        self.half_ma = 0
+
+    def read(self, now: float) -> None:
+        self.good = self.good + 1 if now - self.read_at <= FRESH_S else 1
+        self.read_at = now
+        if not self.healthy and self.good >= GOOD_POLLS:
+            self.heal(now)
+
+    def heal(self, now: float) -> None:
+        if not self.healthy:
+            self.healthy = True
+            self.back_at = now if self.was_healthy else None
+            self.was_healthy = True
+
+    def fail(self, drawn_ma: int, now: float) -> None:
+        self.good = 0
+        if self.healthy:
+            self.healthy, self.failed_at = False, now
+            held = self.back_at is not None and now - self.back_at < HOLD_S
+            half = drawn_ma // 2
+            self.half_ma = min(self.half_ma, half) if held else half
+            self.back_at = None
+
+    def may_raise(self, now: float) -> bool:
+        """Neither a stale reading nor the failure itself raises anything (M1, INV-4, INV-5)."""
+        if self.healthy:
+            return now - self.read_at <= FRESH_S
+        return now - self.failed_at >= CALM_S
+
+    def holds(self, now: float) -> bool:
+        """Healthy, but so shortly after a failure in operation that the degraded limit stands."""
+        return self.back_at is not None and now - self.back_at < HOLD_S
+
+
+class MeterWatch:
+    """The meter as the balancer sees it: health by age, the building, the voltage."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.last: MeterRead | None = None
+        self._back_pending = False
+        self.phases = (PhaseHealth(), PhaseHealth(), PhaseHealth())
+        self._water = (HighWater(), HighWater(), HighWater())
+        self._lowest_mv: deque[tuple[int, int]] = deque(maxlen=MINUTES_OF_VOLTAGE + 1)
+        self._over_since: float | None = None
+        self.overloaded = False
+
+    def configure(self, site: Site) -> None:
+        """New settings; a meter that is switched on or moved begins anew."""
+        old, self.site = self.site, site
+        if (old.meter.enabled, old.meter.location) != (site.meter.enabled, site.meter.location):
+            fresh = MeterWatch(site)
+            self.phases, self._water, self.last = fresh.phases, fresh._water, None
+            self._over_since, self.overloaded = None, False
+
+    def read(self, fact: MeterRead, drawn: list[int], allowed: list[int], now: float) -> bool:
+        """A good reading; returns whether it is over the limit, so that a plan is made at once.
+
+        `drawn` is what the chargers draw by their own values, `allowed` what they may draw above
+        that since a raise and has not been seen yet.
+        """
+        if not self.site.meter.enabled:
+            return False
+        self.last = fact
+        self._volts(fact, now)
+        for p, health in enumerate(self.phases):
+            if fact.phases_read[p]:
+                was = health.healthy
+                health.read(now)
+                if self._back_pending:
+                    health.heal(now)
+                if health.healthy and not was:
+                    self._water[p].clear()
+        self._back_pending = False
+        self.reckon(drawn, allowed, now)
+        limit = self.site.limit_ma.phases()
+        return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
+
+    def reckon(self, drawn: list[int], allowed: list[int], now: float) -> None:
+        """The building by the newest reading: a rise counts at once (balancing.md 1)."""
+        if self.last is None:
+            return
+        limit = self.site.limit_ma.phases()
+        grid = self.site.meter.location == "grid"
+        for p, water in enumerate(self._water):
+            if not self.last.phases_read[p]:
+                continue
+            metered = self.last.current_ma[p]
+            building = metered
+            if grid:
+                building -= drawn[p]
+                settled = water.highest(now)
+                if settled is not None and building > settled and metered <= limit[p]:
+                    building -= min(building - settled, allowed[p])
+            if not self.site.use_solar_surplus:
+                building = max(0, building)  # M5: each phase for itself
+            water.add(building, now)
+
+    def _volts(self, fact: MeterRead, now: float) -> None:
+        seen = [v for v in fact.voltage_mv if v is not None and MV_MIN <= v <= MV_MAX]
+        if not seen:
+            return
+        minute, lowest = int(now // 60), min(seen)
+        if self._lowest_mv and self._lowest_mv[-1][0] == minute:
+            lowest = min(lowest, self._lowest_mv.pop()[1])
+        self._lowest_mv.append((minute, lowest))
+
+    def voltage_mv(self, now: float) -> int:
+        """For W → A: the lower of the configured and the lowest of 10 min, in whole volts."""
+        oldest = int(now // 60) - MINUTES_OF_VOLTAGE
+        seen = [v for minute, v in self._lowest_mv if minute >= oldest]
+        return max(MV_MIN, min([self.site.voltage_mv, *seen]) // 1000 * 1000)
+
+    def lost(self, drawn: list[int], now: float) -> None:
+        """The meter's room says that it is failed."""
+        self._back_pending = False
+        for p, health in enumerate(self.phases):
+            health.fail(drawn[p], now)
+
+    def back(self, now: float) -> None:
+        """The meter's room says that it is healthy: true of every phase that was just read."""
+        if self.last is None or now - max(h.read_at for h in self.phases) > FRESH_S:
+            self._back_pending = True
+            return
+        for p, health in enumerate(self.phases):
+            if self.last.phases_read[p] and now - health.read_at <= FRESH_S:
+                if not health.healthy:
+                    self._restart_water(p, now)
+                health.heal(now)
+
+    def _restart_water(self, p: int, now: float) -> None:
+        newest = self._water[p].highest(now)
+        self._water[p].clear()
+        if newest is not None:
+            self._water[p].add(newest, now)
+
+    def age(self, drawn: list[int], now: float) -> None:
+        """Each tick: a phase whose last reading is older than 5 s is failed (M1, M8)."""
+        for p, health in enumerate(self.phases):
+            if health.healthy and now - health.read_at > FAILED_S:
+                health.fail(drawn[p], now)
+
+    def ages_at(self) -> float:
+        """When the next phase would fail by age; infinity where none is healthy."""
+        return min(
+            (h.read_at + FAILED_S for h in self.phases if h.healthy), default=math.inf
+        )
+
+    def _degraded(self, p: int) -> tuple[int, Code]:
+        meter, limit = self.site.meter, self.site.limit_ma.phases()[p]
+        set_to = meter.degraded_ma.phases()
+        if meter.on_failure == "limits":
+            return min(limit, set_to[p]), "degraded_limit"
+        half = min(limit, self.phases[p].half_ma)
+        if set_to.highest() and set_to[p] < half:
+            return set_to[p], "degraded_limit"
+        return half, "meter_lost_half"
+
+    def budget(self, waiting: list[int], now: float) -> SiteBudget:
+        """The site's part of this plan. `waiting`: raises that the meter has not seen yet."""
+        limit = self.site.limit_ma.phases()
+        if not self.site.meter.enabled:
+            return SiteBudget(
+                limit=(limit.l1, limit.l2, limit.l3), room=list(limit), building=None,
+                codes=("site_limit", "site_limit", "site_limit"), metered=(False, False, False),
+                fresh=True, degraded=False, spare=[UNBOUND, UNBOUND, UNBOUND],
+            )  # fmt: skip
+        grid = self.site.meter.location == "grid"
+        limits, room, spare = list(limit), list(limit), [UNBOUND, UNBOUND, UNBOUND]
+        codes: list[Code] = ["site_limit"] * 3
+        building = [0, 0, 0]
+        for p, health in enumerate(self.phases):
+            water = self._water[p].highest(now)
+            if health.healthy and water is not None and self.last is not None:
+                building[p] = water
+                room[p] = limit[p] - self.site.margin_ma - water
+                if grid:
+                    spare[p] = (limit[p] - self.site.margin_ma
+                                - self.last.current_ma[p] - waiting[p])  # fmt: skip
+                if water > 0:
+                    codes[p] = "building_load"
+            if not health.healthy or water is None or health.holds(now):
+                lower, code = self._degraded(p)
+                if not health.healthy or water is None or lower < room[p]:
+                    limits[p] = room[p] = lower
+                    codes[p] = code
+        healthy = tuple(h.healthy for h in self.phases)
+        return SiteBudget(
+            limit=(limits[0], limits[1], limits[2]), room=room,
+            building=(building[0], building[1], building[2]) if any(healthy) else None,
+            codes=(codes[0], codes[1], codes[2]),
+            metered=(grid and healthy[0], grid and healthy[1], grid and healthy[2]),
+            fresh=all(h.may_raise(now) for h in self.phases),
+            degraded=not all(healthy), spare=spare,
+        )  # fmt: skip
+
+    def watch_overload(self, chargers_at_zero: bool, now: float) -> bool:
+        """Over the limit by the building alone for 30 s: until it is over nothing is offered."""
+        limit = self.site.limit_ma.phases()
+        over = self.site.meter.enabled and any(
+            h.healthy and (self._water[p].highest(now) or 0) > limit[p]
+            for p, h in enumerate(self.phases)
+        )
+        if not over:
+            self._over_since, self.overloaded = None, False
+        elif chargers_at_zero and self._over_since is None:
+            self._over_since = now
+        elif self._over_since is not None and now - self._over_since >= OVERLOADED_S:
+            self.overloaded = True
+        return self.overloaded

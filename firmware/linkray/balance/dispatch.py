@@ -1,0 +1,108 @@
+"""Telling the chargers: cuts at once, raises when their room is proved (balancing.md 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .budget import UNBOUND
+from .connector import Connector
+
+RAISE_EVERY_S = 10.0  # higher offers to one connector are so far apart
+RAISE_MA_MIN = 1_000  # and at least so much, or reach the demand
+PATIENCE_S = 20.0  # so long a raise waits for all of its room; then it takes what there is
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Why an offer is not raised yet. `limit`: the one without room; None: time or the meter."""
+
+    limit: int | None = None
+    until: float | None = None
+
+
+class Step(msgspec.Struct):
+    """What dispatch works on: targets by place, what is left under each limit, spare by phase."""
+
+    targets: list[int]  # what the charger can be told, mA
+    watts: list[int | None]
+    tops: list[int]
+    limits: list[tuple[int, ...]]  # of each connector
+    reach: list[bool]  # whether the target meets the demand
+    left: list[int]  # under each limit, by the books
+    spare: list[int]  # on each phase, by the meter
+    fresh: bool
+    rise_s: float  # for so long the meter may take a raise for building
+
+
+def dispatch(
+    connectors: Sequence[Connector], order: Sequence[int], step: Step, now: float
+) -> dict[int, Wait]:
+    """Issue what may be issued now; returns who waits for a raise, and for what."""
+    raises = []
+    for i, c in enumerate(connectors):
+        target, offered = step.targets[i], c.books.offer_ma
+        if target < offered or (c.resend and (target <= step.tops[i] or not c.line.linked)):
+            _issue(c, target, step.watts[i], now)
+        elif target > offered:
+            raises.append(i)
+        elif step.watts[i] != c.offer_w:
+            _issue(c, target, step.watts[i], now)
+    waits: dict[int, Wait] = {}
+    if not raises:
+        return waits
+    first = {i: place for place, i in enumerate(order)}
+    raises.sort(key=lambda i: first.get(i, len(first)))
+    for i in raises:
+        wait = _raise(connectors[i], i, step, now)
+        if wait is None:
+            connectors[i].waits_since = None
+            continue
+        waits[i] = wait
+        if connectors[i].resend:  # a new transaction is told what holds, also where that is 0
+            _issue(connectors[i], connectors[i].books.offer_ma, connectors[i].offer_w, now)
+    return waits
+
+
+def _issue(c: Connector, amount_ma: int, watts: int | None, now: float) -> None:
+    if amount_ma > c.books.offer_ma:
+        c.raised_at = now
+    c.books.issue(amount_ma, now)
+    c.offer_w = watts
+    c.resend = False
+
+
+def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
+    """Raise it as far as allowed; what it waits for, where it is not."""
+    target, top, offered = step.targets[i], step.tops[i], c.books.offer_ma
+    if c.waits_since is None:
+        c.waits_since = now
+    if not step.fresh:
+        return Wait()
+    if now < c.raised_at + RAISE_EVERY_S:
+        return Wait(until=c.raised_at + RAISE_EVERY_S)
+    if offered > 0 and target - offered < RAISE_MA_MIN and not step.reach[i]:
+        return Wait()
+    amount, watts, limit = target, step.watts[i], None
+    tightest = min(step.limits[i], key=step.left.__getitem__)
+    most = top + max(0, step.left[tightest])
+    if most < amount:
+        amount, limit = most, tightest
+    for leg in c.in_use():
+        seen = offered + max(0, step.spare[leg])
+        if seen < amount:
+            amount, limit = seen, None
+    if amount < target:
+        amount, watts = c.amounts.told(amount)
+        enough = amount >= c.amounts.least_ma and amount - offered >= RAISE_MA_MIN
+        patient = offered == 0 or now - c.waits_since >= PATIENCE_S
+        if not enough or not patient:
+            return Wait(limit=limit)
+    for r in step.limits[i]:
+        step.left[r] -= max(0, amount - top)
+    for leg in c.in_use():
+        if step.spare[leg] < UNBOUND:
+            step.spare[leg] -= amount - offered
+    c.rise_until = now + step.rise_s
+    _issue(c, amount, watts, now)
+    return None

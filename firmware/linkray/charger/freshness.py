@@ -1,0 +1,36 @@
+"""Tells live values from those of a charger's own offline queue, whatever its clock says (C20, C28)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+LATE_S = 120.0  # a live value is not older than this, transport and sample interval included
+STEADY_S = 3.0  # live values of a wrong clock are off by the same amount; queued ones come in a rush
+STEADY_TIMES = 3
+
+
+class Freshness:
+    """Judges timestamps of one link. A clock that is steadily wrong is a wrong clock, not a queue."""
+
+    __slots__ = ("_off_s", "_steady")
+
+    def __init__(self) -> None:
+        self._off_s: float | None = None
+        self._steady = 0
+
+    @property
+    def off_s(self) -> float | None:
+        """How far its newest live value lay behind our clock; None: it has told none."""
+        return self._off_s
+
+    def is_live(self, given: datetime | None, utc: datetime) -> bool:
+        """Whether a value stamped `given` (None: not believable) is of now."""
+        if given is None:
+            return True
+        off_s = (utc - given).total_seconds()
+        if off_s <= LATE_S:
+            self._off_s, self._steady = off_s, 0
+            return True
+        steady = self._off_s is not None and abs(off_s - self._off_s) <= STEADY_S
+        self._off_s, self._steady = off_s, self._steady + 1 if steady else 0
+        return self._steady >= STEADY_TIMES

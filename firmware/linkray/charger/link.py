@@ -1,0 +1,1002 @@
+"""The core of one charger's link: what each frame means, what is answered, told and written down.
+
+Knows frames, sessions, offers and commissioning; no socket, no clock, no disk. The order of what it
+yields is a promise: `Record` before `Send` is "on disk before the charger gets its answer".
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from linkray.kit.clock import stamp
+from linkray.model.asks import Answer, StartCharging
+from linkray.model.facts import Booted, ChargerKnown, LinkLost, LinkUp, StatusSeen
+from linkray.model.faults import Cleared, Code, Raised
+from linkray.model.plan import Offer
+from linkray.model.records import (
+    AnyRecord,
+    ChargerSeen,
+    TagRejected,
+    Transaction,
+    TransactionSampled,
+)
+from linkray.model.tags import Decision
+from linkray.model.views import ChargerView
+from linkray.ocpp import frame as frames
+from linkray.ocpp import messages
+from linkray.ocpp.frame import BadFrame, Call
+from linkray.ocpp.lenient import Unreadable, moment, read_as
+from linkray.ocpp.messages import Payload, encode
+from linkray.ocpp.peer import Answered, Asked, Event, Failed, Peer, Stray
+
+from .bucket import Bucket
+from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
+from .connector import Connector
+from .freshness import Freshness
+from .measured import Wiring
+from .profiles import Ability
+from .quirks import Quirks
+from .sessions import EMERGENCY, Running, Sessions
+from .told import Move, Set, Situation, Stage, Stop
+from .wire import (
+    CONNECTORS_MAX,
+    Close,
+    Command,
+    Emergency,
+    Garbage,
+    Gone,
+    Item,
+    Later,
+    Note,
+    Opened,
+    Out,
+    Received,
+    Record,
+    Reply,
+    Retell,
+    Send,
+    Surroundings,
+    Tell,
+    Terms,
+    TermsNow,
+    View,
+    Wanted,
+)
+
+HEARTBEAT_S = 60  # chargers.md, Commissioning 1
+BOOT_AFTER_TRIGGER_S = 10.0  # how long a BootNotification asked for is waited for
+BOOT_AGAIN_S = 30.0  # no commissioning anew within this time of the last (trust.md A34)
+ERRORS_MAX = 20  # protocol errors within a minute (chargers.md, Connecting)
+ERRORS_S = 60.0
+VIEW_S = 1.0  # a view at most so often
+STOP_AGAIN_S = 10.0  # RemoteStopTransaction is repeated while its session runs
+STOPS_MAX = 6  # after which it is repeated once a minute
+BY_HAND_S = 120.0  # a start by hand is let in for so long
+QUIET_S = 60.0  # a session whose connector has become Available waits so long for its end
+SAMPLE_S = 10.0  # a session's register goes to disk at most so often
+REJECTED_RATE, REJECTED_BURST = 1.0, 10.0  # tags refused, as history
+ASKS_AGAIN_MAX = 3  # of a commissioning step that an urgent call pushed aside
+EVICTED = "an urgent call waits"  # ocpp/peer.py: what it says of a call pushed aside
+EMPTY = b"{}"
+
+
+class CommissionStep(NamedTuple):
+    """A commissioning call; one of an earlier run counts no more."""
+
+    run: int
+    number: int
+
+
+class BootAsked(NamedTuple):
+    """TriggerMessage BootNotification."""
+
+
+class Started(NamedTuple):
+    """RemoteStartTransaction for a person."""
+
+    reply_id: int
+
+
+class Stopped(NamedTuple):
+    """RemoteStopTransaction, for a person (reply_id) or on our own (None)."""
+
+    transaction_id: int
+    reply_id: int | None
+
+
+class Link:
+    """One charger's link, from its handshake to its end."""
+
+    def __init__(
+        self,
+        charger: str,
+        address: str,
+        terms: Terms,
+        around: Surroundings,
+        quirks: Quirks,
+        *,
+        kept: Sequence[Transaction] = (),
+        seen: ChargerSeen | None = None,
+        emergency: bool = False,
+        notes: Sequence[str] = (),
+        prefix: str = "",
+        now: float,
+    ) -> None:
+        self._charger = charger
+        self._address = address
+        self._terms = terms
+        self._wiring = _wired(terms)
+        self._around = around
+        self._quirks = quirks
+        self._seen = seen or ChargerSeen(charger)
+        self._quirk = quirks.match(self._seen.vendor, self._seen.model, self._seen.firmware)
+        self._emergency = emergency
+        self._peer = Peer(prefix)
+        self._sessions = Sessions(charger, kept, now, around.wall(now))
+        self._connectors: dict[int, Connector] = {}
+        self._ability = Ability()
+        self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
+        self._notes: dict[str, str] = {f"link {n}": text for n, text in enumerate(notes)}
+        self._deviations = 0
+        self._errors: deque[float] = deque(maxlen=ERRORS_MAX)
+        self._fresh = Freshness()
+        self._rejected = Bucket(REJECTED_RATE, REJECTED_BURST)
+        self._by_hand: dict[str, float] = {}
+        self._sampled_at: dict[int, float] = {}
+        self._writes = (around.wall(now).date(), 0)
+        self._since = stamp(around.wall(now))
+        # commissioning
+        self._booted = False
+        self._boot_due = math.inf
+        self._boot_asked = False
+        self._steps: Steps | None = None
+        self._step = CommissionStep(0, 0)
+        self._asking: tuple[Ask, int] | None = None
+        self._began_at = -math.inf
+        self._again = math.inf
+        self._ready = False
+        # what is shown
+        self._dirty = False
+        self._viewed_at = -math.inf
+        self._next = math.inf  # the earliest timer of a connector or session; may be too early
+        self._closing = False
+
+    # -- the three doors -------------------------------------------------------------------------
+
+    def feed(self, item: Item, now: float) -> list[Out]:
+        if isinstance(item, Received):
+            outs = self._received(item.text, now)
+        else:
+            outs = self._other(item, now)
+            self._next = now
+        if self._dirty and now - self._viewed_at >= VIEW_S:
+            outs.append(self._view(now))
+        return outs
+
+    def due(self) -> float:
+        view = self._viewed_at + VIEW_S if self._dirty else math.inf
+        return min(view, self._next, self._boot_due, self._again, self._peer.due())
+
+    def wake(self, now: float) -> list[Out]:
+        outs: list[Out] = []
+        if now >= self._peer.due():
+            outs += self._happened(self._peer.wake(now), now)
+        if now >= self._boot_due:
+            outs += self._boot_missing(now)
+        if now >= self._again:
+            outs += self._commission_anew(now)
+        if now >= self._next:
+            outs += self._timers(now)
+        if self._dirty and now - self._viewed_at >= VIEW_S:
+            outs.append(self._view(now))
+        return outs
+
+    def _other(self, item: Item, now: float) -> list[Out]:
+        match item:
+            case Opened():
+                return self._opened(now)
+            case Garbage(text):
+                return self._protocol_error(text, now)
+            case Wanted(offers):
+                return self._wanted(offers, now)
+            case Command(ask, reply_id):
+                self._dirty = True
+                if isinstance(ask, StartCharging):
+                    return self._start_by_hand(ask, reply_id, now)
+                return self._stop_by_hand(ask.connector, reply_id, now)
+            case TermsNow(terms):
+                return self._terms_now(terms, now)
+            case Emergency(on):
+                return self._emergency_now(on, now)
+            case Retell():
+                return self._retell(now)
+            case Gone(reason):
+                return self._gone(reason, now)
+        return []
+
+    # -- opening and ending ----------------------------------------------------------------------
+
+    def _opened(self, now: float) -> list[Out]:
+        self._boot_due = now + self._quirk.boot_grace_s
+        for number in range(1, max(1, self._seen.connectors) + 1):
+            self._connector(number)
+        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now))]
+        for run in self._sessions.running.values():
+            connector = self._connector(run.connector)
+            connector.began(run, now)
+            outs.append(Tell(run.began(self._charger, now)))
+            if not run.accepted:
+                outs += self._stop(run, "", now)
+        if self._emergency:
+            outs += self._emergency_now(True, now)
+        self._dirty = True
+        if self._quirk.resend_on_connect:
+            self._ready = True
+        return outs
+
+    def _gone(self, reason: str, now: float) -> list[Out]:
+        outs: list[Out] = []
+        self._steps = None
+        for event in self._peer.gone():
+            outs += [out for out in self._event(event, now) if not isinstance(out, Send)]
+        self._steps = None
+        samples = tuple(
+            TransactionSampled(run.id, run.register_wh, stamp(self._around.wall(now)), run.flagged)
+            for run in self._sessions.running.values()
+            if run.register_wh is not None
+        )
+        self._since = stamp(self._around.wall(now))
+        self._closing = True
+        outs += [Later(samples)] if samples else []
+        view = self._view(now)
+        outs += [Tell(LinkLost(self._charger, now)), view]
+        outs.append(Note("link lost", {"peer": self._address, "cause": reason}))
+        return outs
+
+    def _retell(self, now: float) -> list[Out]:
+        """What a balancer that begins anew must know of this charger."""
+        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now))]
+        for connector in self._connectors.values():
+            connector.teller.retell()
+            run = self._sessions.running.get(connector.id)
+            if run is not None:
+                outs.append(Tell(run.began(self._charger, now)))
+            if connector.status is not None:
+                outs.append(Tell(StatusSeen(self._charger, connector.id, connector.status, now)))
+            drawn = connector.measured.current(now)
+            if drawn is not None:
+                outs.append(Tell(drawn))
+        return outs
+
+    def _terms_now(self, terms: Terms, now: float) -> list[Out]:
+        before, self._terms = self._terms, terms
+        self._wiring = _wired(terms)
+        self._dirty = True
+        outs = self._tell_all(now)
+        asked = (terms.interval_s, terms.offline_allowed)
+        if self._steps is None and self._ready and asked != (
+            before.interval_s, before.offline_allowed
+        ):  # fmt: skip
+            known = {k.lower(): (v, False) for k, v in self.configuration.items()}
+            self._steps = configure(terms, self._quirk, known)
+            self._step = CommissionStep(self._step.run + 1, 0)
+            outs += self._commission(None, now)
+        return outs
+
+    def _known(self) -> Out:
+        return Tell(ChargerKnown(self._charger, tuple(sorted(self._connectors))))
+
+    def _connector(self, number: int) -> Connector:
+        connector = self._connectors.get(number)
+        if connector is None:
+            connector = self._connectors[number] = Connector(self._charger, number)
+        return connector
+
+    def _grown(self, number: int, now: float) -> tuple[Connector, list[Out]]:
+        """A connector that has shown itself, and what is told where it is new."""
+        if number in self._connectors:
+            return self._connectors[number], []
+        for new in range(1, number + 1):
+            self._connector(new)
+        return self._connectors[number], [self._known(), *self._note_seen(now)]
+
+    # -- frames ----------------------------------------------------------------------------------
+
+    def _received(self, text: str, now: float) -> list[Out]:
+        try:
+            frame = frames.read(text)
+        except BadFrame as bad:
+            outs: list[Out] = []
+            if bad.message_id is not None:
+                outs.append(Send(frames.write(frames.Error(bad.message_id, bad.code, bad.text))))
+            return outs + self._protocol_error(bad.text, now)
+        return self._happened(self._peer.receive(frame, now), now)
+
+    def _happened(self, came: tuple[list[str], list[Event]], now: float) -> list[Out]:
+        texts, events = came
+        outs: list[Out] = [Send(text) for text in texts]
+        for event in events:
+            outs += self._event(event, now)
+        return outs
+
+    def _event(self, event: Event, now: float) -> list[Out]:
+        if isinstance(event, Asked):
+            return self._asked(event.call, now)
+        if isinstance(event, Stray):
+            return [Note("stray frame", {"peer": self._address, "cause": event.text,
+                                         "action": "ignored"}, "warning")]  # fmt: skip
+        tag = event.tag
+        if isinstance(tag, Stage):
+            return self._moves(self._told(tag, event, now), now)
+        if isinstance(tag, CommissionStep):
+            return self._commission_answered(tag, event, now)
+        if isinstance(tag, BootAsked):
+            wait_s = BOOT_AFTER_TRIGGER_S if _status(event) == "Accepted" else 0.0
+            if not self._booted and self._steps is None:
+                self._boot_due = now + wait_s
+            return []
+        if isinstance(tag, Started):
+            return [Reply(tag.reply_id, _answer(event, "The charger starts the session"))]
+        if isinstance(tag, Stopped):
+            return self._stop_answered(tag, event)
+        return []
+
+    def _protocol_error(self, text: str, now: float) -> list[Out]:
+        self._errors.append(now)
+        outs: list[Out] = [
+            Note("protocol error", {"peer": self._address, "cause": text}, "warning")
+        ]
+        if len(self._errors) == ERRORS_MAX and now - self._errors[0] <= ERRORS_S:
+            outs.append(Close(1002, f"{ERRORS_MAX} protocol errors within {ERRORS_S:.0f} s"))
+        return outs
+
+    def _asked(self, call: Call, now: float) -> list[Out]:
+        """A call of the charger: read, dealt with, answered. What cannot be read changes nothing."""
+        answer = self._answers.get(call.action)
+        if answer is None:
+            text = f"LinkRay does not know {call.action[:50]!r}"
+            return [Send(self._peer.refuse(call.id, "NotImplemented", text))]
+        try:
+            payload, deviations = read_as(messages.REQUESTS[call.action], call.payload)
+        except Unreadable as unreadable:
+            return [
+                Send(self._peer.refuse(call.id, unreadable.code, unreadable.text)),
+                Note("unreadable payload", {"peer": self._address, "about": call.action,
+                                            "cause": unreadable.text, "action": unreadable.code},
+                     "warning"),
+            ]  # fmt: skip
+        if deviations:
+            self._deviations += len(deviations)
+            self._dirty = True
+        return answer(self, call.id, payload, now)
+
+    def _reply(self, call_id: str, payload: Payload) -> Send:
+        return Send(self._peer.answer(call_id, encode(payload)))
+
+    def _call(
+        self,
+        action: str,
+        payload: Payload,
+        now: float,
+        tag: object,
+        *,
+        urgent: bool = False,
+        replaces: str | None = None,
+    ) -> list[Out]:
+        came = self._peer.call(
+            action, encode(payload), now, tag=tag, urgent=urgent, replaces=replaces
+        )
+        return self._happened(came, now)
+
+    # -- what a charger asks ---------------------------------------------------------------------
+
+    def _boot(self, call_id: str, boot: messages.BootNotification, now: float) -> list[Out]:
+        utc = self._around.wall(now)
+        outs: list[Out] = [
+            self._reply(
+                call_id, messages.BootNotificationResponse("Accepted", stamp(utc), HEARTBEAT_S)
+            )
+        ]
+        firmware = boot.firmware_version or ""
+        since = self._seen.firmware_since if firmware == self._seen.firmware else stamp(utc)
+        known = msgspec.structs.replace(
+            self._seen, vendor=boot.charge_point_vendor, model=boot.charge_point_model,
+            firmware=firmware, firmware_since=since, address=self._address,
+            serial=boot.charge_point_serial_number or boot.charge_box_serial_number or "",
+        )  # fmt: skip
+        quirk, self._quirk = self._quirk, self._quirks.match(
+            known.vendor, known.model, known.firmware
+        )
+        self._dirty = True
+        asked, self._boot_asked = self._boot_asked, False
+        # the first one, or the one asked for, is no restart of the charger
+        restarted = self._booted or (self._began_at > -math.inf and not asked)
+        self._booted = True
+        self._boot_due = math.inf
+        if restarted:
+            outs.append(Tell(Booted(self._charger, now)))
+            for connector in self._connectors.values():
+                connector.teller.forget()
+            outs += self._tell_all(now)
+        outs += self._note_seen(now, known)
+        if restarted or self._began_at == -math.inf or quirk != self._quirk:
+            if now - self._began_at >= BOOT_AGAIN_S:
+                outs += self._commission_anew(now)
+            else:
+                self._again = self._began_at + BOOT_AGAIN_S
+        return outs
+
+    def _heartbeat(self, call_id: str, _beat: Payload, now: float) -> list[Out]:
+        at = stamp(self._around.wall(now))
+        return [self._reply(call_id, messages.HeartbeatResponse(at))]
+
+    def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
+        decision = self._decide(asked.id_tag, None, now)
+        return [
+            *self._rejected_tag(asked.id_tag, decision, now),
+            self._reply(
+                call_id, messages.AuthorizeResponse(messages.IdTagInfo(decision.status))
+            ),
+        ]
+
+    def _start(self, call_id: str, start: messages.StartTransaction, now: float) -> list[Out]:
+        number = start.connector_id
+        if not 1 <= number <= CONNECTORS_MAX:
+            text = f"expected a connector from 1 to {CONNECTORS_MAX}, got {number}"
+            return [Send(self._peer.refuse(call_id, "PropertyConstraintViolation", text))]
+        before = self._sessions.repeated(start)
+        if before is not None:
+            return [self._started(call_id, *before)]
+        utc = self._around.wall(now)
+        decision = self._decide(start.id_tag, number, now)
+        name = self._terms.charger.name
+        new_id = self._around.take_transaction_id()
+        run, older, records = self._sessions.begin(
+            start, new_id, decision, now=now, utc=utc, name=name
+        )
+        connector, outs = self._grown(number, now)
+        records += self._tag_history(start.id_tag, decision, now)
+        outs += [Record(records), self._started(call_id, run.id, decision.accepted)]
+        if older is not None:
+            connector.ended(older)
+            outs.append(Tell(older.ended(self._charger, now)))
+            outs.append(Note("session without an end", {
+                "peer": self._address, "transaction": older.id,
+                "action": "ended, incomplete: another began on its connector"}, "warning"))
+        connector.began(run, now)
+        outs.append(Tell(run.began(self._charger, now)))
+        if not decision.accepted:
+            why = EMERGENCY if self._emergency else "DeAuthorized"
+            outs.append(Note("session refused", {
+                "peer": self._address, "cause": decision.text, "action": "stopped"}, "warning"))
+            outs += self._stop(run, why, now)
+        self._dirty = True
+        self._next = now
+        return outs + self._tell_offer(connector, now)
+
+    def _started(self, call_id: str, transaction_id: int, accepted: bool) -> Send:
+        info = messages.IdTagInfo("Accepted" if accepted else "Blocked")
+        return self._reply(call_id, messages.StartTransactionResponse(info, transaction_id))
+
+    def _stop_transaction(
+        self, call_id: str, stop: messages.StopTransaction, now: float
+    ) -> list[Out]:
+        utc = self._around.wall(now)
+        running = self._sessions.by_id(stop.transaction_id)
+        if running is not None and stop.transaction_data:
+            self._measure(self._connector(running.connector), stop.transaction_data, running, now)
+        ending = self._sessions.end(stop, utc)
+        outs: list[Out] = [Record(ending.records)] if ending.records else []
+        outs.append(self._reply(call_id, messages.StopTransactionResponse()))
+        if not ending.known:
+            outs.append(Note("stop of an unknown transaction", {
+                "peer": self._address, "transaction": stop.transaction_id,
+                "action": "kept, incomplete"}, "warning"))
+        run = ending.run
+        if run is not None:
+            if stop.meter_stop is not None:
+                run.register_wh = stop.meter_stop
+            outs += self._session_over(run, now)
+        return outs
+
+    def _session_over(self, run: Running, now: float) -> list[Out]:
+        connector = self._connector(run.connector)
+        connector.ended(run)
+        self._sampled_at.pop(run.id, None)
+        self._dirty = True
+        self._next = now
+        return [Tell(run.ended(self._charger, now))]
+
+    def _meter_values(
+        self, call_id: str, values: messages.MeterValues, now: float
+    ) -> list[Out]:
+        outs: list[Out] = []
+        connector = self._metered(values.connector_id)
+        if connector is not None:
+            run = self._sessions.running.get(connector.id)
+            of_another = values.transaction_id is not None and (
+                values.transaction_id != (run.id if run is not None else None)
+            )
+            if not of_another or (run is None and not self._sessions.has_ended(
+                values.transaction_id or 0
+            )):  # fmt: skip
+                outs = self._measure(connector, values.meter_value, run, now)
+        outs.append(Send(self._peer.answer(call_id, EMPTY)))
+        return outs
+
+    def _metered(self, number: int) -> Connector | None:
+        """The connector that values belong to; those of the whole charger are its only one's."""
+        if number == 0 and len(self._connectors) == 1:
+            return next(iter(self._connectors.values()))
+        return self._connectors.get(number)
+
+    def _measure(
+        self,
+        connector: Connector,
+        values: tuple[messages.MeterValue, ...],
+        run: Running | None,
+        now: float,
+    ) -> list[Out]:
+        utc = self._around.wall(now)
+        live = tuple(v for v in values if self._fresh.is_live(moment(v.timestamp), utc))
+        outs: list[Out] = []
+        if not live:  # of the charger's own queue, hours old
+            return outs
+        reading = connector.measured.feed(
+            live, self._wiring, now, interval_s=self._terms.interval_s
+        )
+        if reading.drawn is not None:
+            fact = connector.drawn(reading.drawn, now)
+            if fact is not None:
+                outs.append(Tell(fact))
+            self._next = min(self._next, connector.measured.stale_at(), connector.held_until())
+        self._dirty = True
+        if run is not None and reading.register_wh is not None:
+            run.register_wh = reading.register_wh
+            run.flagged = run.flagged or reading.flagged
+            if now - self._sampled_at.get(run.id, -math.inf) >= SAMPLE_S:
+                self._sampled_at[run.id] = now
+                outs.append(Later((
+                    TransactionSampled(run.id, reading.register_wh, stamp(utc), run.flagged),
+                )))  # fmt: skip
+        if reading.dropped:
+            outs.append(Note("meter values not used", {
+                "peer": self._address, "connector": connector.id,
+                "cause": "; ".join(reading.dropped[:3])}, "warning"))
+        if reading.sensor_fault is True:
+            outs.append(Raised(Code.SENSOR, self._charger, f"connector {connector.id}"))
+        elif reading.sensor_fault is False:
+            outs.append(Cleared(Code.SENSOR, self._charger))
+        return outs
+
+    def _status_notification(
+        self, call_id: str, status: messages.StatusNotification, now: float
+    ) -> list[Out]:
+        outs: list[Out] = [Send(self._peer.answer(call_id, EMPTY))]
+        number = status.connector_id
+        given = moment(status.timestamp) if status.timestamp else None
+        if not 1 <= number <= CONNECTORS_MAX or not self._fresh.is_live(
+            given, self._around.wall(now)
+        ):  # connector 0 is the whole charger; old news grants nothing (trust.md C20)
+            return outs
+        connector, grown = self._grown(number, now)
+        outs += grown
+        fact = connector.seen(status.status, now)
+        if fact is not None:
+            outs.append(Tell(fact))
+        else:
+            self._next = min(self._next, connector.held_until())
+        run = self._sessions.running.get(number)
+        if run is not None:
+            run.quiet_at = now + QUIET_S if status.status == "Available" else math.inf
+            self._next = min(self._next, run.quiet_at)
+        self._dirty = True
+        if run is not None and connector.charged and self._quirk.tx_profile_from == "Charging":
+            outs += self._tell_offer(connector, now)
+        return outs
+
+    def _data_transfer(
+        self, call_id: str, transfer: messages.DataTransfer, _now: float
+    ) -> list[Out]:
+        return [
+            self._reply(call_id, messages.DataTransferResponse("UnknownVendorId")),
+            Note("data transfer", {"peer": self._address, "vendor": transfer.vendor_id,
+                                   "action": "UnknownVendorId"}),
+        ]  # fmt: skip
+
+    def _progress(
+        self,
+        call_id: str,
+        progress: messages.DiagnosticsStatusNotification | messages.FirmwareStatusNotification,
+        _now: float,
+    ) -> list[Out]:
+        about = type(progress).__name__.removesuffix("StatusNotification").lower()
+        if progress.status != "Idle":
+            self._notes[about] = f"{about}: {progress.status}"
+            self._dirty = True
+        return [Send(self._peer.answer(call_id, EMPTY))]
+
+    # -- tags ------------------------------------------------------------------------------------
+
+    def _decide(self, tag: str, connector: int | None, now: float) -> Decision:
+        """Whether this tag may charge here now."""
+        if not self._terms.adopted:
+            return Decision("Blocked", text="the charger waits to be adopted")
+        if self._terms.places < (connector or 1):
+            return Decision("Blocked", text="the licence has no place for this connector")
+        if self._emergency:
+            return Decision("Blocked", text="emergency stop")
+        by_hand = self._by_hand.get(tag.casefold(), -math.inf) >= now
+        return self._around.may_charge(tag, by_hand=by_hand)
+
+    def _tag_history(self, tag: str, decision: Decision, now: float) -> tuple[AnyRecord, ...]:
+        """A refused tag is kept as history; a flood of them is not (trust.md A34)."""
+        if decision.accepted or not self._rejected.take(now):
+            return ()
+        return (TagRejected(tag, self._charger, stamp(self._around.wall(now))),)
+
+    def _rejected_tag(self, tag: str, decision: Decision, now: float) -> list[Out]:
+        if decision.accepted:
+            return []
+        records = self._tag_history(tag, decision, now)
+        note = Note("tag refused", {"peer": self._address, "cause": decision.text,
+                                    "action": decision.status})  # fmt: skip
+        return [Record(records), note] if records else [note]
+
+    # -- commands, stops, the emergency stop -----------------------------------------------------
+
+    def _start_by_hand(self, ask: StartCharging, reply_id: int, now: float) -> list[Out]:
+        tag = ask.tag.strip()
+        why = ""
+        code = "refused"
+        if ask.connector not in self._connectors:
+            code, why = "unknown", f"{self._charger} has no connector {ask.connector}"
+        elif not 1 <= len(tag) <= 20:
+            code, why = "invalid", f"Expected a tag of 1 to 20 characters, got {len(tag)}"
+        elif ask.connector in self._sessions.running:
+            why = "A session runs on this connector"
+        else:
+            self._by_hand = {t: until for t, until in self._by_hand.items() if until >= now}
+            self._by_hand[tag.casefold()] = now + BY_HAND_S
+            decision = self._decide(tag, ask.connector, now)
+            if not decision.accepted:
+                del self._by_hand[tag.casefold()]
+                why = f"Refused: {decision.text}"
+        if why:
+            return [Reply(reply_id, Answer(False, code, why))]
+        payload = messages.RemoteStartTransaction(tag, ask.connector)
+        return self._call("RemoteStartTransaction", payload, now, Started(reply_id))
+
+    def _stop_by_hand(self, number: int, reply_id: int, now: float) -> list[Out]:
+        run = self._sessions.running.get(number)
+        if run is None:
+            text = f"No session runs on {self._charger} connector {number}"
+            return [Reply(reply_id, Answer(False, "refused", text))]
+        payload = messages.RemoteStopTransaction(run.id)
+        tag = Stopped(run.id, reply_id)
+        return self._call("RemoteStopTransaction", payload, now, tag, urgent=True)
+
+    def _stop(self, run: Running, why: str, now: float) -> list[Out]:
+        """End a session on our own, again and again until it has ended."""
+        run.ending = run.ending or why
+        run.stops += 1
+        run.stop_at = now + (STOP_AGAIN_S if run.stops < STOPS_MAX else 60.0)
+        self._next = min(self._next, run.stop_at)
+        payload = messages.RemoteStopTransaction(run.id)
+        return self._call("RemoteStopTransaction", payload, now, Stopped(run.id, None),
+                          urgent=True, replaces=f"stop/{run.id}")  # fmt: skip
+
+    def _stop_answered(self, tag: Stopped, event: Answered | Failed) -> list[Out]:
+        if tag.reply_id is not None:
+            if isinstance(event, Answered) and event.late:
+                return []
+            return [Reply(tag.reply_id, _answer(event, "The charger stops the session"))]
+        if _status(event) == "Accepted":
+            return []
+        cause = event.text if isinstance(event, Failed) else str(_status(event))
+        return [Note("remote stop not taken", {"peer": self._address, "cause": cause,
+                                               "transaction": tag.transaction_id}, "warning")]
+
+    def _emergency_now(self, on: bool, now: float) -> list[Out]:
+        """balancing.md, Emergency stop."""
+        self._emergency = on
+        outs: list[Out] = []
+        for run in list(self._sessions.running.values()):
+            if on:
+                outs += self._stop(run, EMERGENCY, now)
+            elif run.ending == EMERGENCY and run.accepted:
+                run.stop_at = math.inf
+                run.ending = ""
+        return outs
+
+    # -- offers ----------------------------------------------------------------------------------
+
+    def _situation(self, connector: Connector, now: float) -> Situation:
+        run = self._sessions.running.get(connector.id)
+        silenced = (
+            not self._terms.adopted
+            or connector.id > self._terms.places
+            or (run is not None and not run.accepted)
+        )
+        return Situation(
+            charger=self._terms.charger, run=run, ability=self._ability, quirk=self._quirk,
+            dead_man_s=self._terms.dead_man_s, utc=self._around.wall(now),
+            charging=connector.charged, ready=self._ready, silenced=silenced,
+            planned_at=self._around.planned_at(), wiring=self._wiring,
+            clock_off_s=self._fresh.off_s,
+        )  # fmt: skip
+
+    def _wanted(self, offers: tuple[Offer, ...], now: float) -> list[Out]:
+        outs: list[Out] = []
+        for offer in offers:
+            connector = self._connectors.get(offer.connector)
+            if connector is None:
+                continue
+            connector.teller.wanted = offer
+            outs += self._tell_offer(connector, now)
+            run = self._sessions.running.get(offer.connector)
+            if run is not None and offer.stop and run.stop_at == math.inf:
+                outs += self._stop(run, "", now)
+            elif run is not None and not offer.stop and run.accepted and not run.ending:
+                run.stop_at = math.inf  # the plan does not want its end any more
+        return outs
+
+    def _tell_all(self, now: float) -> list[Out]:
+        outs: list[Out] = []
+        for connector in list(self._connectors.values()):
+            outs += self._tell_offer(connector, now)
+        return outs
+
+    def _tell_offer(self, connector: Connector, now: float) -> list[Out]:
+        return self._moves(connector.teller.step(now, self._situation(connector, now)), now)
+
+    def _moves(self, moves: Iterable[Move], now: float) -> list[Out]:
+        outs: list[Out] = []
+        for move in moves:
+            if isinstance(move, Stop):
+                run = self._sessions.running.get(move.connector)
+                if run is not None and run.stop_at == math.inf:
+                    outs += self._stop(run, "", now)
+                continue
+            if not isinstance(move, Set):
+                outs.append(Tell(move))
+                if move.leased and not self._seen.leased:
+                    known = msgspec.structs.replace(self._seen, leased=True)
+                    outs += self._note_seen(now, known)
+                continue
+            today = self._around.wall(now).date()
+            day, count = self._writes
+            self._writes = (today, count + 1 if day == today else 1)
+            number = move.stage.attempt.offer.connector
+            outs += self._call("SetChargingProfile", move.payload, now, move.stage,
+                               urgent=move.urgent, replaces=f"profile/{number}")  # fmt: skip
+        self._dirty = True
+        self._next = now  # a renewal or another try has a new time
+        return outs
+
+    def _told(self, stage: Stage, event: Answered | Failed, now: float) -> list[Move]:
+        connector = self._connector(stage.attempt.offer.connector)
+        situation = self._situation(connector, now)
+        if isinstance(event, Failed):
+            return connector.teller.failed(stage, event.code, event.text, now, situation)
+        status = _status(event)
+        if status is None:
+            return connector.teller.failed(stage, "callerror", "unreadable", now, situation)
+        return connector.teller.answered(stage, status, now, situation)
+
+    def _timers(self, now: float) -> list[Out]:
+        """Everything of connectors and sessions whose time has come; finds the next time."""
+        outs: list[Out] = []
+        for connector in list(self._connectors.values()):
+            outs += [Tell(fact) for fact in connector.flush(now)]
+            if now >= connector.teller.due():
+                situation = self._situation(connector, now)
+                outs += self._moves(connector.teller.wake(now, situation), now)
+        for run in list(self._sessions.running.values()):
+            if now >= run.stop_at:
+                outs += self._stop(run, run.ending, now)
+            if now >= run.quiet_at:
+                outs += self._given_up(run, now)
+        self._next = min(
+            (
+                *(c.teller.due() for c in self._connectors.values()),
+                *(c.held_until() for c in self._connectors.values()),
+                *(self._stale(c, now) for c in self._connectors.values()),
+                *(min(r.stop_at, r.quiet_at) for r in self._sessions.running.values()),
+            ),
+            default=math.inf,
+        )
+        return outs
+
+    def _stale(self, connector: Connector, now: float) -> float:
+        """When what it draws is shown no more; past that, it is not shown already."""
+        at = connector.measured.stale_at()
+        if at <= now:
+            self._dirty = True
+            return math.inf
+        return at
+
+    def _given_up(self, run: Running, now: float) -> list[Out]:
+        """Its connector has been free for a minute and its StopTransaction did not come."""
+        records = self._sessions.give_up(run, self._around.wall(now))
+        return [Record(records), *self._session_over(run, now),
+                Note("session without an end", {
+                    "peer": self._address, "transaction": run.id,
+                    "action": "ended, incomplete: its connector is free"}, "warning")]
+
+    # -- commissioning ---------------------------------------------------------------------------
+
+    def _boot_missing(self, now: float) -> list[Out]:
+        """No BootNotification: ask for it once, then go on without (quirks.md, Boot)."""
+        self._boot_due = math.inf
+        if not self._boot_asked:
+            self._boot_asked = True
+            payload = messages.TriggerMessage("BootNotification")
+            return self._call("TriggerMessage", payload, now, BootAsked())
+        return self._commission_anew(now)
+
+    def _commission_anew(self, now: float) -> list[Out]:
+        self._again = math.inf
+        self._began_at = now
+        self._step = CommissionStep(self._step.run + 1, 0)
+        self._notes = {k: v for k, v in self._notes.items() if k.startswith("link ")}
+        self._steps = commissioning(
+            self._terms,
+            self._quirk,
+            connectors=lambda: tuple(sorted(self._connectors)),
+            has_profile=lambda number: self._connector(number).teller.has_told,
+            status_unknown=lambda: tuple(
+                sorted(c.id for c in self._connectors.values() if c.status is None)
+            ),
+        )
+        return self._commission(None, now)
+
+    def _commission(self, outcome: Outcome | None, now: float) -> list[Out]:
+        """Go through the steps until one waits for an answer, or all is done."""
+        outs: list[Out] = []
+        steps = self._steps
+        while steps is not None and steps is self._steps:
+            try:
+                step = steps.send(outcome)
+            except StopIteration:
+                self._steps = None
+                break
+            outcome = None
+            match step:
+                case Ask():
+                    self._asking = (step, 0)
+                    return outs + self._ask(step, now)
+                case Say(about, text):
+                    self._notes[about] = text
+                    outs.append(Note(text, {"peer": self._address, "charger": self._charger}))
+                case Learned(ability, connectors, configuration):
+                    self._ability = ability
+                    self.configuration = configuration
+                    if connectors is not None:
+                        outs += self._grown(connectors, now)[1]
+                case Ready():
+                    self._ready = True
+                    outs += self._tell_all(now)
+            self._dirty = True
+        return outs
+
+    def _ask(self, step: Ask, now: float) -> list[Out]:
+        self._step = CommissionStep(self._step.run, self._step.number + 1)
+        return self._call(step.action, step.payload, now, self._step)
+
+    def _commission_answered(
+        self, tag: CommissionStep, event: Answered | Failed, now: float
+    ) -> list[Out]:
+        if tag != self._step or self._steps is None or self._asking is None:
+            return []
+        if isinstance(event, Answered):
+            return self._commission(Outcome(event.result), now)
+        step, times = self._asking
+        if EVICTED in event.text and times < ASKS_AGAIN_MAX:
+            self._asking = (step, times + 1)
+            return self._ask(step, now)
+        why = event.text if event.code == "callerror" else event.code
+        return self._commission(Outcome(None, why), now)
+
+    def _note_seen(self, now: float, known: ChargerSeen | None = None) -> list[Out]:
+        """Write down what the charger says of itself, where it is new."""
+        new = msgspec.structs.replace(
+            known or self._seen,
+            connectors=max(len(self._connectors), (known or self._seen).connectors),
+            seen=self._seen.seen,
+        )
+        if new == self._seen:
+            return []
+        self._seen = msgspec.structs.replace(new, seen=stamp(self._around.wall(now)))
+        return [Record((self._seen,))]
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def _view(self, now: float) -> View:
+        self._dirty = False
+        self._viewed_at = now
+        seen, terms = self._seen, self._terms
+        notes = list(self._notes.values())
+        if self._quirk.hint:
+            notes.append(self._quirk.hint)
+        if not terms.adopted:
+            notes.append("waits to be adopted by an installer; is told 0 A")
+        elif terms.places < len(self._connectors):
+            notes.append("the licence has no place for all its connectors; is told 0 A there")
+        running = self._sessions.running
+        view = ChargerView(
+            id=self._charger, name=terms.charger.name, connected=not self._closing,
+            vendor=seen.vendor, model=seen.model, firmware=seen.firmware,
+            firmware_since=seen.firmware_since, serial=seen.serial, address=self._address,
+            priority=terms.charger.priority, group=terms.charger.group,
+            connectors=tuple(
+                self._connectors[n].view(running.get(n), now) for n in sorted(self._connectors)
+            ),
+            since=self._since, quirk=self._quirk.name or None, notes=tuple(notes),
+            deviations=self._deviations, profile_writes=self._writes[1],
+            licensed=terms.places >= len(self._connectors),
+        )  # fmt: skip
+        return View(view)
+
+    # what answers each action that a charger may ask
+    _answers: ClassVar[dict[str, Callable[..., list[Out]]]] = {
+        "BootNotification": _boot,
+        "Heartbeat": _heartbeat,
+        "Authorize": _authorize,
+        "StartTransaction": _start,
+        "StopTransaction": _stop_transaction,
+        "MeterValues": _meter_values,
+        "StatusNotification": _status_notification,
+        "DataTransfer": _data_transfer,
+        "DiagnosticsStatusNotification": _progress,
+        "FirmwareStatusNotification": _progress,
+    }
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What most answers to our calls come down to."""
+
+    status: str
+
+
+_answer_decoder = msgspec.json.Decoder(_Answer)
+
+
+def _status(event: Answered | Failed) -> str | None:
+    """The status that the charger answered; None: it did not, or not readably."""
+    if isinstance(event, Failed):
+        return None
+    try:
+        return _answer_decoder.decode(event.result).status
+    except msgspec.DecodeError:
+        return None
+
+
+def _answer(event: Answered | Failed, accepted: str) -> Answer:
+    """What a person is told of a command."""
+    if isinstance(event, Failed):
+        if event.code == "timeout":
+            return Answer(False, "timeout", "The charger did not answer")
+        return Answer(False, "failed", f"The charger could not be asked: {event.text}")
+    status = _status(event)
+    if status == "Accepted":
+        return Answer(True, text=accepted)
+    return Answer(False, "refused", f"The charger answered {status or 'what cannot be read'}")
+
+
+def _wired(terms: Terms) -> Wiring:
+    """How the charger is wired, and what its values are held against."""
+    charger = terms.charger
+    volts = terms.voltage_mv
+    watts = charger.highest_w()
+    most_w = charger.highest_ma() * charger.phases * volts // 1_000_000
+    return Wiring(
+        phases=charger.phases, connection=charger.connection,
+        voltage_mv=(volts, volts, volts), split_mode=terms.split_mode,
+        highest_w=most_w if watts is None else watts, in_watts=watts is not None,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""The licence's places: which connectors of which chargers have one (access.md; decided.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def places(chargers: Sequence[str], connectors: Mapping[str, int], total: int) -> dict[str, int]:
+    """For each charger how many of its connectors have a place, the lowest numbers first.
+
+    `chargers` in their order in the settings; one whose connectors are not known counts one. When
+    there are too few places the highest connector numbers go without, and of those the last ones
+    configured (decided.md, Past the licence).
+    """
+    wanted = sorted(
+        (number, order)
+        for order, charger in enumerate(chargers)
+        for number in range(1, max(1, connectors.get(charger, 0)) + 1)
+    )
+    given = dict.fromkeys(chargers, 0)
+    for _number, order in wanted[: max(0, total)]:
+        given[chargers[order]] += 1
+    return given
+
+
+def used(chargers: Sequence[str], connectors: Mapping[str, int]) -> int:
+    """How many places the chargers need."""
+    return sum(max(1, connectors.get(charger, 0)) for charger in chargers)

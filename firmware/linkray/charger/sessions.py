@@ -1,0 +1,226 @@
+"""A charger's transactions: which run, which answer a repeat gets, what is written down (C17, C18).
+
+Knows no frame and no balancer. A session is never guessed from its connector alone (quirks.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from linkray.kit.clock import stamp
+from linkray.model.facts import SessionBegan, SessionEnded
+from linkray.model.records import (
+    AnyRecord,
+    StopUnknown,
+    Transaction,
+    TransactionBegan,
+    TransactionEnded,
+    TransactionSampled,
+)
+from linkray.model.tags import Decision
+from linkray.ocpp.lenient import moment
+from linkray.ocpp.messages import StartTransaction, StopTransaction
+
+REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
+AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
+BEHIND_S_MAX = 30 * 86_400.0  # further behind than its queue can be
+EMERGENCY = "EmergencyStop"  # balancing.md: what LinkRay's record says, whatever the charger does
+
+StartKey = tuple[int, str, int, str]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Running(msgspec.Struct):
+    """A transaction that runs."""
+
+    id: int
+    connector: int
+    tag: str
+    meter_start_wh: int
+    since: float  # monotonic
+    order: float  # UTC seconds: FIFO, also across a restart
+    started: str
+    accepted: bool = True
+    vip: bool = False
+    register_wh: int | None = None  # the newest sample
+    flagged: bool = False
+    ending: str = ""  # why LinkRay ends it; goes into the record
+    stop_at: float = math.inf  # when RemoteStopTransaction goes out next
+    stops: int = 0
+    quiet_at: float = math.inf  # when it is given up: its connector has said Available
+
+    @property
+    def energy_wh(self) -> int:
+        """Never negative (trust.md C12)."""
+        newest = self.meter_start_wh if self.register_wh is None else self.register_wh
+        return max(0, newest - self.meter_start_wh)
+
+    def began(self, charger: str, now: float) -> SessionBegan:
+        return SessionBegan(charger, self.connector, self.id, self.tag, now, self.order, self.vip)
+
+    def ended(self, charger: str, now: float) -> SessionEnded:
+        return SessionEnded(charger, self.connector, self.id, now)
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What a StopTransaction means: what is written down, and which session it ends."""
+
+    records: tuple[AnyRecord, ...] = ()
+    run: Running | None = None
+    known: bool = True  # False: an id we never gave this charger (C18)
+
+
+def believed(given: str, utc: datetime) -> datetime:
+    """The charger's time where it can be, else ours."""
+    at = moment(given)
+    if at is None:
+        return utc
+    behind_s = (utc - at).total_seconds()
+    return at if -AHEAD_S_MAX <= behind_s <= BEHIND_S_MAX else utc
+
+
+class Sessions:
+    """The transactions of one charger, those of the store at first."""
+
+    def __init__(
+        self, charger: str, kept: Sequence[Transaction], now: float, utc: datetime
+    ) -> None:
+        self._charger = charger
+        self.running: dict[int, Running] = {}  # by connector
+        self._starts: OrderedDict[StartKey, tuple[int, bool]] = OrderedDict()
+        self._ends: OrderedDict[int, str] = OrderedDict()  # id → timestamp; empty: LinkRay's guess
+        self._orphans: OrderedDict[tuple[int, str, int], None] = OrderedDict()
+        for kept_one in sorted(kept, key=lambda transaction: transaction.id):
+            self._recall(kept_one, now, utc)
+
+    def _recall(self, kept: Transaction, now: float, utc: datetime) -> None:
+        if kept.connector < 1:  # an orphan: the store's row for a stop that belongs to nothing
+            return
+        accepted = kept.authorised_by != ""
+        key = (kept.connector, kept.tag, kept.meter_start_wh, kept.given)
+        _remember(self._starts, key, (kept.id, accepted))
+        if kept.finished:
+            _remember(self._ends, kept.id, kept.stop_given or "")
+            return
+        order = believed(kept.started, utc)
+        age_s = max(0.0, (utc - order).total_seconds())
+        self.running[kept.connector] = Running(
+            id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
+            meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),
+            accepted=accepted, register_wh=kept.meter_last_wh, flagged=kept.flagged,
+        )  # fmt: skip
+
+    def repeated(self, start: StartTransaction) -> tuple[int, bool] | None:
+        """The id that this very start was given before, and whether it was accepted (C17)."""
+        return self._starts.get(_start_key(start))
+
+    def begin(
+        self,
+        start: StartTransaction,
+        transaction_id: int,
+        decision: Decision,
+        *,
+        now: float,
+        utc: datetime,
+        name: str,
+    ) -> tuple[Running, Running | None, tuple[AnyRecord, ...]]:
+        """A new transaction; a running one of the connector ends, incomplete."""
+        older = self.running.get(start.connector_id)
+        records = list(self.give_up(older, utc)) if older is not None else []
+        at = believed(start.timestamp, utc)
+        run = Running(
+            id=transaction_id, connector=start.connector_id, tag=start.id_tag,
+            meter_start_wh=start.meter_start, since=now, order=at.timestamp(), started=stamp(at),
+            accepted=decision.accepted, vip=decision.vip,
+        )  # fmt: skip
+        self.running[start.connector_id] = run
+        _remember(self._starts, _start_key(start), (transaction_id, decision.accepted))
+        records.append(
+            TransactionBegan(
+                id=transaction_id, charger=self._charger, connector=start.connector_id,
+                tag=start.id_tag, meter_start_wh=start.meter_start, started=run.started,
+                given=start.timestamp, friendly_name=name, authorised_by=decision.authorised_by,
+            )
+        )  # fmt: skip
+        return run, older, tuple(records)
+
+    def give_up(self, run: Running, utc: datetime) -> tuple[AnyRecord, ...]:
+        """End a transaction whose StopTransaction did not come; its last sample counts."""
+        del self.running[run.connector]
+        _remember(self._ends, run.id, "")
+        return (
+            *_last_sample(run, utc),
+            TransactionEnded(run.id, None, stamp(utc), run.ending or "Other"),
+        )
+
+    def by_id(self, transaction_id: int) -> Running | None:
+        """The running transaction with this id, of whichever connector."""
+        return next((r for r in self.running.values() if r.id == transaction_id), None)
+
+    def end(self, stop: StopTransaction, utc: datetime) -> Ending:
+        """What a StopTransaction means; a repeat means nothing new."""
+        run = self.by_id(stop.transaction_id)
+        if run is not None:
+            del self.running[run.connector]
+            return Ending((*_last_sample(run, utc, stop.meter_stop), self._ended(stop, run, utc)),
+                          run)  # fmt: skip
+        ended = self._ends.get(stop.transaction_id)
+        if ended is not None:
+            # the charger's own word takes the place of our guess, once
+            return Ending((self._ended(stop, None, utc),) if ended == "" else ())
+        orphan = (stop.transaction_id, stop.timestamp, stop.meter_stop or 0)
+        if orphan in self._orphans:
+            return Ending(known=False)
+        _remember(self._orphans, orphan, None)
+        record = StopUnknown(
+            self._charger, stop.transaction_id, stop.id_tag or "", stop.meter_stop or 0,
+            stop.timestamp, stop.reason or "Local", stamp(utc),
+        )  # fmt: skip
+        return Ending((record,), known=False)
+
+    def _ended(
+        self, stop: StopTransaction, run: Running | None, utc: datetime
+    ) -> TransactionEnded:
+        given = stop.timestamp or stamp(utc)
+        _remember(self._ends, stop.transaction_id, given)
+        ending = run.ending if run is not None else ""
+        return TransactionEnded(
+            stop.transaction_id, stop.meter_stop, stamp(believed(stop.timestamp, utc)),
+            ending or stop.reason or "Local", given,
+        )  # fmt: skip
+
+    def has_ended(self, transaction_id: int) -> bool:
+        """Whether this id is known to have ended here."""
+        return transaction_id in self._ends
+
+
+def _start_key(start: StartTransaction) -> StartKey:
+    return (start.connector_id, start.id_tag, start.meter_start, start.timestamp)
+
+
+def _last_sample(
+    run: Running, utc: datetime, meter_stop_wh: int | None = None
+) -> tuple[TransactionSampled, ...]:
+    """The sample that counts where no register came, and the flag where one went back (C12)."""
+    if meter_stop_wh is None:
+        if run.register_wh is None:
+            return ()
+        return (TransactionSampled(run.id, run.register_wh, stamp(utc), run.flagged),)
+    lowest = max(run.meter_start_wh, run.register_wh or 0)
+    if meter_stop_wh >= lowest and not run.flagged:
+        return ()
+    return (TransactionSampled(run.id, meter_stop_wh, stamp(utc), flagged=True),)
+
+
+def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > REMEMBERED_MAX:
+        kept.popitem(last=False)

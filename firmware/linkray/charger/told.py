@@ -1,0 +1,359 @@
+"""Tells one connector its offers: the newest, in the form the charger takes, renewed in time.
+
+balancing.md 4, Telling the chargers. Yields calls and facts; `link.py` sends and carries answers
+back. An answer always belongs to one attempt; what was overtaken can still be answered late.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from linkray.model.facts import OfferAnswered
+from linkray.model.plan import Offer, Reason
+from linkray.model.settings import Charger
+from linkray.model.units import ZERO, Phases
+from linkray.ocpp.messages import SetChargingProfile
+
+from .measured import Wiring
+from .profiles import Ability, Form, Session, profile
+from .quirks import Quirk
+from .sessions import Running
+
+AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked again
+DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
+RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
+PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
+
+Outcome = Literal["accepted", "rejected", "unknown"]
+Key = tuple[int, int | None, int | None]  # limit_ma, limit_w, transaction
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """All that holds for a connector when it is told something."""
+
+    charger: Charger
+    run: Running | None
+    ability: Ability
+    quirk: Quirk
+    dead_man_s: int
+    utc: datetime
+    charging: bool  # its status is Charging, or was since the session began
+    ready: bool  # commissioning has come to step 4
+    silenced: bool  # no licence, not adopted, tag refused: told 0 whatever the plan says
+    planned_at: float
+    wiring: Wiring | None = None
+    clock_off_s: float | None = None
+
+
+class Attempt:
+    """One value on its way, form by form."""
+
+    __slots__ = ("asked", "call", "doubt", "form", "forms", "key", "leased", "offer", "over",
+                 "overtaken", "renewal", "session")  # fmt: skip
+
+    def __init__(
+        self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool
+    ) -> None:
+        self.offer = offer
+        self.key = key
+        self.forms = forms
+        self.session = session
+        self.renewal = renewal
+        self.form = 0
+        self.call = 0
+        self.asked = 0  # how often this form was sent
+        self.doubt = False  # some form was not answered: it may be in force
+        self.leased = False
+        self.over = False
+        self.overtaken = False
+
+
+class Stage(NamedTuple):
+    """Which call of an attempt an answer belongs to."""
+
+    attempt: Attempt
+    form: int
+    call: int
+
+
+class Set(msgspec.Struct, frozen=True):
+    """A SetChargingProfile to send."""
+
+    payload: SetChargingProfile
+    stage: Stage
+    urgent: bool
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """A charger that cannot be told 0 (its quirk): only the end of its session brings it there."""
+
+    connector: int
+
+
+Move = Set | Stop | OfferAnswered
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """What the charger has accepted."""
+
+    key: Key
+    offer: Offer
+    leased: bool
+
+
+class Teller:
+    """One connector's offers: wanted, on their way, in force."""
+
+    def __init__(self, charger: str, connector: int) -> None:
+        self._charger = charger
+        self._connector = connector
+        self.wanted: Offer | None = None
+        self._attempt: Attempt | None = None
+        self._in_force: dict[bool, InForce] = {}  # for a session; as the default
+        self._taken: dict[bool, str] = {}  # the form that worked
+        self._refused: Outcome | None = None  # every form failed, and how
+        self._told: tuple[int, Outcome] | None = None
+        self._again_at = math.inf
+        self._renew_at = math.inf
+        self.has_told = False  # this link has sent the connector a profile
+
+    @property
+    def offered(self) -> Phases | None:
+        """What the charger has accepted for what runs now; None: not known."""
+        newest = self._in_force.get(True) or self._in_force.get(False)
+        return None if newest is None else newest.offer.offer_ma
+
+    def due(self) -> float:
+        return min(self._renew_at, self._again_at)
+
+    def forget(self) -> None:
+        """The charger may have forgotten everything (trust.md C16)."""
+        self._overtake()
+        self._in_force.clear()
+        self._refused = None
+        self._again_at = self._renew_at = math.inf
+
+    def retell(self) -> None:
+        """What stands is told again with the number of the next offer that wants just that."""
+        self._told = None
+        self._in_force = {
+            session: InForce(f.key, msgspec.structs.replace(f.offer, id=-1), f.leased)
+            for session, f in self._in_force.items()
+        }
+
+    def session_ended(self) -> None:
+        """A TxProfile is gone with its transaction."""
+        self._in_force.pop(True, None)
+        if self._attempt is not None and self._attempt.session:
+            self._overtake()
+        self._refused = None
+        self._again_at = self._renew_at = math.inf
+
+    def session_began(self) -> None:
+        """What was refused before may be taken now."""
+        self._in_force.pop(True, None)
+        self._refused = None
+        self._again_at = self._renew_at = math.inf
+
+    def step(self, now: float, s: Situation) -> list[Move]:
+        """What should be sent for what is wanted now."""
+        offer = self._offer(s)
+        if offer is None or not (s.ready or s.run is not None or offer.urgent):
+            return []
+        key = (offer.limit_ma, offer.limit_w, s.run.id if s.run is not None else None)
+        session = s.run is not None
+        if self._attempt is not None and self._attempt.key == key:
+            self._attempt.offer = offer
+            return []
+        stands = self._in_force.get(session)
+        if stands is not None and stands.key == key and self._attempt is None:
+            if stands.offer.id == offer.id:
+                return []
+            self._in_force[session] = InForce(key, offer, stands.leased)
+            return self._tell(offer, "accepted", now, stands.leased)
+        if self._refused is not None and now < self._again_at:
+            return self._tell(offer, self._refused, now, leased=False)
+        return self._start(offer, key, now, s, renewal=False)
+
+    def wake(self, now: float, s: Situation) -> list[Move]:
+        """A renewal, or another try, may be due."""
+        if now >= self._again_at:
+            self._again_at = math.inf
+            self._refused = None
+            return self.step(now, s)
+        if now < self._renew_at:
+            return []
+        self._renew_at = math.inf
+        stands = self._in_force.get(s.run is not None)
+        if self._attempt is not None or stands is None:
+            return []
+        if now - s.planned_at > PLAN_S_MAX:
+            self._renew_at = now + 1.0
+            return []
+        return self._start(stands.offer, stands.key, now, s, renewal=True)
+
+    def answered(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
+        """The charger has answered one call: `Accepted`, `Rejected` or `NotSupported`."""
+        attempt = stage.attempt
+        last = stage.call + 1 == len(attempt.forms[stage.form].calls)
+        if status == "Accepted":
+            if not last:
+                return self._next_call(attempt, now, s) if self._expects(stage) else []
+            if attempt is self._attempt:
+                return self._accepted(attempt, stage.form, now, s)
+            if attempt.overtaken:
+                return self._tell(attempt.offer, "accepted", now, attempt.forms[stage.form].leased)
+            return []
+        if self._expects(stage):
+            return self._next_form(attempt, now, s)
+        if attempt.overtaken and not attempt.doubt:
+            return self._tell(attempt.offer, "rejected", now, leased=False)
+        return []
+
+    def failed(self, stage: Stage, code: str, text: str, now: float, s: Situation) -> list[Move]:
+        """No answer, a CALLERROR, or the line was full."""
+        attempt = stage.attempt
+        if code == "replaced":
+            return []
+        if code == "full":
+            if attempt is self._attempt:
+                self._overtake()
+                self._again_at = now + 1.0
+            return []
+        attempt.doubt = attempt.doubt or not _refuses(code, text)
+        if not self._expects(stage):
+            told = attempt.overtaken and attempt.doubt
+            return self._tell(attempt.offer, "unknown", now, leased=False) if told else []
+        known = attempt.forms[attempt.form].key == self._taken.get(attempt.session)
+        if code == "timeout" and known and attempt.asked <= RESENDS:
+            attempt.call = 0
+            return [self._set(attempt)]
+        return self._next_form(attempt, now, s)
+
+    # -- an attempt ------------------------------------------------------------------------------
+
+    def _offer(self, s: Situation) -> Offer | None:
+        """What it should be told now; None: nothing before the next plan."""
+        wanted = self.wanted
+        if s.silenced:
+            base = wanted or Offer(self._charger, self._connector, ZERO, None, Reason("licence"), ())
+            watts = None if base.limit_w is None else 0
+            return msgspec.structs.replace(base, offer_ma=ZERO, limit_ma=0, limit_w=watts,
+                                           session=s.run is not None)  # fmt: skip
+        if wanted is None or wanted.session is not (s.run is not None):
+            return None
+        if s.run is not None and s.quirk.tx_profile_from == "Charging" and not s.charging:
+            return None
+        return wanted
+
+    def _start(
+        self, offer: Offer, key: Key, now: float, s: Situation, *, renewal: bool
+    ) -> list[Move]:
+        self._overtake()
+        session = s.run is not None
+        forms = profile(
+            offer, s.charger,
+            session=None if s.run is None else Session(s.run.id, max(0.0, now - s.run.since)),
+            ability=s.ability, quirk=s.quirk, dead_man_s=_dead_man_s(s), utc=s.utc,
+            taken=self._taken.get(session), wiring=s.wiring, clock_off_s=s.clock_off_s,
+        )  # fmt: skip
+        if s.quirk.twice_after_zero and not renewal and self._is_zero(session) and key[0]:
+            forms = tuple(msgspec.structs.replace(f, calls=f.calls + f.calls) for f in forms)
+        attempt = Attempt(offer, key, forms, session=session, renewal=renewal)
+        if not forms:
+            return [Stop(self._connector)] if session else []
+        self._attempt = attempt
+        return [self._set(attempt)]
+
+    def _is_zero(self, session: bool) -> bool:
+        stands = self._in_force.get(session)
+        return stands is not None and stands.key[0] == 0
+
+    def _set(self, attempt: Attempt) -> Set:
+        if attempt.call == 0:
+            attempt.asked += 1
+        self.has_told = True
+        form = attempt.forms[attempt.form]
+        stage = Stage(attempt, attempt.form, attempt.call)
+        return Set(form.calls[attempt.call], stage, attempt.offer.urgent)
+
+    def _expects(self, stage: Stage) -> bool:
+        attempt = stage.attempt
+        return attempt is self._attempt and stage[1:] == (attempt.form, attempt.call)
+
+    def _next_call(self, attempt: Attempt, now: float, s: Situation) -> list[Move]:
+        if self._has_lapsed(attempt, s):
+            return self._lapse(now, s)
+        attempt.call += 1
+        return [self._set(attempt)]
+
+    def _next_form(self, attempt: Attempt, now: float, s: Situation) -> list[Move]:
+        if self._has_lapsed(attempt, s):
+            return self._lapse(now, s)
+        attempt.form += 1
+        attempt.call = attempt.asked = 0
+        if attempt.form < len(attempt.forms):
+            return [self._set(attempt)]
+        return self._failed_all(attempt, now)
+
+    def _has_lapsed(self, attempt: Attempt, s: Situation) -> bool:
+        """Its session has ended or begun since: what it says is no longer wanted."""
+        return attempt.key[2] != (s.run.id if s.run is not None else None)
+
+    def _lapse(self, now: float, s: Situation) -> list[Move]:
+        self._overtake()
+        return self.step(now, s)
+
+    def _failed_all(self, attempt: Attempt, now: float) -> list[Move]:
+        self._attempt = None
+        attempt.over = True
+        self._in_force.pop(attempt.session, None)
+        self._renew_at = math.inf
+        self._refused = "unknown" if attempt.doubt else "rejected"
+        self._again_at = now + (DOUBT_S if attempt.doubt else AGAIN_S)
+        self._told = None
+        return self._tell(attempt.offer, self._refused, now, leased=False)
+
+    def _accepted(self, attempt: Attempt, form: int, now: float, s: Situation) -> list[Move]:
+        self._attempt = None
+        attempt.over = True
+        taken = attempt.forms[form]
+        before = self._in_force.get(attempt.session)
+        self._in_force[attempt.session] = InForce(attempt.key, attempt.offer, taken.leased)
+        self._taken[attempt.session] = taken.key
+        if attempt.session and not taken.key.startswith("TxProfile"):
+            self._in_force.pop(False, None)  # the default was written over
+        self._refused = None
+        self._again_at = math.inf
+        self._renew_at = now + _dead_man_s(s) / 3 if taken.leased else math.inf
+        silent = attempt.renewal and before is not None and before.leased == taken.leased
+        outs = [] if silent else self._tell(attempt.offer, "accepted", now, taken.leased)
+        return [*outs, *self.step(now, s)]
+
+    def _overtake(self) -> None:
+        if self._attempt is not None:
+            self._attempt.over = self._attempt.overtaken = True
+            self._attempt = None
+
+    def _tell(self, offer: Offer, outcome: Outcome, now: float, leased: bool) -> list[Move]:
+        """The fact, once for each offer and outcome; offers of our own making have no number."""
+        if offer.id == 0 or self._told == (offer.id, outcome):
+            return []
+        self._told = (offer.id, outcome)
+        return [
+            OfferAnswered(self._charger, self._connector, offer.id, outcome, now, leased=leased)
+        ]
+
+
+def _refuses(code: str, text: str) -> bool:
+    """Whether a failed call surely changed nothing: the charger does not know the action at all."""
+    return code == "callerror" and text.partition(":")[0] in ("NotImplemented", "NotSupported")
+
+
+def _dead_man_s(s: Situation) -> int:
+    """The site's, or the charger's own where its writes are few (balancing.md 4, Dead-man)."""
+    return s.dead_man_s if s.quirk.dead_man_s is None else s.quirk.dead_man_s

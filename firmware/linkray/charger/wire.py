@@ -1,0 +1,163 @@
+"""The words between a link's core and its task: what comes in, what should be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from linkray.model.asks import Answer, StartCharging, StopCharging
+from linkray.model.facts import AnyFact
+from linkray.model.faults import Cleared, Raised
+from linkray.model.plan import Offer
+from linkray.model.records import AnyRecord, TransactionSampled
+from linkray.model.settings import Charger
+from linkray.model.tags import Decision
+from linkray.model.views import ChargerView
+
+CONNECTORS_MAX = 64  # of one charger; what says it has more is not believed
+
+
+class MayCharge(Protocol):
+    """The pure function of `access/tags.py`, with the newest settings already in it."""
+
+    def __call__(self, tag: str, *, by_hand: bool) -> Decision: ...
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a link is handed of the house: pure functions and readings, no doors of its own."""
+
+    wall: Callable[[float], datetime]  # monotonic seconds to UTC
+    may_charge: MayCharge
+    take_transaction_id: Callable[[], int]
+    planned_at: Callable[[], float]  # when the newest plan came; none is made: no lease is renewed
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the settings and the licence say for one charger."""
+
+    charger: Charger
+    interval_s: int = 10  # the measurand interval
+    dead_man_s: int = 180
+    voltage_mv: int = 230_000
+    split_mode: str = "off"
+    offline_allowed: bool = True  # LocalAuthorizeOffline: it may charge without LinkRay
+    adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
+    places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
+
+
+# what comes in
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The link stands."""
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A text frame came."""
+
+    text: str
+
+
+class Garbage(msgspec.Struct, frozen=True):
+    """Something that is not even a text frame came."""
+
+    text: str
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The balancer's newest offers for connectors of this charger, those that changed."""
+
+    offers: tuple[Offer, ...]
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A person's wish; answered by `Reply` with the same id."""
+
+    ask: StartCharging | StopCharging
+    reply_id: int
+
+
+class TermsNow(msgspec.Struct, frozen=True):
+    """The settings or the licence have changed for this charger."""
+
+    terms: Terms
+
+
+class Emergency(msgspec.Struct, frozen=True):
+    """The emergency stop was set or cleared."""
+
+    on: bool
+
+
+class Retell(msgspec.Struct, frozen=True):
+    """The balancer began anew and knows nothing: tell it what stands."""
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """The link has ended."""
+
+    reason: str
+
+
+Item = Opened | Received | Garbage | Wanted | Command | TermsNow | Emergency | Retell | Gone
+
+
+# what should be done
+
+
+class Record(msgspec.Struct, frozen=True):
+    """On disk before anything that follows is done."""
+
+    records: tuple[AnyRecord, ...]
+
+
+class Later(msgspec.Struct, frozen=True):
+    """On disk with the next commit: samples whose answer need not wait (decided.md)."""
+
+    samples: tuple[TransactionSampled, ...]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """A text frame to the charger."""
+
+    text: str
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """A fact to the balancer, without waiting."""
+
+    fact: AnyFact
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is shown of the charger from now on."""
+
+    view: ChargerView
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a `Command`."""
+
+    reply_id: int
+    answer: Answer
+
+
+class Close(msgspec.Struct, frozen=True):
+    """End the link, with a WebSocket close code."""
+
+    code: int
+    reason: str
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A line for the log."""
+
+    text: str
+    fields: dict[str, str | int] = {}
+    level: Literal["info", "warning", "error"] = "info"
+
+
+Out = Record | Later | Send | Tell | View | Reply | Close | Note | Raised | Cleared

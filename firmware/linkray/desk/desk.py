@@ -1,0 +1,246 @@
+"""What may be asked, by whom, and what it would change: the table enforced, without a socket.
+
+Every ask passes `refusal` before anything is done; a change of settings passes `patched` or
+`imported`, which give the whole new tree or say why not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from linkray.model.asks import (
+    INSTALLER,
+    LEAST_LEVEL,
+    LOCAL,
+    Account,
+    Answer,
+    Ask,
+    FactoryReset,
+    ReadAccounts,
+    ReadKeys,
+    ReadLog,
+    ReadMeters,
+    ReadSettings,
+    ReadSnapshot,
+    SetEmergencyStop,
+    SetPassword,
+    Watch,
+    Who,
+)
+from linkray.model.settings import BadSettings, Settings, least_levels, read_settings
+
+KEY_MARK = "key:"  # how an API key is called in `Who.name`
+ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$")
+READS = (ReadSnapshot, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch)
+BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
+LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}
+_PATH = re.compile(r" - at `?(\$[^`]*)`?$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+JudgeMeter = Callable[[Mapping[str, object]], None]  # raises ValueError, in words
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """What the first-login rules hold back at this moment (trust.md 4)."""
+
+    passwords_set: bool  # the Assembler's printed password is gone
+    released: bool  # that, or settings were imported on site (rule 8): charging, CSMS and keys go
+
+
+def no(code: str, text: str, path: str | None = None) -> Answer:
+    """A refusal; `path` names the field that is wrong or not the asker's to change."""
+    data = msgspec.Raw(msgspec.json.encode({"path": path})) if path else msgspec.Raw(b"null")
+    return Answer(ok=False, code=code, text=text, data=data)
+
+
+def yes(text: str = "", data: object = None) -> Answer:
+    return Answer(ok=True, text=text, data=msgspec.Raw(msgspec.json.encode(data)))
+
+
+def refusal(ask: Ask, who: Who, lock: Lock, accounts: tuple[Account, ...]) -> Answer | None:
+    """Why this asker may not; None when the ask may be carried out."""
+    least = LEAST_LEVEL.get(type(ask))
+    if least is None:
+        return no("unknown", f"Expected an ask that is in the table, got {type(ask).__name__}")
+    if isinstance(ask, SetEmergencyStop) and not ask.on:
+        least = INSTALLER  # whoever sees danger may stop; allowing again is another matter
+    if who.level < least:
+        return no("forbidden", f"Expected {LEVEL_NAMES[least]} or higher, got "
+                               f"{LEVEL_NAMES.get(who.level, 'nobody')} ({who.name})")  # fmt: skip
+    is_key = who.name.startswith(KEY_MARK)
+    if is_key and who.level < INSTALLER and not isinstance(ask, READS):
+        return no("forbidden", "A key with scope read changes nothing")  # trust.md A9
+    if who.level < LOCAL:
+        if is_key and not lock.released:
+            return no("forbidden", "Keys are off until the printed password is replaced")
+        if not is_key and not lock.passwords_set and not isinstance(ask, BEFORE_PASSWORDS):
+            return no("forbidden", "Only a new password may be set until the printed one is gone")
+    if isinstance(ask, SetPassword):
+        return _password_refusal(ask, who, is_key=is_key, accounts=accounts)
+    return None
+
+
+def _password_refusal(
+    ask: SetPassword, who: Who, *, is_key: bool, accounts: tuple[Account, ...]
+) -> Answer | None:
+    """EV and Installer set their own, the Assembler and the command line all; a key none."""
+    if is_key:
+        return no("forbidden", "A key sets no password")
+    if who.level < LOCAL:
+        mine = next((a for a in accounts if a.name == who.name), None)
+        if mine is None or mine.level != who.level:
+            return no("forbidden", f"Expected an account, got {who.name!r}")
+        if who.name not in {ask.account, "Assembler"}:
+            return no("forbidden", f"{who.name} sets only the own password, not {ask.account}'s")
+    if ARGON2ID.match(ask.hash) is None:
+        return no("invalid", "Expected an Argon2id hash", "$.hash")
+    return None
+
+
+def lock_of(accounts: tuple[Account, ...], released_since: str | None) -> Lock:
+    """What is held back, from the accounts and from whether settings were imported on site."""
+    assembler = next((a for a in accounts if a.name == "Assembler"), None)
+    passwords_set = assembler is not None and bool(assembler.hash) and not assembler.first
+    return Lock(passwords_set, passwords_set or released_since is not None)
+
+
+def reset_refusal(ask: FactoryReset, site: str, serial: str) -> Answer | None:
+    """A factory reset names the site, or the serial where the site has no name."""
+    expected = site or serial
+    if ask.confirm == expected:
+        return None
+    return no("invalid", f"Expected {expected!r}, got {ask.confirm!r}", "$.confirm")
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def merge(target: object, patch: object) -> object:
+    """RFC 7396: objects are merged, null deletes, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
+def differences(old: object, new: object, path: str = "$") -> Iterator[str]:
+    """The paths of the leaves in which two trees of plain JSON differ.
+
+    Items of a list are paired by `id` or `name`, so that one put in front moves nobody.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from differences(old.get(name), new.get(name), f"{path}.{name}")
+    elif _are_objects(old) and _are_objects(new):
+        held, come = _by_name(old), _by_name(new)
+        for name in [*held, *(name for name in come if name not in held)]:
+            yield from differences(held.get(name, {}), come.get(name, {}), f"{path}[{name}]")
+    elif old != new:
+        yield path
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _by_name(items: object) -> dict[str, object]:
+    assert isinstance(items, list)
+    return {
+        str(item.get("id", item.get("name", place))): item for place, item in enumerate(items)
+    }
+
+
+def too_high(old: object, new: object, level: int) -> str | None:
+    """The path of the first change that needs a higher level; None: the asker may do all of it."""
+    levels = least_levels()
+    for path in differences(old, new):
+        if level < _level_of(path, levels):
+            return path
+    return None
+
+
+def _level_of(path: str, levels: dict[str, int]) -> int:
+    """The level of a leaf, of what it lies in, or the highest of what lies in it."""
+    plain = re.sub(r"\[.*?\]", "", path).removeprefix("$").lstrip(".")
+    within = [level for name, level in levels.items() if f"{name}.".startswith(f"{plain}.")]
+    if plain == "" or within:
+        return max(within or levels.values())
+    above = [level for name, level in levels.items() if plain.startswith(f"{name}.")]
+    return max(above, default=2)
+
+
+def path_of(error: str) -> tuple[str, str]:
+    """`… - at $.site.voltage_mv` as text and path; an unknown field's own name is added."""
+    match = _PATH.search(error)
+    text, path = (error[: match.start()], match[1]) if match else (error, "$")
+    unknown = _UNKNOWN.search(text)
+    return text, f"{path}.{unknown[1]}" if unknown else path
+
+
+def conflict(revision: int, asked: int | None) -> Answer | None:
+    """Whether somebody has changed the settings since `asked` was read; None asks for no care."""
+    if asked is None or asked == revision:
+        return None
+    return no("conflict", f"The settings were changed meanwhile: {revision}, not {asked}")
+
+
+def patched(current: Settings, patch: bytes, level: int, judge: JudgeMeter) -> Settings | Answer:
+    """The whole tree after a merge patch, or why not."""
+    try:
+        change = msgspec.json.decode(patch)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return no("invalid", f"Expected JSON: {error}", "$")
+    if not isinstance(change, dict):
+        return no("invalid", f"Expected an object, got {type(change).__name__}", "$")
+    old = msgspec.to_builtins(current)
+    new = merge(old, change)
+    high = too_high(old, new, level)
+    if high is not None:
+        return no("forbidden", "Only the Assembler may change this", high)
+    try:
+        text = msgspec.json.encode(new)
+    except (OverflowError, RecursionError) as error:
+        return no("invalid", f"Expected numbers of at most 64 bits: {error}", "$")
+    return _read(text, current, judge)
+
+
+def imported(current: Settings, text: bytes, level: int, judge: JudgeMeter) -> Settings | Answer:
+    """The whole tree of a settings file, or why not; all or nothing."""
+    fresh = _read(text, current, judge)
+    if isinstance(fresh, Answer):
+        return fresh
+    high = too_high(msgspec.to_builtins(current), msgspec.to_builtins(fresh), level)
+    if high is not None:
+        return no("forbidden", "Only the Assembler may change this", high)
+    return fresh
+
+
+def _read(text: bytes, current: Settings, judge: JudgeMeter) -> Settings | Answer:
+    try:
+        fresh = read_settings(text)
+    except BadSettings as error:
+        return no("invalid", *path_of(str(error)))
+    except RecursionError:
+        return no("invalid", "Expected settings, got lists or objects nested without end", "$")
+    file = fresh.site.meter.file
+    if file is not None and file != current.site.meter.file:
+        try:
+            judge(file)
+        except ValueError as error:
+            return no("invalid", str(error), "$.site.meter.file")
+    return fresh
+
+
+def in_words(old: Settings, new: Settings) -> str:
+    """Which fields a change touches, for the audit line; at most what fits a line."""
+    paths = list(differences(msgspec.to_builtins(old), msgspec.to_builtins(new)))
+    shown = ", ".join(paths[:20])
+    return shown if len(paths) <= 20 else f"{shown} and {len(paths) - 20} more"

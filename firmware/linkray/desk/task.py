@@ -1,0 +1,427 @@
+"""The desk as a task: the socket in the state folder, asks with a deadline, pushed snapshots.
+
+Faces come and go; a client that does not read is dropped and nobody waits for it (house.md, Two
+processes). The desk waits for rooms and the store, with a limit; nothing waits for the desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+import trio
+
+from linkray.kit.cell import Cell
+from linkray.kit.clock import WallClock
+from linkray.kit.keep import contain
+from linkray.kit.line import Framed, FrameTooLong, listen_unix
+from linkray.model.asks import (
+    LOCAL,
+    Account,
+    AddKey,
+    Answer,
+    Ask,
+    CheckMeter,
+    Envelope,
+    FactoryReset,
+    ImportSettings,
+    Key,
+    PatchSettings,
+    ReadAccounts,
+    ReadKeys,
+    ReadLog,
+    ReadMeters,
+    ReadSettings,
+    ReadSnapshot,
+    Reply,
+    SetEmergencyStop,
+    SetPassword,
+    SettingsInForce,
+    ShippedMeter,
+    Watch,
+    Who,
+)
+from linkray.model.settings import MeterFileValue, Settings
+from linkray.model.views import Snapshot
+
+from .desk import (
+    READS,
+    Lock,
+    conflict,
+    imported,
+    in_words,
+    lock_of,
+    no,
+    patched,
+    refusal,
+    reset_refusal,
+    yes,
+)
+from .snapshot import Seen, build
+
+SOCKET = "desk.sock"  # its name in the state folder
+CLIENTS_MAX = 32
+ASKS_MAX = 64  # of one client at once; more are refused, but for the emergency stop
+WITHIN_S_MAX = 60.0
+WRITE_S = 5.0  # a client that has not read for so long is gone
+TICK_S = 1.0  # a snapshot at least this often
+GAP_S = 0.25  # and at most this often
+LOG_LINES_MAX = 2000
+RELEASED = "settings_imported"  # what the store remembers of trust.md 4, rule 8
+
+Answerer = Callable[[Any, Who], Awaitable[Answer]]
+
+log = structlog.get_logger(source="DESK")
+
+
+class Shelf(Protocol):
+    """What the desk needs of the store."""
+
+    settings: Cell[Settings]
+    revision: int
+
+    async def change_settings(self, settings: Settings, who: Who, what: str) -> int: ...
+    async def accounts(self) -> list[Account]: ...
+    async def set_account(self, account: Account, who: Who) -> None: ...
+    async def keys(self) -> list[Key]: ...
+    async def add_key(self, key: Key, who: Who) -> None: ...
+    async def remember(self, key: str, value: str) -> None: ...
+    def recall(self, key: str) -> str | None: ...
+
+
+class Meters(Protocol):
+    """What the desk needs of the room `meter`: pure functions that raise `ValueError` in words."""
+
+    def judge(self, file: Mapping[str, object]) -> None: ...
+    def read(self, text: str) -> dict[str, MeterFileValue]: ...
+    def shipped(self) -> Iterable[ShippedMeter]: ...
+
+
+class Desk:
+    """Answers asks: what needs the store alone itself, acts through the roof's `answerers`."""
+
+    def __init__(
+        self,
+        store: Shelf,
+        see: Callable[[], Seen],
+        answerers: Mapping[type[Ask], Answerer],
+        *,
+        meters: Meters,
+        clock: WallClock,
+        log_lines: Callable[[], Sequence[str]] = tuple,
+        stirs: Sequence[Cell[Any]] = (),
+        failures: tuple[type[Exception], ...] = (OSError,),
+        strict: bool = False,
+    ) -> None:
+        """`failures`: the world's, answered as `failed`; others are ours, logged in full."""
+        self._failures = failures
+        self._store = store
+        self._see = see
+        self._meters = meters
+        self._clock = clock
+        self._log_lines = log_lines
+        self._stirs = stirs
+        self._strict = strict
+        self._accounts: tuple[Account, ...] = ()
+        self.changing = trio.Lock()  # settings are read, changed and written by one at a time
+        self._stirred = trio.Event()
+        self._seq = 0
+        #: What the first-login rules hold back; `lock.value.released` lets charging begin.
+        self.lock: Cell[Lock] = Cell(Lock(passwords_set=False, released=False))
+        #: The newest snapshot, and the same as the frame that every watcher is sent.
+        self.snapshot: Cell[Snapshot | None] = Cell(None)
+        self.pushed: Cell[bytes] = Cell(b"")
+        self._answerers: dict[type[Ask], Answerer] = {
+            ReadSnapshot: self._read_snapshot,
+            ReadSettings: self._read_settings,
+            PatchSettings: self._patch_settings,
+            ImportSettings: self._import_settings,
+            ReadAccounts: self._read_accounts,
+            SetPassword: self._set_password,
+            ReadKeys: self._read_keys,
+            AddKey: self._add_key,
+            ReadLog: self._read_log,
+            ReadMeters: self._read_meters,
+            CheckMeter: self._check_meter,
+            **answerers,
+        }
+
+    async def begin(self) -> None:
+        """Read the accounts; before this everything but reading is refused."""
+        self._accounts = tuple(await self._store.accounts())
+        self._look_at_lock()
+
+    async def ask(self, ask: Ask, who: Who, within_s: float = 10.0) -> Answer:
+        """One answer, in time: the table first, then the act."""
+        refused = refusal(ask, who, self.lock.value, self._accounts)
+        if refused is not None:
+            log.warning("refused", ask=type(ask).__name__, who=who.name, peer=who.source,
+                        cause=refused.text)  # fmt: skip
+            return refused
+        answerer = self._answerers.get(type(ask))
+        if answerer is None:
+            return no("unknown", f"{type(ask).__name__} is not offered here")
+        answers: list[Answer] = []
+
+        async def act() -> None:
+            try:
+                answers.append(await self._checked(answerer, ask, who))
+            except self._failures as error:
+                answers.append(no("failed", str(error)))
+
+        limit_s = min(max(within_s, 0.05), WITHIN_S_MAX)
+        with trio.move_on_after(limit_s):
+            await contain(f"ask {type(ask).__name__}", act, strict=self._strict)
+            if not answers:
+                answers.append(no("failed", "LinkRay made a mistake here; the log tells which"))
+        answer = answers[0] if answers else no("timeout", f"No answer within {limit_s:g} s")
+        if not isinstance(ask, READS):
+            log.info("asked", ask=type(ask).__name__, who=who.name, peer=who.source,
+                     answer=answer.code)  # fmt: skip
+        return answer
+
+    async def _checked(self, answerer: Answerer, ask: Ask, who: Who) -> Answer:
+        if isinstance(ask, FactoryReset):
+            site, serial = self._store.settings.value.site.name, self._see().serial
+            refused = reset_refusal(ask, site, serial)
+            if refused is not None:
+                return refused
+        return await answerer(ask, who)
+
+    # -- what the store alone can answer ---------------------------------------------------------
+
+    async def _read_snapshot(self, _ask: ReadSnapshot, _who: Who) -> Answer:
+        return yes(data=self.look())
+
+    async def _read_settings(self, _ask: ReadSettings, _who: Who) -> Answer:
+        return yes(data=SettingsInForce(self._store.revision, self._store.settings.value))
+
+    async def _patch_settings(self, ask: PatchSettings, who: Who) -> Answer:
+        async with self.changing:
+            late = conflict(self._store.revision, ask.revision)
+            if late is not None:
+                return late
+            old = self._store.settings.value
+            new = patched(old, bytes(ask.patch), who.level, self._meters.judge)
+            return new if isinstance(new, Answer) else await self._change(new, who, "settings")
+
+    async def _import_settings(self, ask: ImportSettings, who: Who) -> Answer:
+        async with self.changing:
+            old = self._store.settings.value
+            new = imported(old, bytes(ask.settings), who.level, self._meters.judge)
+            if isinstance(new, Answer):
+                return new
+            if ask.check_only:
+                return yes("These settings can be imported; nothing was changed",
+                           {"changes": in_words(old, new)})  # fmt: skip
+            return await self._change(new, who, "settings imported")
+
+    async def _change(self, new: Settings, who: Who, what: str) -> Answer:
+        changed = in_words(self._store.settings.value, new)
+        if changed:
+            await self._store.change_settings(new, who, f"{what}: {changed}")
+        if who.level >= LOCAL and not self.lock.value.released:
+            await self._store.remember(RELEASED, self._clock.stamp())
+            self._look_at_lock()
+        self.stir()
+        return yes(data=SettingsInForce(self._store.revision, self._store.settings.value))
+
+    async def _read_accounts(self, _ask: ReadAccounts, _who: Who) -> Answer:
+        return yes(data=self._accounts)
+
+    async def _set_password(self, ask: SetPassword, who: Who) -> Answer:
+        old = next((a for a in self._accounts if a.name == ask.account), None)
+        if old is None:
+            return no("unknown", f"Expected an account, got {ask.account!r}")
+        fresh = Account(old.name, old.level, ask.hash, changed=self._clock.stamp())
+        await self._store.set_account(fresh, who)
+        await self.begin()
+        self.stir()
+        return yes(f"{ask.account} has a new password")
+
+    async def _read_keys(self, _ask: ReadKeys, _who: Who) -> Answer:
+        return yes(data=await self._store.keys())
+
+    async def _add_key(self, ask: AddKey, who: Who) -> Answer:
+        await self._store.add_key(
+            Key(ask.digest, ask.scope, ask.expires, ask.name, self._clock.stamp()), who
+        )
+        return yes(f"A key with scope {ask.scope} was added")
+
+    async def _read_log(self, ask: ReadLog, _who: Who) -> Answer:
+        count = min(max(ask.lines, 0), LOG_LINES_MAX)
+        lines = list(self._log_lines())
+        return yes(data=lines[len(lines) - min(count, len(lines)) :])
+
+    async def _read_meters(self, _ask: ReadMeters, _who: Who) -> Answer:
+        return yes(data=list(self._meters.shipped()))
+
+    async def _check_meter(self, ask: CheckMeter, _who: Who) -> Answer:
+        try:
+            return yes(data={"file": self._meters.read(ask.text)})
+        except ValueError as error:
+            return no("invalid", str(error), "$")
+
+    def _look_at_lock(self) -> None:
+        self.lock.set(lock_of(self._accounts, self._store.recall(RELEASED)))
+
+    # -- snapshots -------------------------------------------------------------------------------
+
+    def stir(self) -> None:
+        """Something has changed that people wait to see: the next snapshot comes at once."""
+        self._stirred.set()
+
+    def look(self) -> Snapshot:
+        """A new snapshot, for whoever asks and whoever watches."""
+        self._seq += 1
+        snapshot = build(
+            self._seq,
+            self._clock.stamp(),
+            self._see(),
+            released=self.lock.value.released,
+            passwords_changed=max((a.changed for a in self._accounts), default=""),
+        )
+        data = msgspec.Raw(msgspec.json.encode(snapshot))
+        self.pushed.set(msgspec.json.encode(Reply(0, Answer(ok=True, data=data))))
+        self.snapshot.set(snapshot)
+        return snapshot
+
+    async def publish(self) -> None:
+        """A snapshot once a second and at once on news, at most four a second. Never ends."""
+        async with trio.open_nursery() as nursery:
+            for cell in self._stirs:
+                nursery.start_soon(self._heed, cell)
+            while True:
+                self._stirred = trio.Event()
+                made = trio.current_time()
+                self.look()
+                await trio.sleep(GAP_S)
+                with trio.move_on_at(made + TICK_S):
+                    await self._stirred.wait()
+
+    async def _heed(self, cell: Cell[Any]) -> None:
+        seq = cell.seq
+        while True:
+            seq, _value = await cell.wait_newer(seq)
+            self.stir()
+
+
+# -- the socket --------------------------------------------------------------------------------
+
+
+def open_desk(state: Path) -> trio.SocketListener:
+    """The desk's socket in the state folder, for our own user alone."""
+    return listen_unix(state / SOCKET)
+
+
+async def serve_desk(
+    listener: trio.abc.Listener[Any],
+    desk: Desk,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Read the accounts, publish snapshots and serve clients until cancelled."""
+    await desk.begin()
+    desk.look()
+    clients = 0
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal clients
+        if clients >= CLIENTS_MAX:
+            log.warning("client refused", cause=f"{CLIENTS_MAX} are here already")
+            await trio.aclose_forcefully(stream)
+            return
+        clients += 1
+        try:
+            await contain("desk client", lambda: _Client(stream, desk).serve())
+        finally:
+            clients -= 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.publish)
+        task_status.started()
+        await trio.serve_listeners(serve, [listener], handler_nursery=nursery)
+
+
+class _Client:
+    """One process at the desk: its asks side by side, its snapshots, one writer."""
+
+    def __init__(self, stream: trio.abc.Stream, desk: Desk) -> None:
+        self._framed = Framed(stream)
+        self._desk = desk
+        self._asking = 0
+        self._gone = False
+        self._watched = False
+        self._watching = trio.CancelScope()
+
+    async def serve(self) -> None:
+        """Until the client goes; what it has asked by then is still carried out."""
+        try:
+            async with trio.open_nursery() as nursery:
+                await self._read(nursery)
+                self._leave()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                await self._framed.aclose()
+
+    def _leave(self) -> None:
+        self._gone = True
+        self._watching.cancel()
+
+    async def _read(self, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                frame = await self._framed.read()
+                if frame is None:
+                    return
+                envelope = msgspec.json.decode(frame, type=Envelope)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            except (FrameTooLong, msgspec.DecodeError, RecursionError) as error:
+                log.warning("client dropped", cause=str(error), action="connection closed")
+                return
+            if isinstance(envelope.ask, Watch) and not self._watched:
+                self._watched = True
+                nursery.start_soon(self._watch, envelope)
+            elif self._asking >= ASKS_MAX and not isinstance(envelope.ask, SetEmergencyStop):
+                await self._write(_reply(envelope, no("refused", "Too many asks at once")))
+            else:
+                self._asking += 1
+                nursery.start_soon(self._answer, envelope)
+
+    async def _answer(self, envelope: Envelope) -> None:
+        try:
+            answer = await self._desk.ask(envelope.ask, envelope.who, envelope.within_s)
+        finally:
+            self._asking -= 1
+        await self._write(_reply(envelope, answer))
+
+    async def _watch(self, envelope: Envelope) -> None:
+        refused = refusal(envelope.ask, envelope.who, self._desk.lock.value, ())
+        await self._write(_reply(envelope, refused or yes()))
+        seq = -1
+        with self._watching:
+            while refused is None and not self._gone:
+                seq, frame = await self._desk.pushed.wait_newer(seq)
+                await self._write(frame)
+
+    async def _write(self, frame: bytes) -> None:
+        """Send, or end this client: what does not read within the limit is gone."""
+        if self._gone:
+            return
+        with trio.move_on_after(WRITE_S) as limit:
+            try:
+                await self._framed.write(frame)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._leave()
+        if limit.cancelled_caught and not self._gone:
+            log.warning("client dropped", cause=f"has not read for {WRITE_S:g} s")
+            self._leave()
+            await self._framed.abort()
+
+
+def _reply(envelope: Envelope, answer: Answer) -> bytes:
+    return msgspec.json.encode(Reply(envelope.id, answer))

@@ -1,0 +1,114 @@
+"""The API described by itself: OpenAPI 3.1, made from the table and the structs it validates with."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from .guard import COOKIE
+from .table import Entry
+
+_PARAMETER = re.compile(r"\{(\w+)(:int)?\}")
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "path": {"type": "string", "description": "The field that is wrong, as JSON path"},
+    },
+}
+LEVELS = ("nobody", "EV, or a key with scope read", "Installer, or a key with scope write",
+          "Assembler")  # fmt: skip
+
+
+def document(table: tuple[Entry, ...], version: str) -> dict[str, Any]:
+    """The whole document."""
+    types = [kind for entry in table for kind in (entry.takes, entry.gives) if kind is not None]
+    schemas, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
+    named = iter(schemas)
+    paths: dict[str, dict[str, Any]] = {}
+    for entry in table:
+        takes = next(named) if entry.takes is not None else None
+        gives = next(named) if entry.gives is not None else None
+        path = _PARAMETER.sub(r"{\1}", entry.path)
+        paths.setdefault(path, {})[entry.method.lower()] = _operation(entry, takes, gives)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "LinkRay",
+            "version": version,
+            "description": "Whatever the pages can do. Amounts end in their unit (`_ma`, `_wh`); "
+            "times are UTC, ISO 8601. Errors are `application/problem+json`.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Problem": PROBLEM},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE,
+                            "description": "Writes also need the header X-LinkRay-CSRF"},
+            },
+        },
+    }  # fmt: skip
+
+
+def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": entry.answer,
+        "summary": entry.what,
+        "description": f"Least level: {entry.least} ({LEVELS[entry.least]})",
+        "x-level": entry.least,
+        "responses": {
+            "200": {"description": "Good", **_content(entry, gives)},
+            "default": {
+                "description": "A problem",
+                "content": {
+                    "application/problem+json": {
+                        "schema": {"$ref": "#/components/schemas/Problem"}
+                    }
+                },
+            },
+        },
+        "security": _security(entry),
+    }
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer" if number else "string"},
+        }
+        for name, number in _PARAMETER.findall(entry.path)
+    ]
+    if parameters:
+        operation["parameters"] = parameters
+    if takes is not None:
+        operation["requestBody"] = {
+            "required": not entry.may_be_empty,
+            "content": {kind: {"schema": takes} for kind in entry.media},
+        }
+    return operation
+
+
+def _content(entry: Entry, gives: Any) -> dict[str, Any]:
+    if entry.answer == "events":
+        return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    if gives is None:
+        return {}
+    return {"content": {"application/json": {"schema": gives}}}
+
+
+def _security(entry: Entry) -> list[dict[str, list[str]]]:
+    if entry.least == 0:
+        return []
+    by_session: dict[str, list[str]] = {"session": []}
+    return [by_session] if entry.people else [{"key": []}, by_session]

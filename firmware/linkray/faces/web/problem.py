@@ -1,0 +1,88 @@
+"""Errors as the API says them: RFC 9457, with the path of the field where there is one."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.responses import Response
+
+from linkray.model.asks import Answer
+
+T = TypeVar("T")
+
+TITLES = {
+    400: "Not readable", 401: "Sign in first", 403: "Not allowed", 404: "Not there",
+    405: "Not this way", 408: "Too slow", 409: "Refused", 412: "Changed meanwhile",
+    413: "Too large", 415: "Not this kind", 421: "Not this host", 422: "Not valid",
+    429: "Too many tries", 500: "Our mistake", 503: "Control is away", 504: "No answer in time",
+}  # fmt: skip
+STATUS = {
+    "refused": 409, "forbidden": 403, "invalid": 422, "conflict": 412, "unknown": 404,
+    "timeout": 504, "failed": 503,
+}  # fmt: skip  # of an answer's code
+_PATH = re.compile(r" - at `?(\$[^`]*)`?$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+
+class Problem(Exception):
+    """What is answered instead: status, one sentence, and where it applies a path or a pause."""
+
+    def __init__(
+        self, status: int, detail: str, *, path: str | None = None, retry_s: float | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.path = path
+        self.retry_s = retry_s
+
+    def response(self) -> Response:
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": TITLES.get(self.status, "Problem"),
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.path is not None:
+            body["path"] = self.path
+        headers = {"cache-control": "no-store"}
+        if self.retry_s is not None:
+            headers["retry-after"] = str(math.ceil(self.retry_s))
+        if self.status == 401:
+            headers["www-authenticate"] = 'Bearer realm="LinkRay"'
+        return Response(
+            msgspec.json.encode(body), self.status, headers, "application/problem+json"
+        )
+
+
+class _Where(msgspec.Struct):
+    path: str | None = None
+
+
+def checked(answer: Answer) -> Answer:
+    """The answer, if it is a good one; raises the problem it is otherwise."""
+    if answer.ok:
+        return answer
+    where = msgspec.json.decode(answer.data, type=_Where | None)
+    raise Problem(
+        STATUS.get(answer.code, 500), answer.text, path=None if where is None else where.path
+    )
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """A JSON body as `kind`; raises 400 where it is no JSON, 422 with the path where it is wrong."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        match = _PATH.search(text)
+        words, path = (text[: match.start()], match[1]) if match else (text, "$")
+        unknown = _UNKNOWN.search(words)
+        raise Problem(422, words, path=f"{path}.{unknown[1]}" if unknown else path) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"Expected JSON: {error}") from None
+    except RecursionError:
+        raise Problem(400, "Expected JSON, got lists or objects nested without end") from None

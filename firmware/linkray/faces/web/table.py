@@ -1,0 +1,212 @@
+"""Every route of the API in one table: its least level, what it takes and gives, what it costs.
+
+A route without a level does not start (trust.md A10, A22); a test walks all routes with all levels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from linkray.model.asks import ASSEMBLER, EV, INSTALLER, ShippedMeter
+from linkray.model.faults import Fault
+from linkray.model.settings import MeterFileValue, Settings
+from linkray.model.views import ChargerView, MeterView, PlanView, SiteView, Snapshot
+
+KIB = 1024
+JSON = "application/json"
+PATCH = "application/merge-patch+json"
+NOBODY = 0
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request's body: unknown names are refused, with their path."""
+
+
+class SignIn(Body, frozen=True):
+    """An account and its password."""
+
+    account: str
+    password: str
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """Who is signed in here, and what anybody may know of the box."""
+
+    account: str | None
+    level: int
+    must_change: bool  # the printed password: replace it first
+    accounts_open: tuple[str, ...]
+    simulated: bool
+    site: str
+    version: str
+    csrf: str | None = None  # for the header X-LinkRay-CSRF of every write
+    serial: str = ""
+    commissioning_open: bool = True
+
+
+class FirstPasswords(Body, frozen=True):
+    """The passwords that replace the printed one; null leaves an account closed."""
+
+    Assembler: str
+    Installer: str | None = None
+    EV: str | None = None
+
+
+class SetFirstPasswords(Body, frozen=True):
+    """All three on one page."""
+
+    passwords: FirstPasswords
+
+
+class ChangePassword(Body, frozen=True):
+    """`old` is the password of whoever asks, `new` that of the account."""
+
+    old: str
+    new: str
+
+
+class Start(Body, frozen=True):
+    """With which tag to start; none: `LINKRAY`."""
+
+    tag: str | None = None
+
+
+class Priority(Body, frozen=True):
+    """Chargers that become high priority, or normal again."""
+
+    chargers: tuple[str, ...]
+    priority: Literal["normal", "high"]
+
+
+class Chargers(Body, frozen=True):
+    """Chargers by id."""
+
+    chargers: tuple[str, ...]
+
+
+class Switch(Body, frozen=True):
+    """On or off."""
+
+    on: bool
+
+
+class Done(msgspec.Struct, frozen=True):
+    """It was done; `text` says what."""
+
+    ok: bool
+    text: str
+
+
+class MeterFile(msgspec.Struct, frozen=True):
+    """A .meter file as settings hold it."""
+
+    file: dict[str, MeterFileValue]
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """The newest lines of the log, oldest first."""
+
+    lines: tuple[str, ...]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One route. `least` has no default: a route without a level is no route."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    least: int
+    answer: str  # the method of `api.Api` that answers
+    what: str
+    takes: object = None
+    gives: object = None
+    body_max: int = 16 * KIB
+    media: tuple[str, ...] = (JSON,)
+    quiet: bool = False  # asked by the page on its own: keeps no session alive
+    at_first: bool = False  # open to a session that must change its password (trust.md A1)
+    only_first: bool = False  # and to no other
+    people: bool = False  # not for keys
+    signs_in: bool = False  # needs no session, so no CSRF token
+    may_be_empty: bool = False  # the body
+
+
+TABLE: tuple[Entry, ...] = (
+    Entry("GET", "/api/v1/session", NOBODY, "session", "Who is signed in",
+          gives=SessionView, quiet=True, at_first=True),
+    Entry("POST", "/api/v1/session", NOBODY, "sign_in", "Sign in",
+          takes=SignIn, gives=SessionView, people=True, signs_in=True),
+    Entry("DELETE", "/api/v1/session", EV, "sign_out", "Sign out",
+          gives=Done, at_first=True, people=True),
+    Entry("POST", "/api/v1/first-passwords", ASSEMBLER, "first_passwords",
+          "Replace the printed password",
+          takes=SetFirstPasswords, gives=SessionView, at_first=True, only_first=True, people=True),
+    Entry("PUT", "/api/v1/accounts/{name}/password", EV, "change_password",
+          "Change one's own password, or as Assembler another's",
+          takes=ChangePassword, gives=SessionView, people=True),
+    Entry("GET", "/api/v1/snapshot", EV, "snapshot", "Everything a page shows, at one moment",
+          gives=Snapshot, quiet=True),
+    Entry("GET", "/api/v1/events", EV, "events",
+          "Snapshots as they are made (Server-Sent Events, `event: snapshot`)", quiet=True),
+    Entry("GET", "/api/v1/site", EV, "site", "The figures of the site", gives=SiteView,
+          quiet=True),
+    Entry("GET", "/api/v1/plan", EV, "plan", "What every connector is offered, and why",
+          gives=PlanView, quiet=True),
+    Entry("GET", "/api/v1/chargers", EV, "chargers", "The chargers and their connectors",
+          gives=tuple[ChargerView, ...], quiet=True),
+    Entry("GET", "/api/v1/meter", EV, "meter", "The site meter", gives=MeterView, quiet=True),
+    Entry("GET", "/api/v1/faults", EV, "faults", "What is wrong, and what to do",
+          gives=tuple[Fault, ...], quiet=True),
+    Entry("GET", "/api/v1/settings", INSTALLER, "settings",
+          "All settings; the ETag is their revision", gives=Settings),
+    Entry("PATCH", "/api/v1/settings", INSTALLER, "patch_settings",
+          "Change settings by a JSON merge patch (RFC 7396); arrays are replaced whole",
+          takes=dict[str, Any], gives=Settings, body_max=2048 * KIB, media=(JSON, PATCH)),
+    Entry("GET", "/api/v1/settings/schema", INSTALLER, "settings_schema",
+          "The settings as JSON Schema, with unit, level and help", gives=dict[str, Any]),
+    Entry("GET", "/api/v1/settings/export", INSTALLER, "export_settings",
+          "The settings file", gives=Settings),
+    Entry("POST", "/api/v1/settings/import", INSTALLER, "import_settings",
+          "Replace all settings by a file's, all or nothing; `?check=1` changes nothing",
+          takes=Settings, gives=Settings, body_max=2048 * KIB),
+    Entry("GET", "/api/v1/meters", INSTALLER, "meters", "The meter files that are shipped",
+          gives=tuple[ShippedMeter, ...]),
+    Entry("POST", "/api/v1/meters/check", INSTALLER, "check_meter", "Read a .meter file",
+          takes=str, gives=MeterFile, body_max=64 * KIB,
+          media=("text/plain", "application/octet-stream", JSON)),
+    Entry("POST", "/api/v1/chargers/{id}/connectors/{connector:int}/start", EV, "start",
+          "Start charging", takes=Start, gives=Done, may_be_empty=True),
+    Entry("POST", "/api/v1/chargers/{id}/connectors/{connector:int}/stop", EV, "stop",
+          "Stop charging", gives=Done),
+    Entry("POST", "/api/v1/chargers/priority", INSTALLER, "priority",
+          "High priority, or back to normal", takes=Priority, gives=Done),
+    Entry("POST", "/api/v1/chargers/delete", INSTALLER, "delete", "Forget chargers",
+          takes=Chargers, gives=Done),
+    Entry("POST", "/api/v1/emergency-stop", EV, "emergency_stop",
+          "Stop everything; allowing it again takes an Installer", takes=Switch, gives=Done),
+    Entry("POST", "/api/v1/identify", INSTALLER, "identify", "Blink red and green for 30 s",
+          gives=Done),
+    Entry("GET", "/api/v1/log", INSTALLER, "log_lines", "The newest lines of the log",
+          gives=Lines, quiet=True),
+    Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
+          gives=dict[str, Any]),
+)  # fmt: skip
+
+
+class BadTable(ValueError):
+    """A route that may not be served as it stands: the start fails, naming it."""
+
+
+def check(table: tuple[Entry, ...], api: object) -> None:
+    """Every route has a level and somebody who answers, and none stands there twice."""
+    seen: set[tuple[str, str]] = set()
+    for entry in table:
+        name = f"{entry.method} {entry.path}"
+        if entry.least not in {NOBODY, EV, INSTALLER, ASSEMBLER}:
+            raise BadTable(f"{name}: expected a level from 0 to 3, got {entry.least!r}")
+        if not callable(getattr(api, entry.answer, None)):
+            raise BadTable(f"{name}: expected an answerer, got {entry.answer!r}")
+        if (entry.method, entry.path) in seen:
+            raise BadTable(f"{name} stands there twice")
+        seen.add((entry.method, entry.path))
+

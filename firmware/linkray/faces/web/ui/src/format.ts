@@ -1,0 +1,72 @@
+// Numbers and times as people read them, in the visitor's language and the site's time zone.
+
+import { locale, t } from "./i18n";
+import { snapshot } from "./live";
+
+function number(value: number, digits: number, least = 0): string {
+  return value.toLocaleString(locale(), {
+    minimumFractionDigits: least,
+    maximumFractionDigits: digits,
+  });
+}
+
+/** `16_600` → `16.6`. */
+export const ampsOf = (ma: number): string => number(ma / 1000, 1);
+export const amps = (ma: number): string => t("unit.a", { v: ampsOf(ma) });
+/** With its decimal always there, where figures stand below each other. */
+export const ampsColumn = (ma: number): string => number(ma / 1000, 1, 1);
+export function kwOf(w: number): string {
+  const digits = Math.abs(w) < 99_950 ? 1 : 0;
+  return number(w / 1000, digits, digits);
+}
+export const kw = (w: number): string => t("unit.kw", { v: kwOf(w) });
+export const kwhOf = (wh: number): string => number(wh / 1000, wh < 1_000_000 ? 1 : 0);
+export const kwh = (wh: number): string => t("unit.kwh", { v: kwhOf(wh) });
+export const volts = (mv: number): string => t("unit.v", { v: number(mv / 1000, 1, 1) });
+/** Three decimals, as the manual asks of a meter's voltage. */
+export const voltsExact = (mv: number): string => t("unit.v", { v: number(mv / 1000, 3, 3) });
+export const percent = (part: number): string =>
+  part.toLocaleString(locale(), { style: "percent", maximumFractionDigits: 0 });
+
+/** `95` → `95 s`, `3_700` → `1 h 1 min`; from an hour on without seconds. */
+export function duration(s: number): string {
+  const whole = Math.max(0, Math.round(s));
+  if (whole < 120) return t("time.s", { v: whole });
+  return uptime(whole);
+}
+
+/** Without seconds (manual, Info: uptimes). */
+export function uptime(s: number): string {
+  const minutes = Math.floor(s / 60);
+  const days = Math.floor(minutes / 1440);
+  const hours = Math.floor(minutes / 60) % 24;
+  const parts: string[] = [];
+  if (days) parts.push(t("time.d", { v: days }));
+  if (days || hours) parts.push(t("time.h", { v: hours }));
+  if (!days) parts.push(t("time.min", { v: minutes % 60 }));
+  return parts.join(" ");
+}
+
+function zone(): string | undefined {
+  return snapshot.value?.site.time_zone || undefined;
+}
+
+function formatted(when: Date, how: Intl.DateTimeFormatOptions): string {
+  try {
+    return new Intl.DateTimeFormat(locale(), { ...how, timeZone: zone() }).format(when);
+  } catch {
+    return new Intl.DateTimeFormat(locale(), { ...how, timeZone: "UTC" }).format(when);
+  }
+}
+
+/** The clock time, with seconds, in the site's zone. */
+export const clock = (when: Date): string => formatted(when, { timeStyle: "medium" });
+
+/** A moment told by the box: the time, and the day where it is not today. */
+export function moment(utc: string): string {
+  const when = new Date(utc);
+  if (Number.isNaN(when.getTime())) return utc;
+  const today = formatted(new Date(), { dateStyle: "short" });
+  if (formatted(when, { dateStyle: "short" }) === today) return formatted(when, { timeStyle: "short" });
+  return formatted(when, { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,26 @@
+// The pages there are, their addresses, and the least level that may open each.
+
+import type { Key } from "./i18n";
+import type { IconName } from "./icons";
+import { EV, INSTALLER, level } from "./session";
+
+export interface Page {
+  id: string;
+  to: string;
+  name: Key;
+  icon: IconName;
+  part: Key; // its heading in the sidebar
+  level: number;
+}
+
+export const PAGES: readonly Page[] = [
+  { id: "info", to: "/info", name: "nav.info", icon: "activity", part: "nav.operate", level: EV },
+  { id: "chargers", to: "/chargers", name: "nav.chargers", icon: "plug-zap", part: "nav.operate",
+    level: INSTALLER },
+  { id: "configuration", to: "/configuration", name: "nav.configuration", icon: "sliders-horizontal",
+    part: "nav.setup", level: INSTALLER },
+];
+
+export const opens = (page: Page): boolean => level() >= page.level;
+export const pageOf = (id: string): Page | undefined => PAGES.find((page) => page.id === id);
+export const openPages = (): Page[] => PAGES.filter(opens);

@@ -1,0 +1,208 @@
+// The Meter tab: which meter, where, what it reads now, and what holds when it fails.
+
+import { useEffect, useId, useState } from "preact/hooks";
+
+import { call } from "../api";
+import { amps, kw, voltsExact } from "../format";
+import { given, has, say, t } from "../i18n";
+import { snapshot } from "../live";
+import { Badge, Card, Icon, Note } from "../parts/basics";
+import { inWords } from "../parts/dialog";
+import { Field, FieldError, PhaseTag, Select, Setting, TextInput } from "../parts/fields";
+import { draft, errorAt, same, setValue } from "../settings";
+import type { State } from "../site";
+import type { Meter, MeterFile } from "../words";
+
+const FILE_MOST_B = 64 * 1024;
+const LINE_KEYS = ["IP", "port", "Baud", "Parity", "StopBits", "Address", "AddressA", "AddressV"];
+
+interface Shipped {
+  name: string;
+  file: MeterFile;
+  note?: string;
+}
+
+export function MeterTab() {
+  const enabled = draft.value?.site.meter.enabled;
+  return (
+    <div class="pair wide-left">
+      <div class="stack">
+        <Card title={t("conf.meter")}>
+          <div class="form">
+            <Setting path={["site", "meter", "enabled"]} />
+            <Chooser />
+            <div class="form-row">
+              <Setting path={["site", "meter", "location"]} off={!enabled} />
+              <Setting path={["site", "meter", "fast"]} off={!enabled} />
+            </div>
+          </div>
+        </Card>
+        <Card title={t("meter.failure")}>
+          <div class="form">
+            <Setting path={["site", "meter", "on_failure"]} off={!enabled} />
+            <Setting path={["site", "meter", "degraded_ma"]} off={!enabled} />
+          </div>
+        </Card>
+      </div>
+      <Reading />
+    </div>
+  );
+}
+
+// --- what it reads -------------------------------------------------------------------------------
+
+function stateOf(meter: Meter): State {
+  if (!meter.enabled) return { tone: "idle", icon: "ban", word: t("meter.off") };
+  return meter.healthy ? { tone: "ok", icon: "circle-check", word: t("meter.healthy") }
+    : { tone: "fault", icon: "unplug", word: t("meter.failed") };
+}
+
+function Reading() {
+  const meter = snapshot.value?.meter;
+  if (!meter) return null;
+  const age = meter.age_s === null ? t("meter.never") : t("meter.age", { s: Math.round(meter.age_s) });
+  return (
+    <Card title={t("meter.reading")} aside={<Badge state={stateOf(meter)} />} class="reading">
+      {meter.enabled && <p class="second figure">{[meter.name, age].filter(Boolean).join(" · ")}</p>}
+      <table class="power">
+        <thead>
+          <tr><th scope="col"><span class="unseen">{t("field.phases")}</span></th>
+            <th scope="col" class="num">{t("meter.current")}</th><th scope="col" class="num">{t("meter.voltage")}</th></tr>
+        </thead>
+        <tbody>
+          {[0, 1, 2].map((place) => {
+            const mv = meter.voltage_mv[place];
+            return (
+              <tr key={place}>
+                <th scope="row"><PhaseTag place={place} /></th>
+                <td class="num">{meter.current_ma ? amps(meter.current_ma[place] ?? 0) : "–"}</td>
+                <td class="num">{mv == null ? "–" : voltsExact(mv)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      <p class="total"><span>{t("meter.power")}</span> <b class="figure">{meter.power_w === null ? "–" : kw(meter.power_w)}</b></p>
+      {meter.error && (
+        <Note tone="fault">
+          <p>{given(meter.error)}</p>
+          {meter.hint && <p>{given(meter.hint)}</p>}
+        </Note>
+      )}
+    </Card>
+  );
+}
+
+// --- which meter ---------------------------------------------------------------------------------
+
+function Chooser() {
+  const [list, setList] = useState<Shipped[]>([]);
+  const [told, setTold] = useState<{ fault: boolean; text: string } | null>(null);
+  const [busy, setBusy] = useState(false);
+  const id = useId();
+  const file = draft.value?.site.meter.file ?? null;
+  useEffect(() => {
+    call<Shipped[]>("GET", "/meters").then((answer) => setList(answer.body), (problem) => {
+      setTold({ fault: true, text: inWords(problem) });
+    });
+  }, []);
+  const chosen = list.find((one) => file && one.name === file["name"]);
+  const use = (made: MeterFile) => setValue(["site", "meter", "file"], made);
+  const upload = async (given_: File | undefined) => {
+    if (!given_) return;
+    setTold(null);
+    if (given_.size > FILE_MOST_B) {
+      setTold({ fault: true, text: t("meter.too_big", { kb: Math.round(given_.size / 1024) }) });
+      return;
+    }
+    setBusy(true);
+    try {
+      const text = await given_.text();
+      const answer = await call<{ file: MeterFile }>("POST", "/meters/check", undefined, { text });
+      use(answer.body.file);
+      setTold({ fault: false, text: t("meter.accepted", { name: String(answer.body.file["name"] ?? given_.name) }) });
+    } catch (problem) {
+      setTold({ fault: true, text: t("meter.refused", { why: inWords(problem) }) });
+    }
+    setBusy(false);
+  };
+  const error = errorAt(["site", "meter", "file"]);
+  return (
+    <fieldset class="field meter-file">
+      <legend>{t("meter.file")}</legend>
+      <p class="meter-now">{file ? <b>{String(file["name"] ?? "–")}</b> : <span class="second">{t("meter.no_file")}</span>}
+        {file && <span class="second"> {t(file["tcp"] ? "meter.tcp" : "meter.rtu")}</span>}</p>
+      <div class="form-row">
+        <Field label={t("meter.template")}>
+          {(ids) => (
+            <Select id={ids.id} value={chosen?.name ?? ""} choices={[
+              { value: "", text: t("meter.template_none") },
+              ...list.map((one) => ({ value: one.name, text: one.name })),
+            ]} onChange={(name) => {
+              const made = list.find((one) => one.name === name);
+              if (made) use(made.file);
+            }} />
+          )}
+        </Field>
+        <div class="field upload">
+          <label class="button plain file" for={id}>
+            <Icon name="upload" /> <span>{busy ? t("meter.checking") : t("meter.upload")}</span>
+            <input id={id} class="unseen" type="file" accept=".meter,.json" onChange={(event) => {
+              void upload(event.currentTarget.files?.[0]);
+              event.currentTarget.value = "";
+            }} />
+          </label>
+        </div>
+      </div>
+      {chosen?.note && <p class="help">{t("meter.note")}: {given(chosen.note)}</p>}
+      {told && <Note tone={told.fault ? "fault" : "ok"} live>{told.text}</Note>}
+      {error && <FieldError id={`${id}-error`} text={error} />}
+      {file && <FileForm file={file} />}
+    </fieldset>
+  );
+}
+
+/** The line and address of the meter can be typed; its registers are shown as they are. */
+function FileForm({ file }: { file: MeterFile }) {
+  const keys = LINE_KEYS.filter((key) => key in file);
+  return (
+    <>
+      <div class="form-row">
+        {keys.map((key) => <LineField key={key} name={key} value={file[key] ?? ""} />)}
+      </div>
+      <details class="registers">
+        <summary>{t("meter.registers")} <Icon name="chevron-down" size={18} /></summary>
+        <dl class="facts rows">
+          {Object.entries(file).map(([key, value]) => (
+            <div key={key}><dt><code>{key}</code></dt><dd class="figure">{String(value)}</dd></div>
+          ))}
+        </dl>
+      </details>
+    </>
+  );
+}
+
+function LineField({ name, value }: { name: string; value: string | number | boolean }) {
+  const path = ["site", "meter", "file", name];
+  const [text, setText] = useState(String(value));
+  useEffect(() => {
+    if (!same(read(text, value), value)) setText(String(value));
+  }, [value]);
+  const error = errorAt(path);
+  const label = has(`meter.f.${name}`) ? say(`meter.f.${name}`) : name;
+  return (
+    <Field label={label} error={error}>
+      {(ids) => (
+        <TextInput id={ids.id} described={ids.described} value={text} wrong={Boolean(error)} onValue={(typed) => {
+          setText(typed);
+          setValue(path, read(typed, value));
+        }} />
+      )}
+    </Field>
+  );
+}
+
+/** A number stays a number, as the file has it. */
+function read(text: string, like: unknown): string | number {
+  return typeof like === "number" && /^\d+$/.test(text.trim()) ? Number(text) : text.trim();
+}

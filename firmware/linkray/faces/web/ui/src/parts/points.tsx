@@ -1,0 +1,238 @@
+// Connectors: as tiles or as a dense table; starting and stopping them; ticking their chargers.
+
+import { signal } from "@preact/signals";
+
+import { progress, startOrStop, type Progress } from "../acts";
+import { amps, ampsColumn, kw, kwh, kwhOf, kwOf } from "../format";
+import { t } from "../i18n";
+import type { IconName } from "../icons";
+import { INSTALLER, level } from "../session";
+import {
+  alike, highest, maximum, NONE, phaseName, powerW, stateOf, type Branch, type Point,
+} from "../site";
+import { sentence } from "../why";
+import type { Phases } from "../words";
+import { Badge, Button, Icon, Tick } from "./basics";
+import { DrawBar } from "./bars";
+
+/** Ticked chargers, by identity. */
+export const ticked = signal<ReadonlySet<string>>(new Set());
+/** The connector whose ceilings are shown. */
+export const explained = signal<string | null>(null);
+
+export function tick(ids: readonly string[], on: boolean): void {
+  const next = new Set(ticked.peek());
+  for (const id of ids) {
+    if (on) next.add(id);
+    else next.delete(id);
+  }
+  ticked.value = next;
+}
+
+const fullName = (point: Point): string =>
+  point.several ? `${point.title} · ${t("tile.connector", { id: point.connector.id })}` : point.title;
+
+const offerInForce = (point: Point): Phases | null =>
+  point.connector.offer_ma ?? point.offer?.offer_ma ?? null;
+
+/** "10.2 A of 16 A offered, L2": one number is named by its phase unless all are alike. */
+function drawnWords(point: Point): string {
+  const offer = offerInForce(point);
+  const drawn = point.connector.drawn_ma;
+  const offered = offer ? amps(highest(offer).ma) : "";
+  if (!drawn && !offer) return t("tile.nothing");
+  if (!drawn) return t("tile.drawn_unknown", { offered });
+  const top = highest(drawn);
+  if (!offer) return t("tile.offer_unknown", { drawn: amps(top.ma) });
+  const params = { drawn: amps(top.ma), offered };
+  if (!highest(offer).ma) return t("tile.none_offered", params);
+  if (alike(drawn)) return t("tile.offered", params);
+  return t("tile.offered_on", { ...params, phase: phaseName(top.phase) });
+}
+
+interface PointsProps {
+  voltage: Phases;
+}
+
+export function Tile({ point, voltage }: { point: Point } & PointsProps) {
+  const { charger, connector } = point;
+  const drawn = connector.drawn_ma;
+  const offer = offerInForce(point);
+  const most = maximum(point) ?? NONE;
+  const words = drawnWords(point);
+  return (
+    <li class={`tile ${charger.connected ? "" : "offline"}`}>
+      <div class="tile-head">
+        {level() >= INSTALLER && (
+          <Tick label={t("tile.select", { name: point.title })} checked={ticked.value.has(charger.id)}
+            onChange={(on) => tick([charger.id], on)} />
+        )}
+        <div class="tile-name">
+          <h4>{point.title}</h4>
+          <span class="second">
+            {point.several ? t("tile.connector", { id: connector.id })
+              : (charger.name && charger.id) || `${charger.vendor} ${charger.model}`}
+          </span>
+        </div>
+        <Badge state={stateOf(charger, connector)} />
+      </div>
+      <div class="tile-figures">
+        <b class="figure">{drawn ? kw(powerW(drawn, voltage)) : "–"}</b>
+        <span class="figure second">{connector.energy_wh === null ? "–" : kwh(connector.energy_wh)}</span>
+        {charger.priority === "high" && <High />}
+      </div>
+      <DrawBar drawn={drawn ? highest(drawn).ma : 0} offered={offer ? highest(offer).ma : 0}
+        most={highest(most).ma} label={words} />
+      <p class="tile-words second">{words}</p>
+      <div class="tile-foot">
+        <Why point={point} />
+        <StartStop point={point} />
+      </div>
+      <Steps step={progress.value[point.key]} />
+    </li>
+  );
+}
+
+function High() {
+  return (
+    <span class="high">
+      <Icon name="star" size={16} /> <span>{t("tile.high")}</span>
+    </span>
+  );
+}
+
+export function Why({ point }: { point: Point }) {
+  const words = sentence(point);
+  if (!words) return <span class="why none second">{t("tile.no_plan")}</span>;
+  return (
+    <button type="button" class="why" aria-haspopup="dialog" onClick={() => { explained.value = point.key; }}>
+      <span>{words}</span>
+      <Icon name="chevron-right" size={18} />
+    </button>
+  );
+}
+
+export function StartStop({ point }: { point: Point }) {
+  const { charger, connector } = point;
+  const running = connector.transaction_id !== null;
+  const step = progress.value[point.key]?.step;
+  const name = fullName(point);
+  const act = () => void startOrStop(running ? "stop" : "start", charger.id, connector.id);
+  return (
+    <Button acts small icon={running ? "square" : "play"} onClick={act}
+      disabled={!charger.connected} busy={step === "sent"}
+      label={running ? t("tile.stop_of", { name }) : t("tile.start_of", { name })}>
+      {running ? t("tile.stop") : t("tile.start")}
+    </Button>
+  );
+}
+
+const ORDER = ["sent", "accepted", "seen"] as const;
+
+/** Sent → accepted → seen, each step shown and none pretended. */
+export function Steps({ step }: { step: Progress | undefined }) {
+  if (!step) return null;
+  if (step.step === "refused") {
+    return (
+      <p class="steps fault" role="alert">
+        <Icon name="circle-x" size={18} /> {t("step.refused", { why: step.why })}
+      </p>
+    );
+  }
+  if (step.step === "late") {
+    return <p class="steps" role="status"><Icon name="hourglass" size={18} /> {t("step.waiting")}</p>;
+  }
+  const reached = ORDER.indexOf(step.step);
+  return (
+    <div role="status" aria-label={t(`step.title_${step.kind}`)}>
+      <ol class="steps">
+        {ORDER.map((name, place) => {
+          const icon: IconName = place <= reached ? "circle-check" : "circle-dashed";
+          return (
+            <li key={name} class={place <= reached ? "done" : ""}>
+              <Icon name={icon} size={16} /> {t(`step.${name}`)}
+            </li>
+          );
+        })}
+      </ol>
+    </div>
+  );
+}
+
+// --- the dense table: LinkRay's columns -----------------------------------------------------------
+
+export function PointTable({ branch, voltage, title }: { branch: Branch; title: string } & PointsProps) {
+  const picks = level() >= INSTALLER;
+  return (
+    <div class="table-scroll" tabIndex={0} role="region" aria-label={title}>
+      <table class="dense">
+        <thead>
+          <tr>
+            {picks && <th scope="col"><Selecting branch={branch} /></th>}
+            <th scope="col">{t("table.name")}</th>
+            <th scope="col">{t("table.status")}</th>
+            <th scope="col" class="num">{t("table.offered")}</th>
+            <th scope="col" class="num">{t("table.power")}</th>
+            {[0, 1, 2].map((place) => (
+              <th scope="col" class="num" key={place}><span class={`phase p${place + 1}`}>{`L${place + 1} [A]`}</span></th>
+            ))}
+            <th scope="col" class="num">{t("table.energy")}</th>
+            <th scope="col">{t("table.why")}</th>
+            <th scope="col" class="num">{t("table.transaction")}</th>
+            <th scope="col">{t("table.controls")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {branch.points.map((point) => (
+            <Row key={point.key} point={point} voltage={voltage} picks={picks} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Selecting({ branch }: { branch: Branch }) {
+  const ids = [...new Set(branch.points.map((point) => point.charger.id))];
+  const on = ids.filter((id) => ticked.value.has(id)).length;
+  return (
+    <Tick label={t("table.all")} checked={on > 0 && on === ids.length} mixed={on > 0 && on < ids.length}
+      onChange={(all) => tick(ids, all)} />
+  );
+}
+
+function Row({ point, voltage, picks }: { point: Point; picks: boolean } & PointsProps) {
+  const { charger, connector } = point;
+  const drawn = connector.drawn_ma;
+  const offer = offerInForce(point);
+  const step = progress.value[point.key];
+  return (
+    <tr>
+      {picks && (
+        <td>
+          <Tick label={t("tile.select", { name: point.title })} checked={ticked.value.has(charger.id)}
+            onChange={(on) => tick([charger.id], on)} />
+        </td>
+      )}
+      <th scope="row">
+        <span class="row-name">
+          {charger.priority === "high" && <><Icon name="star" size={16} /><span class="unseen">{t("tile.high")}</span></>}
+          {point.title}
+        </span>
+        <span class="second">
+          {[charger.name && charger.id, t("tile.connector", { id: connector.id })].filter(Boolean).join(" · ")}
+        </span>
+      </th>
+      <td><Badge state={stateOf(charger, connector)} /></td>
+      <td class="num">{offer ? ampsColumn(highest(offer).ma) : "–"}</td>
+      <td class="num">{drawn ? kwOf(powerW(drawn, voltage)) : "–"}</td>
+      {[0, 1, 2].map((place) => (
+        <td class="num" key={place}>{drawn ? ampsColumn(drawn[place] ?? 0) : "–"}</td>
+      ))}
+      <td class="num">{connector.energy_wh === null ? "–" : kwhOf(connector.energy_wh)}</td>
+      <td class="why-cell"><Why point={point} /></td>
+      <td class="num">{connector.transaction_id ?? "–"}</td>
+      <td class="row-acts"><StartStop point={point} /><Steps step={step} /></td>
+    </tr>
+  );
+}

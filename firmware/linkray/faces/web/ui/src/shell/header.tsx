@@ -1,0 +1,135 @@
+// The header: brand, site, LED, alerts, age of the figures, who is signed in, and Stop all.
+
+import { askAllow, askStopAll } from "../acts";
+import { has, say, t } from "../i18n";
+import { age, arrivedClock, away, freshness, snapshot } from "../live";
+import { clock } from "../format";
+import { Button, Icon, Link } from "../parts/basics";
+import { INSTALLER, level, session } from "../session";
+import { ledLook } from "../site";
+import { Brand } from "./brand";
+
+export function Header() {
+  const shot = snapshot.value;
+  const stopped = shot?.site.emergency_stop ?? false;
+  const site = shot?.site.name || session.value?.site || t("app.no_site");
+  return (
+    <header class={`head${stopped ? " stopped" : ""}`}>
+      <div class="head-row">
+        <span class="head-brand"><Brand /></span>
+        <span class="head-site" title={site}>{site}</span>
+        <div class="head-chips" role="group" aria-label={t("head.status")}>
+          <LedMirror />
+          <Alerts />
+          <Live />
+        </div>
+        <Who />
+        {!stopped && (
+          <Button kind="danger" icon="octagon-x" onClick={askStopAll}>{t("head.stop_all")}</Button>
+        )}
+      </div>
+      {stopped && <StoppedBar by={shot?.site.emergency_stop_by ?? null} />}
+      {away.value && <Away />}
+      {!away.value && shot && freshness.value === "grey" && <Old />}
+    </header>
+  );
+}
+
+function StoppedBar({ by }: { by: string | null }) {
+  const who = by && has(`by.${by}`) ? say(`by.${by}`) : by;
+  return (
+    <div class="stopped-bar" role="alert">
+      <Icon name="octagon-x" size={24} />
+      <div>
+        <b>{t("head.stopped", { by: who })}</b>
+        <span>{t("head.stopped_more")} {level() < INSTALLER && t("head.allow_who")}</span>
+      </div>
+      {level() >= INSTALLER && (
+        <Button acts icon="circle-check" onClick={askAllow}>{t("head.allow")}</Button>
+      )}
+    </div>
+  );
+}
+
+function Away() {
+  return (
+    <div class="away-bar" role="alert">
+      <Icon name="unplug" />
+      <span>
+        <b>{t("away.title")}.</b>{" "}
+        {snapshot.value && t("away.text", { time: clock(arrivedClock.value) })}
+      </span>
+    </div>
+  );
+}
+
+function Old() {
+  return (
+    <div class="away-bar" role="status">
+      <Icon name="clock" />
+      <span>{t("stale.title", { time: clock(arrivedClock.value) })}. {t("stale.reason")}</span>
+    </div>
+  );
+}
+
+/** The LED as the box shows it: a dot that moves only while that is known, and the word. */
+function LedMirror() {
+  const shot = snapshot.value;
+  if (!shot) return null;
+  const look = ledLook(shot.led.look);
+  const motion = freshness.value === "live" ? look.motion : "still";
+  return (
+    <span class={`chip led ${look.tone}`} title={t("led.light")}>
+      <span class={`led-dot ${look.tone} ${motion}`} aria-hidden="true" />
+      <span class="unseen">{t("led.light")}: </span>
+      <span class="chip-word">{t(look.key)}</span>
+    </span>
+  );
+}
+
+function Alerts() {
+  const count = snapshot.value?.faults.length;
+  if (count === undefined) return null;
+  if (!count) {
+    return (
+      <span class="chip ok alerts-none">
+        <Icon name="circle-check" size={18} /><span class="chip-word">{t("head.no_alerts")}</span>
+      </span>
+    );
+  }
+  return (
+    <Link class="chip fault" to="/info">
+      <Icon name="triangle-alert" size={18} />
+      <span class="chip-word">{say("head.alerts", { n: count })}</span>
+    </Link>
+  );
+}
+
+function Live() {
+  const state = freshness.value;
+  if (!snapshot.value) return <span class="chip idle"><Icon name="hourglass" size={18} />{t("head.connecting")}</span>;
+  if (state === "grey") {
+    return (
+      <span class="chip idle live-chip"><Icon name="clock" size={18} />
+        <span class="figure">{t("head.as_of", { time: clock(arrivedClock.value) })}</span></span>
+    );
+  }
+  if (state === "dim") {
+    return (
+      <span class="chip limited live-chip"><Icon name="hourglass" size={18} />
+        <span class="figure">{t("head.age", { s: Math.floor(age.value) })}</span></span>
+    );
+  }
+  return <span class="chip ok live-chip"><Icon name="radio" size={18} />{t("head.live")}</span>;
+}
+
+function Who() {
+  const now = session.value;
+  if (!now?.account) return null;
+  return (
+    <Link class="chip who" to="/account">
+      <Icon name="user" size={18} />
+      <span>{t("head.level", { account: now.account, level: now.level })}</span>
+    </Link>
+  );
+}

@@ -1,0 +1,162 @@
+// What the pages work out of a snapshot: connectors with their offers, groups, power, headroom.
+
+import { locale, say, type Key } from "./i18n";
+import type { IconName } from "./icons";
+import type {
+  Ceiling, Charger, Connector, GroupView, Offer, PhaseName, Phases, Snapshot, Status,
+} from "./words";
+import { PHASES } from "./words";
+
+export type Tone = "ok" | "limited" | "fault" | "idle";
+
+/** A connector with all that is known of it. */
+export interface Point {
+  key: string;
+  charger: Charger;
+  connector: Connector;
+  offer: Offer | null;
+  title: string; // friendly name, or the identity
+  several: boolean; // its charger has more than one connector
+}
+
+export function points(shot: Snapshot): Point[] {
+  const offers = new Map(shot.plan.offers.map((o) => [keyOf(o.charger, o.connector), o]));
+  return byName(shot.chargers).flatMap((charger) =>
+    charger.connectors.map((connector) => ({
+      key: keyOf(charger.id, connector.id),
+      charger,
+      connector,
+      offer: offers.get(keyOf(charger.id, connector.id)) ?? null,
+      title: nameOf(charger),
+      several: charger.connectors.length > 1,
+    })),
+  );
+}
+
+export const keyOf = (charger: string, connector: number): string => `${charger}/${connector}`;
+export const nameOf = (charger: { id: string; name: string }): string => charger.name || charger.id;
+
+/** In natural order by name, never by live values (web.md, A11). */
+export function byName<T extends { id: string; name: string }>(chargers: readonly T[]): T[] {
+  const order = new Intl.Collator(locale(), { numeric: true, sensitivity: "base" });
+  return [...chargers].sort((a, b) => order.compare(nameOf(a), nameOf(b)) || order.compare(a.id, b.id));
+}
+
+export function highest(phases: Phases): { ma: number; phase: number } {
+  const ma = Math.max(...phases);
+  return { ma, phase: Math.max(0, phases.indexOf(ma)) };
+}
+
+export const phaseName = (place: number): PhaseName => PHASES[place] ?? "L1";
+
+/** Whether one number says it for all phases that carry anything. */
+export function alike(phases: Phases): boolean {
+  const used = phases.filter((ma) => ma !== 0);
+  return used.length !== 1 && used.every((ma) => ma === used[0]);
+}
+
+export function powerW(ma: Phases, voltage_mv: Phases): number {
+  return ma.reduce((sum, amount, i) => sum + (amount * (voltage_mv[i] ?? 0)) / 1e6, 0);
+}
+
+export const plus = (a: Phases, b: Phases): Phases => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+export const NONE: Phases = [0, 0, 0];
+
+export function sumOf(all: readonly Phases[]): Phases {
+  return all.reduce(plus, NONE);
+}
+
+/** What the charger itself could give: the ceiling of that name. */
+export function maximum(point: Point): Phases | null {
+  const own = point.offer?.ceilings.find((ceiling) => ceiling.code === "charger_max");
+  return own?.ma ?? null;
+}
+
+/** The ceiling that holds the offer back most after the binding one: what would raise it. */
+export function secondLowest(offer: Offer): Ceiling | null {
+  const rest = offer.ceilings.filter((ceiling) => !ceiling.binding);
+  rest.sort((a, b) => highest(a.ma).ma - highest(b.ma).ma);
+  return rest[0] ?? null;
+}
+
+export interface State {
+  tone: Tone;
+  icon: IconName;
+  word: string;
+}
+
+const STATES: Record<Status, [Tone, IconName]> = {
+  Available: ["idle", "plug"],
+  Preparing: ["limited", "car"],
+  Charging: ["ok", "zap"],
+  SuspendedEVSE: ["limited", "pause"],
+  SuspendedEV: ["idle", "car"],
+  Finishing: ["idle", "check"],
+  Reserved: ["limited", "lock"],
+  Unavailable: ["idle", "ban"],
+  Faulted: ["fault", "circle-x"],
+};
+
+export function stateOf(charger: Charger, connector: Connector): State {
+  if (!charger.connected) return { tone: "fault", icon: "unplug", word: say("state.offline") };
+  if (connector.status === null) {
+    return { tone: "idle", icon: "circle-dashed", word: say("state.unknown") };
+  }
+  const [tone, icon] = STATES[connector.status] ?? ["idle", "circle-dashed"];
+  return { tone, icon, word: say(`state.${connector.status}`) };
+}
+
+export interface Branch {
+  name: string | null; // null: directly at the site
+  group: GroupView | null;
+  points: Point[];
+  drawn: Phases;
+}
+
+/** Groups with their connectors, in the order of the settings; what has none comes last. */
+export function branches(all: readonly Point[], groups: readonly GroupView[]): Branch[] {
+  const names = groups.map((group) => group.name);
+  const stray = all.map((p) => p.charger.group).filter((name): name is string => name !== null);
+  const known = [...new Set([...names, ...stray])];
+  const inside = (name: string | null) => all.filter((point) => point.charger.group === name);
+  const under = (name: string): Point[] => [
+    ...inside(name),
+    ...groups.filter((group) => group.parent === name).flatMap((group) => under(group.name)),
+  ];
+  const made = known.map((name): Branch => ({
+    name,
+    group: groups.find((group) => group.name === name) ?? null,
+    points: inside(name),
+    drawn: sumOf(under(name).map((point) => point.connector.drawn_ma ?? NONE)),
+  }));
+  const loose = inside(null);
+  if (loose.length || !made.length) {
+    const drawn = sumOf(loose.map((point) => point.connector.drawn_ma ?? NONE));
+    made.push({ name: null, group: null, points: loose, drawn });
+  }
+  return made;
+}
+
+/** The site's limit as it is set; where degraded limits rule, another one is in force. */
+export function setLimit(shot: Snapshot): Phases {
+  const own = shot.site.configured_limit_ma;
+  return own?.some((ma) => ma > 0) ? own : shot.site.limit_ma;
+}
+
+export interface LedLook {
+  key: Key;
+  tone: Tone;
+  motion: "still" | "blink" | "fast" | "turn";
+}
+
+const LOOKS: Record<string, LedLook> = {
+  "green solid": { key: "led.green_solid", tone: "ok", motion: "still" },
+  "green blinking": { key: "led.green_blinking", tone: "ok", motion: "blink" },
+  "red solid": { key: "led.red_solid", tone: "fault", motion: "still" },
+  "both fast": { key: "led.both_fast", tone: "limited", motion: "fast" },
+  identify: { key: "led.identify", tone: "limited", motion: "turn" },
+};
+
+export function ledLook(look: string): LedLook {
+  return LOOKS[look] ?? { key: "led.unknown", tone: "idle", motion: "still" };
+}

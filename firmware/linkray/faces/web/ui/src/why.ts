@@ -1,0 +1,62 @@
+// Why a connector may draw what it may: a cause's code and parameters made into a sentence.
+
+import type { ComponentChildren } from "preact";
+
+import { amps, duration } from "./format";
+import { has, rich, say, t, type Params } from "./i18n";
+import { highest, maximum, nameOf, type Point } from "./site";
+import { snapshot } from "./live";
+import type { Ceiling, Code, Reason } from "./words";
+
+/** Every code has its entry in the catalogue: the compiler counts the 34. */
+const CAUSES = {
+  charger_max: "why.charger_max", charger_min: "why.charger_min",
+  unit_rounding: "why.unit_rounding", no_car: "why.no_car",
+  car_not_asking: "why.car_not_asking", car_draws_less: "why.car_draws_less",
+  not_authorised: "why.not_authorised", tag_rejected: "why.tag_rejected",
+  payment_pending: "why.payment_pending", schedule: "why.schedule",
+  csms_profile: "why.csms_profile", fair_share: "why.fair_share",
+  spare_redistributed: "why.spare_redistributed", fifo_queue: "why.fifo_queue",
+  lower_priority: "why.lower_priority", group_limit: "why.group_limit",
+  site_limit: "why.site_limit", building_load: "why.building_load",
+  raise_hold: "why.raise_hold", meter_lost_half: "why.meter_lost_half",
+  degraded_limit: "why.degraded_limit", unreachable_reserved: "why.unreachable_reserved",
+  charger_fault: "why.charger_fault", charger_updating: "why.charger_updating",
+  licence: "why.licence", emergency_stop: "why.emergency_stop",
+  supply_limit: "why.supply_limit", imbalance: "why.imbalance", turn: "why.turn",
+  wait_for_cut: "why.wait_for_cut", fail_safe: "why.fail_safe",
+  not_adopted: "why.not_adopted", site_overloaded: "why.site_overloaded",
+  engineering_ceiling: "why.engineering_ceiling",
+} as const satisfies Record<Code, Parameters<typeof t>[0]>;
+
+/** The cause in words, without amounts: "shared cable Level 2". */
+export function cause(reason: Reason | Ceiling): string {
+  const other = snapshot.value?.chargers.find((charger) => charger.id === reason.charger);
+  const by = reason.by ? (has(`by.${reason.by}`) ? say(`by.${reason.by}`) : reason.by) : null;
+  const params: Params = {
+    phase: reason.phase,
+    group: reason.group,
+    charger: other ? nameOf(other) : reason.charger,
+    connector: reason.connector,
+    place: reason.place,
+    wait: reason.seconds == null ? null : duration(reason.seconds),
+    amount: typeof reason.ma === "number" ? amps(reason.ma) : null,
+    by,
+  };
+  const key = CAUSES[reason.code];
+  return key ? t(key, params) : reason.code;
+}
+
+/** "**8 A** of 32 A — shared cable Level 2", or null where no plan knows the connector. */
+export function sentence(point: Point): ComponentChildren | null {
+  if (!point.offer) return null;
+  const offer = highest(point.offer.offer_ma).ma;
+  const most = maximum(point);
+  const because = cause(point.offer.reason);
+  const whole = most === null || highest(most).ma === offer;
+  return rich(whole ? "why.line_full" : "why.line", {
+    offer: amps(offer),
+    max: most ? amps(highest(most).ma) : "",
+    cause: because,
+  });
+}

@@ -1,0 +1,244 @@
+// The JSON that LinkRay speaks: the same words as `linkray.model`, nothing added.
+
+export type Phases = [number, number, number];
+export type PhaseName = "L1" | "L2" | "L3";
+export const PHASES: readonly PhaseName[] = ["L1", "L2", "L3"];
+
+export type Code =
+  | "charger_max" | "charger_min" | "unit_rounding" | "no_car" | "car_not_asking"
+  | "car_draws_less" | "not_authorised" | "tag_rejected" | "payment_pending" | "schedule"
+  | "csms_profile" | "fair_share" | "spare_redistributed" | "fifo_queue" | "lower_priority"
+  | "group_limit" | "site_limit" | "building_load" | "raise_hold" | "meter_lost_half"
+  | "degraded_limit" | "unreachable_reserved" | "charger_fault" | "charger_updating"
+  | "licence" | "emergency_stop" | "supply_limit" | "imbalance" | "turn" | "wait_for_cut"
+  | "fail_safe" | "not_adopted" | "site_overloaded" | "engineering_ceiling";
+
+export interface Reason {
+  code: Code;
+  phase?: string | null;
+  group?: string | null;
+  charger?: string | null;
+  connector?: number | null;
+  place?: number | null;
+  seconds?: number | null;
+  ma?: number | null;
+  by?: string | null;
+}
+
+export interface Ceiling extends Omit<Reason, "ma"> {
+  ma: Phases;
+  binding: boolean;
+}
+
+export interface Offer {
+  charger: string;
+  connector: number;
+  offer_ma: Phases;
+  drawn_ma: Phases | null;
+  reason: Reason;
+  ceilings: Ceiling[];
+}
+
+export type Status =
+  | "Available" | "Preparing" | "Charging" | "SuspendedEVSE" | "SuspendedEV" | "Finishing"
+  | "Reserved" | "Unavailable" | "Faulted";
+
+export interface Connector {
+  id: number;
+  status: Status | null;
+  transaction_id: number | null;
+  offer_ma: Phases | null;
+  drawn_ma: Phases | null;
+  energy_wh: number | null;
+  tag: string | null;
+  started: string | null;
+  source: string | null;
+}
+
+export interface Charger {
+  id: string;
+  name: string;
+  connected: boolean;
+  vendor: string;
+  model: string;
+  firmware: string;
+  firmware_since: string;
+  serial: string;
+  address: string;
+  priority: "normal" | "high";
+  group: string | null;
+  connectors: Connector[];
+  since: string;
+  quirk: string | null;
+  notes: string[];
+  deviations: number;
+  profile_writes: number;
+  licensed: boolean;
+}
+
+export interface Meter {
+  enabled: boolean;
+  name: string;
+  healthy: boolean;
+  age_s: number | null;
+  current_ma: Phases | null;
+  voltage_mv: [number | null, number | null, number | null];
+  power_w: number | null;
+  location: "grid" | "building";
+  error: string | null;
+  hint: string | null;
+}
+
+export interface Led {
+  look: string;
+  red: boolean;
+  green: boolean;
+}
+
+export interface Plan {
+  seq: number;
+  at: string;
+  budget_ma: Phases;
+  building_ma: Phases | null;
+  reserved_ma: Phases;
+  offers: Offer[];
+  limit_ma: Phases;
+  degraded: boolean;
+}
+
+export interface Site {
+  name: string;
+  serial: string;
+  version: string;
+  limit_ma: Phases;
+  voltage_mv: Phases;
+  used_ma: Phases;
+  available_ma: Phases;
+  building_ma: Phases | null;
+  chargers_configured: number;
+  chargers_connected: number;
+  licences_used: number;
+  licences_total: number;
+  sessions: number;
+  energy_today_wh: number;
+  fifo: boolean;
+  degraded: boolean;
+  emergency_stop: boolean;
+  emergency_stop_by: string | null;
+  uptime_s: number;
+  system_uptime_s: number;
+  settings_revision: number;
+  commissioned: boolean;
+  csms: string;
+  time_zone: string;
+  plan_ms_p50: number;
+  plan_ms_p99: number;
+  simulated: boolean;
+  configured_limit_ma?: Phases; // as set; `limit_ma` is the one in force
+}
+
+export interface Fault {
+  code: string;
+  bit: number;
+  text: string;
+  since: string;
+  cure: string;
+  page: string;
+  subject: string | null;
+}
+
+export interface GroupView {
+  name: string;
+  limit_ma: number;
+  parent: string | null;
+}
+
+export interface Snapshot {
+  seq: number;
+  at: string;
+  site: Site;
+  plan: Plan;
+  chargers: Charger[];
+  meter: Meter;
+  faults: Fault[];
+  led: Led;
+  groups?: GroupView[];
+}
+
+export type AccountName = "EV" | "Installer" | "Assembler";
+
+export interface Session {
+  account: AccountName | null;
+  level: number;
+  must_change: boolean;
+  accounts_open: AccountName[];
+  simulated: boolean;
+  site: string;
+  version: string;
+  csrf?: string | null;
+  serial?: string;
+  commissioning_open?: boolean;
+}
+
+// --- settings (model/settings.py) --------------------------------------------------------------
+
+export type MeterFile = Record<string, string | number | boolean>;
+
+export interface MeterSettings {
+  enabled: boolean;
+  location: "grid" | "building";
+  on_failure: "limits" | "half";
+  degraded_ma: Phases;
+  fast: boolean;
+  file: MeterFile | null;
+}
+
+export interface SiteSettings {
+  name: string;
+  voltage_mv: number;
+  limit_ma: Phases;
+  measurand_interval_s: number;
+  fifo: boolean;
+  meter: MeterSettings;
+  split_mode: "off" | "240" | "208";
+  [more: string]: unknown;
+}
+
+export interface GroupSettings {
+  name: string;
+  limit_ma: number;
+  parent: string | null;
+}
+
+export interface ChargerSettings {
+  id: string;
+  name: string;
+  phases: 1 | 2 | 3;
+  connection: string;
+  max_ma?: number;
+  max_w?: number;
+  min_ma?: number;
+  min_w?: number;
+  unit: "A" | "W";
+  start_with_zero: boolean;
+  supply_limit_ma: number | null;
+  fallback_ma: number | null;
+  group: string | null;
+  priority: "normal" | "high";
+  [more: string]: unknown;
+}
+
+export interface CsmsSettings {
+  url: string;
+  prefix: string;
+  allow_without: boolean;
+}
+
+export interface Settings {
+  version: number;
+  site: SiteSettings;
+  groups: GroupSettings[];
+  chargers: ChargerSettings[];
+  csms: CsmsSettings;
+  [more: string]: unknown;
+}

@@ -1,0 +1,83 @@
+"""The audit log's chain: every line carries a hash over itself and the one before (A48)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+CHANGE_CHARS_MAX = 16_384  # what one line says of old and new; the settings keep whole trees
+START = "0" * 64  # before the first line
+
+Scalar = str | int | float | bool | None | list[object]
+
+
+class AuditLine(msgspec.Struct, frozen=True):
+    """Who changed what from what to what. `hash` closes the line."""
+
+    seq: int
+    at: str
+    who: str
+    level: int
+    source: str
+    what: str
+    old: str
+    new: str
+    hash: str = ""
+
+
+def hash_of(line: AuditLine, before: str) -> str:
+    """The hash of a line that follows the hash `before`."""
+    parts = [before, line.seq, line.at, line.who, line.level, line.source]
+    words = msgspec.json.encode([*parts, line.what, line.old, line.new])
+    return hashlib.sha256(words).hexdigest()
+
+
+def broken_at(lines: Iterable[AuditLine], head: str | None = None) -> int | None:
+    """The `seq` of the first line that is not as it was written; None: the chain holds.
+
+    `head` is the hash of the newest line, kept apart: lines cut off at the end are missed there.
+    """
+    before, expected = START, 1
+    for line in lines:
+        if line.seq != expected or hash_of(line, before) != line.hash:
+            return expected
+        before, expected = line.hash, expected + 1
+    return expected if head is not None and head != before else None
+
+
+def differences(old: object, new: object) -> tuple[str, str]:
+    """What differs between two trees, as `path: value` words for both sides."""
+    was, now = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    paths = [p for p in {**was, **now} if was.get(p, _ABSENT) != now.get(p, _ABSENT)]
+    return _said(was, paths), _said(now, paths)
+
+
+_ABSENT = object()
+_LOGIN = re.compile(r"//[^/@\s]*@")  # a password inside an address never reaches the log
+
+
+def _said(tree: dict[str, object], paths: list[str]) -> str:
+    words = [f"{p}={_LOGIN.sub('//***@', _written(tree[p]))}" for p in paths if p in tree]
+    text = "; ".join(words)
+    if len(text) <= CHANGE_CHARS_MAX:
+        return text
+    return text[:CHANGE_CHARS_MAX] + f"… ({len(words)} values)"
+
+
+def _written(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _leaves(tree: object, path: str) -> Iterable[tuple[str, object]]:
+    """Leaves by path; a list of things with an id or a name is told apart by it."""
+    if isinstance(tree, dict) and tree:
+        for name, inner in tree.items():
+            yield from _leaves(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(tree, list | tuple) and tree and all(isinstance(part, dict) for part in tree):
+        for place, part in enumerate(tree):
+            yield from _leaves(part, f"{path}[{part.get('id') or part.get('name') or place}]")
+    else:
+        yield path, tree

@@ -1,0 +1,270 @@
+"""The store: the disk as everyone sees it. What is committed survives (records.md, Storage)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+import trio
+
+from linkray.kit.cell import Cell
+from linkray.kit.clock import WallClock
+from linkray.model.asks import Account, Key, Who
+from linkray.model.records import (
+    AnyRecord,
+    ChargerSeen,
+    StopUnknown,
+    Transaction,
+    TransactionBegan,
+    TransactionSampled,
+)
+from linkray.model.settings import Settings
+
+from .audit import AuditLine, broken_at
+from .copies import Opened, free_share, make_daily_copy, open_good
+from .disk import Disk, StoreError
+from .runner import Runner
+
+__all__ = ["FILE", "Store", "StoreError"]
+
+FILE = "linkray.db"  # its name in the state folder
+FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
+FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
+CLOSE_S = 5.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger(source="STORE")
+
+
+class _Write(Generic[T]):
+    """One caller's piece of the next gathered commit."""
+
+    def __init__(self, do: Callable[[Disk], T]) -> None:
+        self.do = do
+        self.outcome: T | StoreError | None = None
+        self.done = False
+
+
+class Store:
+    """One writer, gathered commits: many callers, one sync. Made by `Store.open`.
+
+    Every method that writes returns when the words would survive a power cut, or raises
+    `StoreError`; then nothing of it was written.
+    """
+
+    def __init__(self, disk: Disk, runner: Runner, clock: WallClock, opened: Opened) -> None:
+        self._disk = disk
+        self._runner = runner
+        self._clock = clock
+        self._queue: list[_Write[object]] = []  # at most one of each waiting caller
+        self._turn = trio.Lock()
+        self._held: dict[int, TransactionSampled] = {}
+        self._kv = disk.kv()
+        self._last_id = max(disk.last_transaction_id(), opened.ids_from)
+        settings, revision, words = disk.settings()
+        self.settings: Cell[Settings] = Cell(settings)
+        self.revision = revision
+        self.opened = opened
+        #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
+        self.trouble: Cell[str | None] = Cell(opened.missing or words)
+        self.commits = 0  # gathered commits so far: trust.md P10 counts them
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path | str,
+        runner: Runner,
+        clock: WallClock | None = None,
+        *,
+        vfs: str = "",
+    ) -> Store:
+        """Open, migrate, and if it must be, set aside and take the newest good copy.
+
+        `path` is a file or ":memory:". Raises `StoreError` only where no database can be had at
+        all: the folder is not writable, or another LinkRay holds it.
+        """
+        wall = clock or WallClock()
+        disk, opened = await runner.run(lambda: open_good(path, wall.stamp(), vfs))
+        if opened.missing:
+            log.warning("database set aside", missing=opened.missing, kept=str(opened.set_aside))
+        return cls(disk, runner, wall, opened)
+
+    async def close(self) -> None:
+        """Write what is held, checkpoint, close. Nothing may be asked of the store afterwards."""
+        with trio.move_on_after(CLOSE_S, shield=True):
+            if self._held:
+                try:
+                    await self.flush()
+                except StoreError as error:
+                    log.warning("samples lost at the end", cause=str(error))
+            async with self._turn:
+                await self._runner.run(self._disk.close)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    async def commit(self, records: Sequence[AnyRecord]) -> None:
+        """Write records down, all or none; returns when they are durable."""
+        numbered = [
+            (record, self.take_transaction_id() if isinstance(record, StopUnknown) else 0)
+            for record in records
+        ]
+        begun = [r.id for r in records if isinstance(r, TransactionBegan)]
+        self._last_id = max([self._last_id, *begun])
+        await self._write(lambda disk: disk.put(numbered))
+
+    def later(self, samples: Sequence[TransactionSampled]) -> None:
+        """Hold samples for the next commit, or the minute's: for MeterValues passed on live."""
+        for sample in samples:
+            self._held[sample.id] = sample
+
+    async def flush(self) -> None:
+        """Write down what `later` holds."""
+        await self._write(lambda _disk: None)
+
+    async def change_settings(self, settings: Settings, who: Who, what: str) -> int:
+        """Audit line and settings durable together, then in force; returns the new revision."""
+        at = self._clock.stamp()
+        revision = await self._write(lambda disk: disk.change_settings(settings, who, what, at))
+        self.revision = max(revision, self.revision)
+        if revision == self.revision:  # not overtaken by a later change of the same commit
+            self.settings.set(settings)
+        return revision
+
+    async def audit(self, who: Who, what: str, old: str = "", new: str = "") -> None:
+        """One line of the audit log; write it before what it tells takes effect (INV-16)."""
+        at = self._clock.stamp()
+        await self._write(lambda disk: disk.audit(who, what, old, new, at))
+
+    async def remember(self, key: str, value: str) -> None:
+        """A small fact that survives; `recall` sees it once it is durable."""
+        await self._write(lambda disk: disk.remember(key, value))
+        self._kv[key] = value
+
+    def recall(self, key: str) -> str | None:
+        return self._kv.get(key)
+
+    def take_transaction_id(self) -> int:
+        """The next transaction id, never given before."""
+        self._last_id += 1
+        return self._last_id
+
+    async def set_account(self, account: Account, who: Who) -> None:
+        """Replace an account; the hash it had, the printed one too, is gone (trust.md 4, 6)."""
+        at = self._clock.stamp()
+        dated = msgspec.structs.replace(account, changed=account.changed or at)
+        await self._write(lambda disk: disk.set_account(dated, who, at))
+
+    async def add_key(self, key: Key, who: Who) -> None:
+        """Keep a new API key's digest."""
+        at = self._clock.stamp()
+        made = msgspec.structs.replace(key, made=key.made or at)
+        await self._write(lambda disk: disk.add_key(made, who, at))
+
+    async def forget_charger(self, charger: str) -> None:
+        """Delete what a charger said of itself; its transactions stay."""
+        await self._write(lambda disk: disk.forget_charger(charger))
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def recent(self, charger: str, limit: int = 64) -> list[Transaction]:
+        """A charger's newest transactions, newest first."""
+        return await self._read(lambda disk: disk.recent(charger, limit))
+
+    async def running(self) -> list[Transaction]:
+        """Every transaction that has begun and not ended, oldest first."""
+        return await self._read(lambda disk: disk.running())
+
+    async def seen(self) -> list[ChargerSeen]:
+        """Every charger that has ever said who it is and was not forgotten."""
+        return await self._read(lambda disk: disk.seen())
+
+    async def accounts(self) -> list[Account]:
+        """EV, Installer, Assembler, by level."""
+        return await self._read(lambda disk: disk.accounts())
+
+    async def keys(self) -> list[Key]:
+        return await self._read(lambda disk: disk.keys())
+
+    async def energy_since(self, utc_iso: str) -> int:
+        """Wh charged since then, running transactions by their newest sample on disk."""
+        return await self._read(lambda disk: disk.energy_since(utc_iso))
+
+    async def audit_lines(self, newest: int = 100) -> list[AuditLine]:
+        """The newest lines of the audit log, oldest of them first."""
+        return await self._read(lambda disk: disk.audit_lines(newest))
+
+    async def audit_broken_at(self) -> int | None:
+        """The first audit line that is not as it was written; None: the chain holds."""
+        return await self._read(lambda disk: broken_at(disk.audit_lines(None), disk.audit_head()))
+
+    # -- upkeep ----------------------------------------------------------------------------------
+
+    async def tend(self) -> None:
+        """Once a minute: held samples to disk, the day's copy, room on the disk. Never ends."""
+        while True:
+            await trio.sleep(FLUSH_S)
+            try:
+                if self._held:
+                    await self.flush()
+                if self._disk.path is not None:
+                    await self._keep_a_copy(self._disk.path)
+            except StoreError as error:
+                log.warning("storage", cause=str(error), action="tried again in a minute")
+
+    async def _keep_a_copy(self, path: Path) -> None:
+        free = await self._runner.run(lambda: free_share(path))
+        if free < FREE_SHARE_MIN:
+            self.trouble.set(f"{free:.1%} of the disk is free, expected at least 5 %")
+        elif self.trouble.value and "of the disk is free" in self.trouble.value:
+            self.trouble.set(self.opened.missing)
+        day = self._clock.stamp()[:10]
+        copied = await self._read(lambda disk: make_daily_copy(disk, path, day))
+        if copied:
+            log.info("copy of the database made", copy=copied.name)
+
+    # -- the one writer --------------------------------------------------------------------------
+
+    async def _read(self, read: Callable[[Disk], T]) -> T:
+        async with self._turn:
+            return await self._runner.run(lambda: self._disk.read(read))
+
+    async def _write(self, do: Callable[[Disk], T]) -> T:
+        """Join the next gathered commit: whoever's turn it is writes for all who wait."""
+        mine: _Write[T] = _Write(do)
+        self._queue.append(mine)  # type: ignore[arg-type]  # a _Write[object] to the writer
+        try:
+            async with self._turn:
+                if not mine.done:
+                    with trio.CancelScope(shield=True):
+                        await self._write_gathered()
+        finally:
+            if mine in self._queue:  # cancelled before its turn came: never written
+                self._queue.remove(mine)  # type: ignore[arg-type]
+        if isinstance(mine.outcome, StoreError):
+            raise mine.outcome
+        return mine.outcome  # type: ignore[return-value]  # done: it is T
+
+    async def _write_gathered(self) -> None:
+        batch, self._queue = self._queue, []
+        held, self._held = self._held, {}
+        writes = [write.do for write in batch]
+        if held:
+            samples = [(sample, 0) for sample in held.values()]
+            writes.append(lambda disk: disk.put(samples))
+        try:
+            outcomes = await self._runner.run(lambda: self._disk.write(writes))
+        except StoreError as error:
+            self._held = {**held, **self._held}
+            self.trouble.set(str(error))
+            log.warning("not written", cause=str(error), writes=len(batch))
+            outcomes = [error] * len(writes)
+        else:
+            self.commits += 1
+            if self.trouble.value and self.trouble.value.startswith(StoreError.DISK):
+                self.trouble.set(self.opened.missing)
+        for write, outcome in zip(batch, outcomes, strict=False):
+            write.outcome, write.done = outcome, True

@@ -1,0 +1,461 @@
+"""The database itself, synchronous: statements, migrations, what a failing disk means.
+
+Knows SQLite and the records, not who waits for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+import msgspec
+
+from linkray.kit.clock import stamp
+from linkray.model.asks import Account, Key, Who
+from linkray.model.records import (
+    AnyRecord,
+    ChargerSeen,
+    StopUnknown,
+    TagRejected,
+    Transaction,
+    TransactionBegan,
+    TransactionEnded,
+    TransactionSampled,
+)
+from linkray.model.settings import BadSettings, Settings, read_settings
+
+from .audit import START, AuditLine, differences, hash_of
+from .first import FIRST_ACCOUNTS
+from .rows import (
+    ACCOUNTS,
+    AUDIT,
+    KEYS,
+    TRANSACTIONS,
+    SQLiteValue,
+    account_of,
+    key_of,
+    line_of,
+    transaction_of,
+)
+
+BUSY_MS = 5_000  # a reader holds a checkpoint up no longer
+REVISIONS_KEPT = 20
+TAGS_REJECTED_KEPT = 10_000
+QUARTER_S = 900
+WAL_BYTES_MAX = 4 * 1024 * 1024  # what the log shrinks back to after a busy hour
+HEAD = "audit.head"
+PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # a commit returns after its sync
+    f"journal_size_limit = {WAL_BYTES_MAX}",
+    "foreign_keys = ON",
+    "secure_delete = FAST",  # a password's old hash does not linger in a page
+    "trusted_schema = OFF",
+)
+
+Write = Callable[["Disk"], object]
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The disk did not do what was asked, in words; nothing of it was written."""
+
+    DISK = "the disk does not take writes"
+
+
+class BadDatabase(Exception):
+    """A file that cannot be used as our database, and why."""
+
+
+#: What one caller's words can do wrong without the disk being at fault.
+REFUSED = (
+    apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, OverflowError, UnicodeError,
+    ValueError,
+)  # fmt: skip
+
+
+def shipped_migrations() -> dict[int, str]:
+    """Number and text of every migration that this version brings."""
+    found: dict[int, str] = {}
+    for file in resources.files("linkray.store").joinpath("schema").iterdir():
+        if file.name.endswith(".sql"):
+            found[int(file.name.split("_", 1)[0])] = file.read_text("utf-8")
+    return dict(sorted(found.items()))
+
+
+class Disk:
+    """One connection, used by one thread at a time. `path` None: in memory."""
+
+    def __init__(self, path: Path | None, vfs: str = "") -> None:
+        self.path = path
+        self._vfs = vfs
+        self._closed = False
+        self._db = self._connect()
+
+    def _connect(self) -> apsw.Connection:
+        name = ":memory:" if self.path is None else str(self.path)
+        db = apsw.Connection(name, vfs=self._vfs or None)
+        db.set_busy_timeout(BUSY_MS)
+        try:
+            for pragma in PRAGMAS:
+                db.execute(f"PRAGMA {pragma}")
+            # What the log holds may be in memory only, if its last sync failed: into the file.
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error:
+            db.close(True)
+            raise
+        return db
+
+    def close(self) -> None:
+        """Checkpoint and close; closing twice does no harm."""
+        self._closed = True
+        if self.path is not None:
+            with suppress(apsw.Error):  # the log stays, the next open reads it: nothing is lost
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    def abandon(self) -> None:
+        """Close without a checkpoint: for a file that is about to be set aside."""
+        self._db.close(True)
+
+    # -- health and migrations ------------------------------------------------------------------
+
+    def version(self) -> int:
+        return int(self._one("PRAGMA user_version")[0])
+
+    def check(self, newest: int) -> None:
+        """Raise `BadDatabase` unless we know its version and SQLite finds every page in order."""
+        if self.version() > newest:
+            raise BadDatabase(f"it is of version {self.version()}, this LinkRay knows {newest}")
+        found = str(self._one("PRAGMA quick_check(1)")[0])
+        if found != "ok":
+            raise BadDatabase(found)
+
+    def migrate(self, migrations: dict[int, str]) -> None:
+        """Every migration that is missing, each in one transaction."""
+        for number, script in migrations.items():
+            if number > self.version():
+                with self._db:
+                    self._db.execute(script)
+                    self._db.execute(f"PRAGMA user_version = {number:d}")
+
+    def make_first(self, at: str) -> None:
+        """What a database has before anyone writes: the three accounts."""
+        with self._db:
+            for account in FIRST_ACCOUNTS:
+                self._db.execute(
+                    "INSERT INTO accounts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (account.name, account.level, account.hash, account.first, at),
+                )
+
+    def copy_to(self, target: Path) -> None:
+        """A whole, compact copy; `target` must not exist."""
+        self._db.execute("VACUUM INTO ?", (str(target),))
+
+    # -- the gathered write ----------------------------------------------------------------------
+
+    def write(self, writes: Sequence[Write]) -> list[object]:
+        """All of them in one transaction; returns when it is durable.
+
+        A write that is refused for what it says has its `StoreError` in its place, and no other
+        suffers. Where the disk fails, the database is opened anew and all are tried once more
+        (trust.md P3); then `StoreError` is raised and nothing was written.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        try:
+            return self._write_once(writes)
+        except apsw.Error as first:
+            try:
+                self._reopen()
+                return self._write_once(writes)
+            except apsw.Error as second:
+                words = f"{StoreError.DISK}: {second or first}"
+                raise StoreError(words) from second
+
+    def read(self, read: Callable[[Disk], T]) -> T:
+        """`read`, with SQLite's errors in our words."""
+        try:
+            return read(self)
+        except apsw.Error as error:
+            raise StoreError(f"the database cannot be read: {error}") from error
+
+    def _write_once(self, writes: Sequence[Write]) -> list[object]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [self._one_write(write) for write in writes]
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        return outcomes
+
+    def _one_write(self, write: Write) -> object:
+        self._db.execute("SAVEPOINT one")
+        try:
+            outcome: object = write(self)
+        except (StoreError, *REFUSED) as error:
+            self._db.execute("ROLLBACK TO one")
+            outcome = error if isinstance(error, StoreError) else StoreError(f"refused: {error}")
+        self._db.execute("RELEASE one")
+        return outcome
+
+    def _reopen(self) -> None:
+        """After a failed sync only what a new connection finds can be believed."""
+        if self.path is None:
+            return
+        self._db.close(True)
+        self._db = self._connect()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def put(self, records: Sequence[tuple[AnyRecord, int]]) -> None:
+        """Records in their order; the number is the id of the row where one must be made."""
+        for record, row_id in records:
+            match record:
+                case TransactionBegan():
+                    self._put_began(record)
+                case TransactionSampled():
+                    self._put_sample(record)
+                case TransactionEnded():
+                    self._put_ended(record)
+                case StopUnknown():
+                    self._put_stop_unknown(record, row_id)
+                case ChargerSeen():
+                    self._put_seen(record)
+                case TagRejected():
+                    self._put_rejected(record)
+
+    def _put_began(self, began: TransactionBegan) -> None:
+        self._db.execute(
+            "INSERT INTO transactions (id, charger, connector, tag, friendly_name, authorised_by,"
+            " started, given, meter_start_wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO NOTHING",
+            (began.id, began.charger, began.connector, began.tag, began.friendly_name,
+             began.authorised_by, began.started, began.given, began.meter_start_wh),
+        )  # fmt: skip
+        kept = self._one("SELECT charger, connector, given FROM transactions WHERE id = ?",
+                         began.id)  # fmt: skip
+        if kept != (began.charger, began.connector, began.given):
+            raise StoreError(
+                f"refused: transaction {began.id} of {began.charger} connector {began.connector} "
+                f"is on disk already, of {kept[0]} connector {kept[1]}"
+            )
+
+    def _put_sample(self, sample: TransactionSampled) -> None:
+        self._db.execute(
+            "UPDATE transactions SET meter_last_wh = ?, flagged = flagged OR ?"
+            " WHERE id = ? AND finished = 0",
+            (sample.register_wh, sample.flagged, sample.id),
+        )
+        if self._db.changes():
+            self._put_quarter(sample.id, sample.at, sample.register_wh)
+
+    def _put_quarter(self, transaction_id: int, at: str, register_wh: int) -> None:
+        self._db.execute(
+            "INSERT INTO samples VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET at = excluded.at, register_wh = excluded.register_wh",
+            (transaction_id, quarter_of(at), at, register_wh),
+        )
+
+    def _put_ended(self, ended: TransactionEnded) -> None:
+        """The first end counts, but the charger's own word replaces LinkRay's guess."""
+        self._db.execute(
+            "UPDATE transactions SET meter_last_wh = coalesce(?, meter_last_wh), ended = ?,"
+            " reason = ?, stop_given = ?, finished = 1"
+            " WHERE id = ? AND (finished = 0 OR (stop_given = '' AND ? <> ''))",
+            (ended.meter_stop_wh, ended.ended, ended.reason, ended.given, ended.id, ended.given),
+        )
+        if self._db.changes():
+            if ended.meter_stop_wh is not None:
+                self._put_quarter(ended.id, ended.ended, ended.meter_stop_wh)
+        elif not list(self._db.execute("SELECT 1 FROM transactions WHERE id = ?", (ended.id,))):
+            raise StoreError(f"refused: no transaction {ended.id} on disk that could end")
+
+    def _put_stop_unknown(self, stop: StopUnknown, row_id: int) -> None:
+        self._db.execute(
+            "INSERT INTO transactions (id, charger, connector, tag, friendly_name, authorised_by,"
+            " started, given, meter_start_wh, meter_last_wh, ended, stop_given, stop_of, reason,"
+            " finished, incomplete)"
+            " VALUES (?, ?, 0, ?, '', '', ?, '', ?, ?, ?, ?, ?, ?, 1, 1)"
+            " ON CONFLICT (charger, stop_of, stop_given, meter_last_wh, tag)"
+            " WHERE incomplete = 1 DO NOTHING",
+            (row_id, stop.charger, stop.tag, stop.at, stop.meter_stop_wh, stop.meter_stop_wh,
+             stop.at, stop.given, stop.transaction_id, stop.reason),
+        )  # fmt: skip
+
+    def _put_seen(self, seen: ChargerSeen) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO chargers_seen VALUES (?, ?)",
+            (seen.charger, msgspec.json.encode(seen).decode()),
+        )
+
+    def _put_rejected(self, rejected: TagRejected) -> None:
+        self._db.execute(
+            "INSERT INTO tags_rejected (tag, charger, at) VALUES (?, ?, ?)",
+            (rejected.tag, rejected.charger, rejected.at),
+        )
+        self._db.execute(
+            "DELETE FROM tags_rejected WHERE id <= (SELECT max(id) FROM tags_rejected) - ?",
+            (TAGS_REJECTED_KEPT,),
+        )
+
+    # -- settings, audit, accounts, keys, small facts --------------------------------------------
+
+    def change_settings(self, settings: Settings, who: Who, what: str, at: str) -> int:
+        before, revision, _words = self.settings()
+        old, new = differences(msgspec.to_builtins(before), msgspec.to_builtins(settings))
+        self.audit(who, what, old, new, at)
+        tree = msgspec.json.encode(settings).decode()
+        self._db.execute(
+            "INSERT INTO settings SELECT coalesce(max(revision), 0) + 1, ?, ?, ? FROM settings",
+            (at, tree, digest_of(tree)),
+        )
+        revision = int(self._one("SELECT max(revision) FROM settings")[0])
+        self._db.execute("DELETE FROM settings WHERE revision <= ?", (revision - REVISIONS_KEPT,))
+        return revision
+
+    def settings(self) -> tuple[Settings, int, str | None]:
+        """The newest settings that are whole, their revision, and what is missing if not all is."""
+        lost: list[int] = []
+        rows = self._db.execute(
+            "SELECT revision, tree, digest FROM settings ORDER BY revision DESC"
+        )
+        for revision, tree, digest in rows:
+            settings = _whole(str(tree), str(digest))
+            if settings is not None:
+                rows.close()
+                return settings, max([int(str(revision)), *lost]), _lost_words(lost)
+            lost.append(int(str(revision)))
+        return Settings(), max(lost, default=0), _lost_words(lost)
+
+    def audit(self, who: Who, what: str, old: str, new: str, at: str) -> None:
+        before = self.audit_head() or START
+        seq = int(self._one("SELECT coalesce(max(seq), 0) + 1 FROM audit")[0])
+        line = AuditLine(seq, at, who.name, who.level, who.source, what, old, new)
+        closed = hash_of(line, before)
+        self._db.execute(
+            "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (seq, at, who.name, who.level, who.source, what, old, new, closed),
+        )
+        self.remember(HEAD, closed)
+
+    def audit_head(self) -> str | None:
+        found = list(self._db.execute("SELECT value FROM kv WHERE key = ?", (HEAD,)))
+        return str(found[0][0]) if found else None
+
+    def audit_lines(self, newest: int | None) -> list[AuditLine]:
+        rows = self._db.execute(
+            f"SELECT {AUDIT} FROM audit ORDER BY seq DESC LIMIT ?",  # noqa: S608  # our own names
+            (-1 if newest is None else newest,),
+        )
+        return [line_of(row) for row in rows][::-1]
+
+    def remember(self, key: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO kv VALUES (?, ?)", (key, value))
+
+    def kv(self) -> dict[str, str]:
+        return {str(k): str(v) for k, v in self._db.execute("SELECT key, value FROM kv")}
+
+    def set_account(self, account: Account, who: Who, at: str) -> None:
+        what = f"password of {account.name}" if account.hash else f"{account.name} closed"
+        self.audit(who, what, "", "", at)
+        self._db.execute(
+            "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?)",
+            (account.name, account.level, account.hash, account.first, account.changed),
+        )
+
+    def accounts(self) -> list[Account]:
+        rows = self._db.execute(f"SELECT {ACCOUNTS} FROM accounts ORDER BY level")  # noqa: S608
+        return [account_of(row) for row in rows]
+
+    def add_key(self, key: Key, who: Who, at: str) -> None:
+        self.audit(who, f"API key {key.name!r} made", "", f"{key.scope}, until {key.expires}", at)
+        self._db.execute(
+            "INSERT INTO keys VALUES (?, ?, ?, ?, ?)",
+            (key.digest, key.scope, key.expires, key.name, key.made),
+        )
+
+    def keys(self) -> list[Key]:
+        rows = self._db.execute(f"SELECT {KEYS} FROM keys ORDER BY made")  # noqa: S608
+        return [key_of(row) for row in rows]
+
+    # -- chargers and transactions ---------------------------------------------------------------
+
+    def recent(self, charger: str, limit: int) -> list[Transaction]:
+        rows = self._db.execute(
+            f"SELECT {TRANSACTIONS} FROM transactions"  # noqa: S608
+            " WHERE charger = ? ORDER BY id DESC LIMIT ?",
+            (charger, limit),
+        )
+        return [transaction_of(row) for row in rows]
+
+    def running(self) -> list[Transaction]:
+        rows = self._db.execute(
+            f"SELECT {TRANSACTIONS} FROM transactions WHERE finished = 0 ORDER BY id"  # noqa: S608
+        )
+        return [transaction_of(row) for row in rows]
+
+    def last_transaction_id(self) -> int:
+        found = list(
+            self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'transactions'")
+        )
+        return int(str(found[0][0])) if found else 0
+
+    def seen(self) -> list[ChargerSeen]:
+        rows = self._db.execute("SELECT told FROM chargers_seen ORDER BY charger")
+        return [msgspec.json.decode(str(row[0]), type=ChargerSeen) for row in rows]
+
+    def forget_charger(self, charger: str) -> None:
+        self._db.execute("DELETE FROM chargers_seen WHERE charger = ?", (charger,))
+
+    def energy_since(self, utc_iso: str) -> int:
+        since = stamp(datetime.fromisoformat(utc_iso))
+        found = self._one(
+            "SELECT coalesce(sum(max(0, meter_last_wh - coalesce("
+            "  (SELECT register_wh FROM samples AS s WHERE s.transaction_id = t.id AND s.at <= ?1"
+            "   ORDER BY slot DESC LIMIT 1), meter_start_wh))), 0)"
+            " FROM transactions AS t"
+            " WHERE (finished = 0 OR ended > ?1) AND incomplete = 0 AND meter_last_wh IS NOT NULL",
+            since,
+        )
+        return int(found[0])
+
+    def _one(self, statement: str, *values: SQLiteValue) -> tuple[str | int, ...]:
+        """The first row; a statement that must have one."""
+        for row in list(self._db.execute(statement, values)):
+            return tuple(value if isinstance(value, int) else str(value) for value in row)
+        raise StoreError(f"expected a row, got none: {statement[:60]}")
+
+
+def quarter_of(at: str) -> int:
+    """Quarters of an hour since 1970."""
+    return int(datetime.fromisoformat(at).timestamp()) // QUARTER_S
+
+
+def digest_of(tree: str) -> str:
+    return hashlib.sha256(tree.encode()).hexdigest()
+
+
+def _whole(tree: str, digest: str) -> Settings | None:
+    """The settings, if they are as they were written and still make sense (trust.md P6)."""
+    if digest_of(tree) != digest:
+        return None
+    try:
+        return read_settings(tree)
+    except BadSettings:
+        return None
+
+
+def _lost_words(revisions: list[int]) -> str | None:
+    if not revisions:
+        return None
+    names = re.sub(r"[\[\]]", "", str(sorted(revisions)))
+    return f"settings of revision {names} are damaged; the last whole ones are in force"

@@ -1,0 +1,30 @@
+"""How async tests run: on Trio, in virtual time, unless a test is marked `realtime`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "realtime: runs on the real clock (processes, sockets)")
+    config.addinivalue_line("markers", "seeds(n): how many seeds the everyday run takes")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function):
+    test = pyfuncitem.obj
+    if inspect.iscoroutinefunction(test):
+        real = pyfuncitem.get_closest_marker("realtime") is not None
+
+        @functools.wraps(test)
+        def on_trio(**fixtures):
+            clock = None if real else MockClock(autojump_threshold=0)
+            return trio.run(functools.partial(test, **fixtures), clock=clock)
+
+        pyfuncitem.obj = on_trio
+    yield

@@ -1,0 +1,242 @@
+"""The whole firmware in one `trio.run` on virtual time, with a simulated site around it.
+
+Trio shuffles its run queue with a private generator; `deterministic` seeds it (private API, kept
+in this one place), so that the same seed gives the same trace.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import trio
+from linkray.app import House, shipped_quirks
+from linkray.charger.task import serve_stream
+from linkray.hal.sim import MemorySerial, make
+from linkray.kit.clock import WallClock
+from linkray.kit.log import LogRing, set_up
+from linkray.model.asks import LOCAL, Answer, AnyAsk, Who
+from linkray.model.plan import Offer
+from linkray.model.settings import Charger, Group, LimitPhases, MeterSettings, Settings, Site
+from linkray.store.db import Store
+from linkray.store.runner import Inline
+from tools.world import MAPS, Car, Dial, Make, World, memory_dial
+
+NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+BOARD = b'name = "test"\nbackend = "sim"\n'
+HERE = Who("test", LOCAL, "test")
+QUIRKS = shipped_quirks()
+LOG = LogRing()
+
+
+def deterministic(seed: int) -> None:
+    """Same seed, same order of tasks."""
+    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    trio._core._run._r = random.Random(seed)
+
+
+def amps(*per_phase: float) -> LimitPhases:
+    each = per_phase * 3 if len(per_phase) == 1 else per_phase
+    return LimitPhases(*(round(a * 1000) for a in each))
+
+
+class Scene:
+    """A running box and the world around it."""
+
+    def __init__(
+        self, settings: Settings, world: World, nursery: trio.Nursery, folder: Path, licence: int
+    ) -> None:
+        self.settings = settings
+        self.world = world
+        self.nursery = nursery
+        self.licence = licence
+        self.wall = WallClock.fixed(NOON)
+        self.serial = MemorySerial()
+        self.board = make(BOARD, folder, self.serial)
+        self._life: trio.CancelScope | None = None
+
+    async def start(self) -> None:
+        """Open the store and bring the box up, as after power-on."""
+        self.store = await Store.open(":memory:", Inline(), self.wall)
+        await self.store.change_settings(self.settings, HERE, "test")
+        await self.store.remember("settings_imported", self.wall.stamp())
+        await self._up()
+
+    async def restart(self) -> None:
+        """The process ends and comes again: links, plan and readings go, the database stays."""
+        assert self._life is not None
+        self._life.cancel()
+        await trio.sleep(1)
+        await self._up()
+
+    async def _up(self) -> None:
+        self.house = House(self.board, self.store, self.wall, self.licence, QUIRKS, strict=True)
+        self._life = await self.nursery.start(self._live)
+        self.house.started.set(True)
+
+    async def _live(self, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        with trio.CancelScope() as life:
+            async with trio.open_nursery() as nursery:
+                self._links = nursery
+                await nursery.start(self.house.live)
+                task_status.started(life)
+
+    def dial(self, address: str = "10.0.0.9") -> Dial:
+        """How a charger of the world reaches the box, whichever life it is in."""
+
+        async def serve(stream: trio.abc.Stream) -> None:
+            assert self._life is not None
+            if self._life.cancel_called:
+                await trio.aclose_forcefully(stream)
+                return
+            self._links.start_soon(serve_stream, self.house.chargers, stream, address)
+
+        return memory_dial(self.nursery, serve)
+
+    def begin(self) -> None:
+        """Time passes in the world, and its chargers dial."""
+        self.nursery.start_soon(self.world.run, self.dial())
+
+    def offer(self, charger: str, connector: int = 1) -> Offer:
+        for offer in self.house.plan.value.offers:
+            if (offer.charger, offer.connector) == (charger, connector):
+                return offer
+        raise LookupError(f"no offer for {charger} connector {connector} in the plan")
+
+    def offers_a(self, *chargers: str) -> list[float]:
+        """What these are offered, on their busiest phase, in amps."""
+        return [self.offer(c).offer_ma.highest() / 1000 for c in chargers]
+
+    def pilots_a(self, *chargers: str) -> list[float]:
+        """What these tell their cars, in amps: what came of the offers."""
+        return [self.world.charger(c).connector(1).pilot_ma / 1000 for c in chargers]
+
+    async def ask(self, ask: AnyAsk, within_s: float = 15.0) -> Answer:
+        return await self.house.desk.ask(ask, HERE, within_s)
+
+    async def change(self, **parts: object) -> None:
+        """New settings: parts of `Site`, or `groups=` and `chargers=`."""
+        old = self.store.settings.value
+        site = {k: v for k, v in parts.items() if k not in ("groups", "chargers")}
+        whole = {k: v for k, v in parts.items() if k in ("groups", "chargers")}
+        new = msgspec.structs.replace(
+            old, site=msgspec.structs.replace(old.site, **site), **whole
+        )
+        await self.store.change_settings(new, HERE, "test")
+
+    async def until(self, holds: Callable[[], bool], within_s: float, what: object = "") -> float:
+        """Wait for something to become true; how long it took. Fails with `what` when late."""
+        began = trio.current_time()
+        while not holds():
+            waited = trio.current_time() - began
+            seen = what() if callable(what) else what
+            assert waited < within_s, f"not within {within_s} s: {seen}"
+            await trio.sleep(0.05)
+        return trio.current_time() - began
+
+    async def offered(self, *expected: float, within_s: float = 60.0, names: str = "") -> float:
+        """Wait until C1, C2, … are offered just this, in the plan and at their cars' pilots."""
+        who = names.split() or [f"C{n + 1}" for n in range(len(expected))]
+
+        def holds() -> bool:
+            return self.offers_a(*who) == list(expected) == self.pilots_a(*who)
+
+        return await self.until(
+            holds, within_s, lambda: f"{self.offers_a(*who)} {self.pilots_a(*who)} {expected}"
+        )
+
+    def charge(self, *names: str, car: Callable[[], Car] | None = None) -> None:
+        """Somebody plugs a hungry car in at each and presents a tag."""
+        for name in names:
+            charger = self.world.charger(name)
+            charger.plug(car() if car else hungry())
+            charger.present_tag("TAG1")
+
+    def lines(self, word: str) -> list[str]:
+        """The log lines that hold a word."""
+        return [line for line in LOG.lines if word in line]
+
+    def faults(self) -> set[str]:
+        return {fault.code for fault in self.house.faults.cell.value}
+
+
+@asynccontextmanager
+async def scene(
+    settings: Settings,
+    *,
+    seed: int = 1,
+    licence: int = 64,
+    meter: str | None = None,
+    makes: dict[str, Make] | None = None,
+) -> AsyncIterator[Scene]:
+    """A box with these settings and a simulated charger for each that it knows, all dialled in.
+
+    `meter` names a map of `tools.world.meters` on the RS-485 line. Ends when the block does.
+    """
+    deterministic(seed)
+    location = settings.site.meter.location
+    world = World(seed, limit_ma=tuple(settings.site.limit_ma.phases()), meter_sees=location,
+                  utc=NOON)  # fmt: skip
+    if meter is not None:
+        part = msgspec.structs.replace(settings.site.meter, enabled=True, file=dict(MAPS[meter]))
+        settings = msgspec.structs.replace(
+            settings, site=msgspec.structs.replace(settings.site, meter=part)
+        )
+    for group in settings.groups:
+        world.add_group(group.name, group.limit_ma, group.parent)
+    for kept in settings.chargers:
+        made = (makes or {}).get(kept.id) or Make(phases=1 if kept.phases == 1 else 3)
+        world.add_charger(kept.id, make=made, connection=kept.connection, group=kept.group)
+    with TemporaryDirectory() as folder:
+        async with trio.open_nursery() as nursery:
+            LOG.lines.clear()
+            a_scene = Scene(settings, world, nursery, Path(folder), licence)
+            set_up(a_scene.wall, LOG, StringIO())
+            if meter is not None:
+                world.add_meter(dict(MAPS[meter]))
+                nursery.start_soon(_play_meter, world, a_scene.serial)
+            await a_scene.start()
+            a_scene.begin()
+            yield a_scene
+            nursery.cancel_scope.cancel()
+        await a_scene.store.close()
+
+
+async def _play_meter(world: World, serial: MemorySerial) -> None:
+    """The meter at the far end of the RS-485 line, however often it is opened."""
+    assert world.meter is not None
+    world.meter.is_tcp = False
+    while True:
+        _line, far_end = await serial.other_end()
+        await world.meter.serve(far_end)
+
+
+def single(identity: str, **kept: object) -> Charger:
+    """A single-phase 32 A charger on L1, as the worked examples have it."""
+    return Charger(identity, **{"phases": 1, "connection": "L1", "max_ma": 32_000, **kept})
+
+
+def three(identity: str, **kept: object) -> Charger:
+    return Charger(
+        identity, **{"phases": 3, "connection": "L1-L2-L3", "max_ma": 32_000, **kept}
+    )
+
+
+def site(limit_a: float | tuple[float, float, float], *chargers: Charger,
+         groups: tuple[Group, ...] = (), meter: MeterSettings = MeterSettings(),
+         **rest: object) -> Settings:
+    limits = (limit_a,) if isinstance(limit_a, int | float) else limit_a
+    return Settings(
+        site=Site(limit_ma=amps(*limits), meter=meter, **rest), groups=groups, chargers=chargers
+    )
+
+
+def hungry(phases: int = 1, max_a: float = 32.0, **made: object) -> Car:
+    """A car that takes whatever it is offered, for as long as a scene may last."""
+    return Car(phases=phases, max_ma=round(max_a * 1000), **made)

@@ -1,0 +1,74 @@
+"""A desk to test against: a store and meters that live in memory, and honest about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from linkray.desk.snapshot import Seen
+from linkray.desk.task import Desk
+from linkray.kit.cell import Cell
+from linkray.kit.clock import WallClock
+from linkray.model import asks
+from linkray.model.settings import Settings
+
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
+
+
+class Shelf:
+    """A store that keeps everything in memory and is honest about it."""
+
+    def __init__(self, *, commissioned: bool = True) -> None:
+        self.settings = Cell(Settings())
+        self.revision = 1
+        self.kv: dict[str, str] = {}
+        self.audit: list[tuple[str, str]] = []
+        self.kept = {
+            "EV": asks.Account("EV", 1, HASH if commissioned else ""),
+            "Installer": asks.Account("Installer", 2, HASH if commissioned else ""),
+            "Assembler": asks.Account("Assembler", 3, HASH, first=not commissioned),
+        }
+        self.key_list: list[asks.Key] = []
+
+    async def change_settings(self, settings, who, what):
+        self.audit.append((who.name, what))
+        self.revision += 1
+        self.settings.set(settings)
+        return self.revision
+
+    async def accounts(self):
+        return list(self.kept.values())
+
+    async def set_account(self, account, who):
+        self.audit.append((who.name, account.name))
+        self.kept[account.name] = account
+
+    async def keys(self):
+        return self.key_list
+
+    async def add_key(self, key, who):
+        self.key_list.append(key)
+
+    async def remember(self, key, value):
+        self.kv[key] = value
+
+    def recall(self, key):
+        return self.kv.get(key)
+
+
+class Meters:
+    def judge(self, file):
+        if file.get("Name") == "broken":
+            raise ValueError("Expected a register, got none")
+
+    def read(self, text):
+        if not text.startswith("{"):
+            raise ValueError("Expected a .meter file")
+        return {"Name": "read"}
+
+    def shipped(self):
+        return (asks.ShippedMeter("EM340", {"Name": "EM340"}),)
+
+
+def desk_of(shelf: Shelf, see=Seen, answerers=None, **more) -> Desk:
+    clock = WallClock.fixed(datetime(2026, 11, 21, 8, 0, tzinfo=UTC))
+    return Desk(shelf, see, answerers or {}, meters=Meters(), clock=clock, **more)

@@ -1,0 +1,490 @@
+"""What the API says: parts of a snapshot, settings with their ETag, problems with their path, SSE."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+import trio
+from openapi_spec_validator import validate
+from tests.unit.faces.browser import WORDS, Box
+
+from linkray.desk.snapshot import Seen
+from linkray.faces.web.near import attached_v4, attached_v6, is_near, source_of
+from linkray.faces.web.table import TABLE
+from linkray.model import asks
+from linkray.model.faults import Code, Fault
+from linkray.model.plan import Offer, Plan, Reason
+from linkray.model.settings import Charger, Settings, Site, least_levels
+from linkray.model.units import Phases
+from linkray.model.views import ChargerView, ConnectorView, MeterView
+
+SEEN = Seen(
+    settings=Settings(site=Site(name="Yard"), chargers=(Charger("CP1", name="Bay 1"),)),
+    plan=Plan(
+        seq=7, budget_ma=Phases.each(60_000), limit_ma=Phases.each(63_000),
+        offers=(Offer("CP1", 1, Phases(16_000), Phases(15_500), Reason("fair_share"), ()),),
+    ),
+    chargers=(
+        ChargerView("CP9", connected=True),
+        ChargerView("CP1", connected=True, connectors=(ConnectorView(1, transaction_id=5),)),
+    ),
+    meter=MeterView(enabled=True, healthy=True, age_s=0.4, current_ma=Phases(1, 2, 3),
+                    voltage_mv=(231_000, None, 229_000)),
+    faults=(Fault.of(Code.METER, "2026-11-21T08:00:00.000Z"),),
+    serial="LR1", version="1.2.3", simulated=True,
+)  # fmt: skip
+
+
+async def test_the_parts_of_a_snapshot_are_what_decided_md_names():
+    box = await Box(seen=SEEN).open()
+    browser = await box.signed_in("EV")
+    parts = {name: (await browser.call("GET", f"/api/v1/{name}")).json
+             for name in ("snapshot", "site", "plan", "chargers", "meter", "faults")}  # fmt: skip
+
+    assert {n: parts["snapshot"][n] for n in parts if n != "snapshot"} == {
+        n: part for n, part in parts.items() if n != "snapshot"
+    }
+    assert parts["plan"]["offers"][0] == {
+        "charger": "CP1", "connector": 1, "offer_ma": [16000, 0, 0], "drawn_ma": [15500, 0, 0],
+        "reason": {"code": "fair_share"}, "ceilings": [],
+    }  # fmt: skip
+    assert [c["id"] for c in parts["chargers"]] == ["CP1", "CP9"]
+    assert parts["chargers"][0]["name"] == "Bay 1"
+    assert parts["meter"]["current_ma"] == [1, 2, 3]
+    assert parts["faults"][0]["code"] == "meter"
+    site = parts["site"]
+    assert (site["name"], site["sessions"], site["chargers_connected"]) == ("Yard", 1, 2)
+    assert site["voltage_mv"] == [231_000, 230_000, 229_000]
+    assert (site["used_ma"], site["available_ma"]) == ([15500, 0, 0], [44500, 60000, 60000])
+
+
+async def test_settings_carry_their_revision_and_a_change_on_an_older_one_is_412():
+    box = await Box().open()
+    one, two = await box.signed_in("Installer"), await box.signed_in("Assembler")
+    seen = await one.call("GET", "/api/v1/settings")
+    etag = {"if-match": seen.headers["etag"]}
+
+    first = await one.call("PATCH", "/api/v1/settings", {"site": {"fifo": True}}, headers=etag)
+    second = await two.call("PATCH", "/api/v1/settings", {"site": {"name": "B"}}, headers=etag)
+
+    assert (seen.headers["etag"], first.headers["etag"]) == ('"1"', '"2"')
+    assert first.json["site"]["fifo"] is True
+    assert second.status == 412
+    assert box.shelf.settings.value.site.name == ""
+    late = await two.call("PATCH", "/api/v1/settings", {"site": {"name": "B"}})
+    assert late.json["site"] == {**first.json["site"], "name": "B"}
+    assert (await two.call("GET", "/api/v1/settings", headers={"if-none-match": '"3"'})).status \
+        == 304  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["abc", '"1", "2"', '""', "-1", "１"])
+async def test_an_if_match_that_is_none_of_ours_never_matches(bad):
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    reply = await browser.call("PATCH", "/api/v1/settings", {}, headers={"if-match": bad})
+
+    assert reply.status == 412
+
+
+@pytest.mark.parametrize(("level", "body", "status", "path"), [
+    ("Installer", {"site": {"voltage_mv": 5}}, 422, "$.site.voltage_mv"),
+    ("Installer", {"site": {"colour": 1}}, 422, "$.site.colour"),
+    ("Installer", {"site": {"limit_ma": [1, 2, "x"]}}, 422, "$.site.limit_ma[2]"),
+    ("Installer", {"csms": {"url": "ws://x"}}, 403, "$.csms.url"),
+    ("Installer", {"site": {"meter": {"file": {"Name": "broken"}}}}, 422, "$.site.meter.file"),
+    ("Installer", [1], 422, "$"),
+    ("Assembler", {"csms": {"url": 5}}, 422, "$.csms.url"),
+])  # fmt: skip
+async def test_a_bad_setting_is_a_problem_with_its_path(level, body, status, path):
+    box = await Box().open()
+    browser = await box.signed_in(level)
+
+    reply = await browser.call("PATCH", "/api/v1/settings", body)
+
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert set(reply.json) == {"type", "title", "status", "detail", "path"}
+    assert (reply.status, reply.json["status"], reply.json["path"]) == (status, status, path)
+    assert box.shelf.revision == 1
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b'{"a":' * 50_000, b'"\\ud800"',
+                                  b"NaN", b"1e999", b"null"])  # fmt: skip
+@pytest.mark.parametrize("path", ["PATCH /api/v1/settings", "POST /api/v1/settings/import",
+                                  "POST /api/v1/emergency-stop", "POST /api/v1/session"])  # fmt: skip
+async def test_w2_what_is_no_json_is_refused_and_harms_nothing(path, text):
+    box = await Box().open()
+    browser = await box.signed_in("Assembler")
+    method, route = path.split()
+
+    reply = await browser.call(
+        method, route, body=text, headers={"content-type": "application/json"}
+    )
+
+    assert reply.status in {400, 415, 422}
+    assert box.shelf.revision == 1
+
+
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.method != "GET"],
+                         ids=lambda e: f"{e.method} {e.path}")  # fmt: skip
+@pytest.mark.parametrize("announced", [True, False])
+async def test_w2_every_route_has_a_greatest_body(entry, announced):
+    box = await Box(commissioned=not entry.only_first).open()
+    browser = await box.signed_in("Assembler")
+    path = entry.path.replace("{name}", "EV").replace("{id}", "C").replace("{connector:int}", "1")
+    headers = {"content-type": "application/json"}
+    if announced:
+        headers["content-length"] = str(entry.body_max + 1)
+
+    reply = await browser.call(entry.method, path, body=b" " * (entry.body_max + 1),
+                               headers=headers)  # fmt: skip
+
+    assert reply.status == 413
+
+
+async def test_a28_a_body_that_trickles_is_given_up():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+    scope = browser.scope("PATCH", "/api/v1/settings", {
+        **browser.headers("PATCH"), "content-type": "application/json", "content-length": "9000",
+    })  # fmt: skip
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        await trio.sleep(1.0)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    began = trio.current_time()
+    await box.app(scope, receive, send)
+
+    assert sent[0]["status"] == 408
+    assert trio.current_time() - began < 11
+
+
+async def test_acts_reach_the_desk_with_what_was_asked():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+    start = "/api/v1/chargers/CP%2B1/connectors/2/start".replace("%2B", "+")
+    for path, body in (
+        (start, None), (start, {"tag": "CARD1"}), ("/api/v1/chargers/CP1/connectors/1/stop", None),
+        ("/api/v1/chargers/priority", {"chargers": ["CP1"], "priority": "high"}),
+        ("/api/v1/chargers/delete", {"chargers": ["CP1", "CP2"]}),
+        ("/api/v1/emergency-stop", {"on": True}), ("/api/v1/identify", None),
+    ):  # fmt: skip
+        reply = await browser.call("POST", path, body)
+        assert reply.json == {"ok": True, "text": "Done"}
+
+    assert box.did == [
+        asks.StartCharging("CP+1", 2), asks.StartCharging("CP+1", 2, "CARD1"),
+        asks.StopCharging("CP1", 1), asks.SetPriority(("CP1",), "high"),
+        asks.DeleteCharger(("CP1", "CP2")), asks.SetEmergencyStop(on=True), asks.Identify(),
+    ]  # fmt: skip
+
+
+async def test_anybody_signed_in_may_stop_everything_but_not_allow_it_again():
+    box = await Box().open()
+    browser = await box.signed_in("EV")
+
+    assert (await browser.call("POST", "/api/v1/emergency-stop", {"on": True})).status == 200
+    assert (await browser.call("POST", "/api/v1/emergency-stop", {"on": False})).status == 403
+
+
+async def test_export_and_import_are_each_others_inverse_and_a_check_changes_nothing():
+    box = await Box().open()
+    browser = await box.signed_in("Assembler")
+    await browser.call("PATCH", "/api/v1/settings", {"site": {"name": "Yard"}})
+    file = await browser.call("GET", "/api/v1/settings/export")
+    await browser.call("PATCH", "/api/v1/settings", {"site": {"name": "Other"}})
+
+    check = await browser.call("POST", "/api/v1/settings/import?check=1", file.json)
+    held = box.shelf.settings.value.site.name
+    done = await browser.call("POST", "/api/v1/settings/import", file.json)
+
+    assert "attachment" in file.headers["content-disposition"]
+    assert (check.status, held) == (200, "Other")
+    assert done.json == file.json
+
+
+async def test_the_schema_names_unit_level_and_help_of_every_setting():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    schema = (await browser.call("GET", "/api/v1/settings/schema")).json
+
+    voltage = schema["$defs"]["Site"]["properties"]["voltage_mv"]
+    assert (voltage["x-unit"], voltage["x-level"], voltage["minimum"]) == ("mV", 2, 90_000)
+    assert schema["$defs"]["Csms"]["properties"]["url"]["x-level"] == 3
+    assert least_levels()["csms.url"] == 3
+
+
+async def test_meter_files_are_listed_and_checked():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+    kind = {"content-type": "text/plain"}
+
+    shipped = await browser.call("GET", "/api/v1/meters")
+    good = await browser.call("POST", "/api/v1/meters/check", body=b'{"Name":"X"}', headers=kind)
+    bad = await browser.call("POST", "/api/v1/meters/check", body=b"junk", headers=kind)
+
+    assert shipped.json == [{"name": "EM340", "file": {"Name": "EM340"}, "note": ""}]
+    assert good.json == {"file": {"Name": "read"}}
+    assert (bad.status, bad.json["path"]) == (422, "$")
+
+
+@pytest.mark.parametrize(("lines", "status", "got"), [
+    ("2", 200, ["two", "three"]), ("0", 200, []), ("999", 200, ["one", "two", "three"]),
+    ("x", 422, None), ("-1", 422, None), ("１", 422, None),
+])  # fmt: skip
+async def test_the_newest_lines_of_the_log(lines, status, got):
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    reply = await browser.call("GET", f"/api/v1/log?lines={lines}")
+
+    assert reply.status == status
+    assert got is None or reply.json == {"lines": got}
+
+
+async def test_without_control_people_are_told_so_and_keep_their_session():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+    box.control.away = True
+    box.control.push()
+
+    gone = await browser.call("GET", "/api/v1/site")
+    settings = await browser.call("GET", "/api/v1/settings")
+    who = await browser.call("GET", "/api/v1/session")
+
+    assert (gone.status, settings.status) == (503, 503)
+    assert gone.json["detail"] == "LinkRay's control does not run"
+    assert who.json["account"] == "Installer"
+    box.control.away = False
+    box.control.push()
+    assert (await browser.call("GET", "/api/v1/site")).status == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "/api/v1/nothing", 404), ("GET", "/api/v2/site", 404), ("POST", "/api/v1/site", 405),
+    ("DELETE", "/api/v1/settings", 405), ("BREW", "/api/v1/site", 405), ("POST", "/", 405),
+    ("GET", "/nothing.js", 404), ("GET", "/../../etc/passwd", 200), ("GET", "/chargers/CP1", 200),
+    ("GET", "/api/v1/chargers/CP1/connectors/x/start", 404), ("HEAD", "/", 200),
+])  # fmt: skip
+async def test_w3_every_other_path_and_method_has_an_answer(method, path, status):
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    reply = await browser.call(method, path)
+
+    assert reply.status == status
+    if status >= 400:
+        assert reply.json["status"] == status
+    elif method == "GET":
+        assert reply.body == b"<!doctype html>"
+
+
+async def test_hashed_files_are_kept_for_ever_and_come_compressed():
+    box = await Box().open()
+    browser = box.browser()
+    ask = {"accept-encoding": "gzip, br"}
+
+    script = await browser.call("GET", "/app-3QXKDJ2L.js", headers=ask)
+    page = await browser.call("GET", "/", headers=ask)
+    plain = await browser.call("GET", "/app-3QXKDJ2L.js", headers={"accept-encoding": "br;q=0"})
+
+    assert (script.body, script.headers["content-encoding"]) == (b"BR", "br")
+    assert "immutable" in script.headers["cache-control"]
+    assert (page.body, page.headers["cache-control"]) == (b"GZ", "no-cache")
+    assert plain.body == b"let a"
+    again = await browser.call("GET", "/", headers={"if-none-match": page.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+async def test_the_openapi_document_is_valid_and_names_every_route():
+    box = await Box().open()
+    browser = await box.signed_in("EV")
+
+    document = (await browser.call("GET", "/api/v1/openapi.json")).json
+
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+    listed = {(m.upper(), p) for p, by in document["paths"].items() for m in by}
+    assert listed == {(e.method, e.path.replace(":int", "")) for e in TABLE}
+    ids = [operation["operationId"] for by in document["paths"].values() for operation in by.values()]
+    assert len(set(ids)) == len(ids)
+
+
+class Viewer:
+    """Reads a live stream until told to leave."""
+
+    def __init__(self, browser) -> None:
+        self.events: list[str] = []
+        self.status = 0
+        self.ended = trio.Event()
+        self.browser = browser
+        self._left = trio.Event()
+
+    async def watch(self) -> None:
+        browser = self.browser
+        scope = browser.scope("GET", "/api/v1/events", browser.headers("GET"))
+        await browser.app(scope, self._receive, self._send)
+        self.ended.set()
+
+    def leave(self) -> None:
+        self._left.set()
+
+    async def _receive(self):
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message):
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            assert dict(message["headers"])[b"content-type"].startswith(b"text/event-stream")
+        elif message["body"]:
+            self.events.append(message["body"].decode())
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_live_stream_has_a_snapshot_at_once_each_new_one_and_a_comment_in_silence():
+    box = await Box(seen=SEEN).open()
+    viewer = Viewer(await box.signed_in("EV"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.watch)
+        await trio.sleep(0.1)
+        first = viewer.events[0].split("\n")
+        box.control.push()
+        await trio.sleep(0.1)
+        await trio.sleep(10)
+
+        assert first[0] == "event: snapshot"
+        data = json.loads(first[2].removeprefix("data: "))
+        assert first[1] == f"id: {data['seq']}"
+        assert first[3:] == ["", ""]
+        assert data["site"]["name"] == "Yard"
+        assert viewer.events[1].startswith(f"event: snapshot\nid: {data['seq'] + 1}\n")
+        assert viewer.events[2] == ": still here\n\n"
+        viewer.leave()
+        await viewer.ended.wait()
+    assert box.api.feed.streams == 0
+
+
+async def test_viewers_share_one_encoding():
+    box = await Box(seen=SEEN).open()
+    viewers = [Viewer(await box.signed_in("EV")) for _viewer in range(3)]
+    async with trio.open_nursery() as nursery:
+        for viewer in viewers:
+            nursery.start_soon(viewer.watch)
+        await trio.sleep(0.1)
+
+        held = box.api.feed._held
+        box.control.push()
+        await trio.sleep(0.1)
+        assert held is not box.api.feed._held
+        assert {viewer.events[-1] for viewer in viewers} == {box.api.feed._held[1].decode()}
+        nursery.cancel_scope.cancel()
+
+
+async def test_a7_a_live_stream_ends_with_its_session():
+    box = await Box().open()
+    viewer = Viewer(await box.signed_in("EV"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.watch)
+        await trio.sleep(1)
+        await viewer.browser.call("DELETE", "/api/v1/session")
+        box.control.push()
+        with trio.fail_after(11):
+            await viewer.ended.wait()
+
+    assert viewer.events[-1] == "event: ended\ndata: {}\n\n"
+
+
+async def test_a7_a_stream_that_nobody_touches_ends_after_15_minutes():
+    box = await Box().open()
+    viewer = Viewer(await box.signed_in("EV"))
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.watch)
+        await viewer.ended.wait()
+
+    assert 900 <= trio.current_time() - began <= 911
+
+
+async def test_a_stream_says_when_control_has_gone_and_goes_on_when_it_is_back():
+    box = await Box().open()
+    viewer = Viewer(await box.signed_in("EV"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.watch)
+        for away in (True, False):
+            await trio.sleep(0.1)
+            box.control.away = away
+            box.control.push()
+        await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+
+    assert [event.split("\n")[0] for event in viewer.events] == [
+        "event: snapshot", "event: away", "event: snapshot",
+    ]  # fmt: skip
+
+
+async def test_inv17_live_streams_have_a_greatest_number():
+    box = await Box().open()
+    browser = await box.signed_in("EV")
+    async with trio.open_nursery() as nursery:
+        for _viewer in range(64):
+            nursery.start_soon(Viewer(browser).watch)
+        await trio.sleep(0.1)
+        last = Viewer(browser)
+        await last.watch()
+        nursery.cancel_scope.cancel()
+
+    assert last.status == 0 or last.status == 503
+
+
+def test_the_snapshot_the_pages_get_is_the_one_the_desk_made():
+    raw = msgspec.json.encode(SEEN.meter)
+
+    assert msgspec.json.decode(raw, type=MeterView) == SEEN.meter
+
+
+ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+eth0\t00000000\t0102000A\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0002000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+wwan0\t0003000A\t00000000\t0001\t0\t0\t700\t00FFFFFF\t0\t0\t0
+"""
+ROUTES6 = (
+    "fd000000000000010000000000000000 40 00000000000000000000000000000000 00 "
+    "00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0\n"
+)
+
+
+@pytest.mark.parametrize(("client", "near"), [
+    ("10.0.2.77", True), ("10.0.3.77", False), ("10.0.4.1", False), ("127.8.8.8", True),
+    ("fd00:0:0:1::7", True), ("fd00:0:0:2::7", False), ("fe80::7%eth0", True), ("2001:db8::1", False),
+    ("::ffff:10.0.2.77", True), ("junk", False),
+])  # fmt: skip
+def test_near_is_loopback_link_local_or_the_same_private_subnet_but_not_the_modems(client, near):
+    assert is_near(client, attached_v4(ROUTES) + attached_v6(ROUTES6)) == near
+
+
+def test_tries_are_counted_per_address_and_per_ipv6_network():
+    assert source_of("fd00::1:2:3:4") == source_of("fd00::9:9:9:9") != source_of("fd00:1::1")
+    assert source_of("::ffff:10.0.0.1") == "10.0.0.1"
+
+
+async def test_the_session_tells_the_page_what_it_needs_before_anyone_signs_in():
+    box = await Box(seen=SEEN).open()
+
+    body = (await box.browser().call("GET", "/api/v1/session")).json
+    mine = (await (await box.signed_in("EV")).call("GET", "/api/v1/session")).json
+
+    assert {**body, "version": ""} == {
+        "account": None, "level": 0, "must_change": False, "simulated": True, "site": "Yard",
+        "accounts_open": list(WORDS), "version": "", "csrf": None, "serial": "LR1",
+        "commissioning_open": True,
+    }  # fmt: skip
+    assert (mine["account"], mine["level"], len(mine["csrf"])) == ("EV", 1, 43)

@@ -1,0 +1,1 @@
+"""Tools around the firmware: the simulated world, runs, benches."""

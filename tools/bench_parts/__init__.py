@@ -1,0 +1,1 @@
+"""What `tools/bench` measures, one file a part; each has `measure()` giving figures by name."""

@@ -1,0 +1,339 @@
+"""A live simulated site: the board's two processes, kept running, and the world around them.
+
+Called by `tools/run`. Everything listens on loopback; what is kept lies in `.state/site` (or
+`--state DIR`), or in a folder of its own that goes again with `--headless`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+from linkray.hal.board import EXIT_REBOOT
+from linkray.faces.client import DeskClient
+from linkray.model.views import Snapshot
+
+ROOT = Path(__file__).parents[1]
+BOARD = ROOT / "board" / "sim" / "board.toml"
+SITE = ROOT / "board" / "sim" / "site.toml"
+ACCOUNTS = ("Assembler", "Installer", "EV")
+READY_S = 30.0
+END_S = 10.0
+RESTART_S = 0.5
+LINE_S = 5.0
+
+
+class Broken(RuntimeError):
+    """The site cannot be run; the message says why."""
+
+
+@dataclass
+class Seen:
+    """What the newest snapshots say."""
+
+    snapshot: Snapshot | None = None
+    highest_ma: list[int] = field(default_factory=lambda: [0, 0, 0])
+    sessions_max: int = 0
+    offers_over_budget: int = 0  # plans whose offers and reserves sum to more than their budget
+    restarts: int = 0
+
+    def take(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        drawn = snapshot.site.used_ma + (snapshot.plan.building_ma or type(snapshot.plan.budget_ma)())
+        self.highest_ma = [max(a, b) for a, b in zip(self.highest_ma, drawn, strict=True)]
+        self.sessions_max = max(self.sessions_max, snapshot.site.sessions)
+        total = snapshot.plan.reserved_ma
+        for offer in snapshot.plan.offers:
+            total += offer.offer_ma
+        self.offers_over_budget += not total.fits(snapshot.plan.budget_ma)
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    top = argparse.ArgumentParser(prog="tools/run", description=__doc__)
+    top.add_argument("--headless", action="store_true", help="no person; one line of JSON at the end")
+    top.add_argument("--for", dest="for_s", type=float, default=None, metavar="SECONDS",
+                     help="end by itself after this time")  # fmt: skip
+    top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
+    top.add_argument("--site", type=Path, default=SITE, help="the simulated site")
+    top.add_argument("--seed", type=int, default=1, help="of the world's chance")
+    for name, port in (("https", 8443), ("http", 8080), ("ocpp", 8887), ("ocpps", 8886)):
+        top.add_argument(f"--{name}-port", type=int, default=None,
+                         help=f"{port} unless given; any free one with --headless")  # fmt: skip
+        top.set_defaults(**{f"{name}_default": port})
+    return top.parse_args(argv)
+
+
+def port(options: argparse.Namespace, name: str) -> str:
+    given = getattr(options, f"{name}_port")
+    if given is None:
+        given = 0 if options.headless else getattr(options, f"{name}_default")
+    return str(given)
+
+
+def linkray(*words: str, text: str = "") -> str:
+    """Run one short command of the firmware; its output, or `Broken` with its error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "linkray", *words], input=text, capture_output=True, text=True,
+        check=False, cwd=ROOT,
+    )  # fmt: skip
+    if done.returncode:
+        raise Broken(f"linkray {' '.join(words[:2])}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def prepare(state: Path, site: Path) -> dict[str, str]:
+    """Settings and passwords for a folder that has none; who may sign in with what."""
+    keys = state / "sign-in.json"
+    if keys.exists():
+        return dict(json.loads(keys.read_text()))
+    state.mkdir(parents=True, exist_ok=True)
+    settings = subprocess.run(
+        [sys.executable, "-m", "tools.world", "settings", str(site)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    ).stdout  # fmt: skip
+    linkray("settings", "import", "-", "--state", str(state), text=settings)
+    words = {name: f"{name.lower()}-{secrets.token_hex(5)}" for name in ACCOUNTS}
+    words = {name: word.replace(name.lower(), "site") for name, word in words.items()}
+    for name, word in words.items():
+        linkray("password", "--state", str(state), name, text=word + "\n")
+    keys.touch(mode=0o600)
+    keys.write_text(json.dumps(words))
+    return words
+
+
+async def keep_running(
+    words: list[str],
+    seen: Seen,
+    noise: Any,
+    task_status: trio.TaskStatus[dict[str, Any]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """One of the board's processes, as systemd keeps it: started again when it ends."""
+    told = False
+    fixed = list(words)
+    while True:
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "linkray", *fixed], stdout=subprocess.PIPE, stderr=noise,
+            cwd=ROOT,
+        )  # fmt: skip
+        try:
+            ready = await ready_line(process, fixed[0])
+            fixed = with_ports(fixed, ready)  # after a restart the peers find it where it was
+            if not told:
+                told = True
+                task_status.started(ready)
+            code = await process.wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                await ended(process)
+        if code not in (EXIT_REBOOT, -signal.SIGKILL):
+            print(f"{fixed[0]} ended with {code}; started again", file=sys.stderr)
+        seen.restarts += 1
+        await trio.sleep(RESTART_S)
+
+
+def with_ports(words: list[str], ready: dict[str, Any]) -> list[str]:
+    fixed = list(words)
+    for name in ("ocpp", "ocpps", "https", "http"):
+        if f"--{name}-port" in fixed:
+            fixed[fixed.index(f"--{name}-port") + 1] = str(ready[name])
+    return fixed
+
+
+async def ready_line(process: trio.Process, name: str) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = b""
+    with trio.move_on_after(READY_S):
+        while not line.endswith(b"\n"):
+            more = await process.stdout.receive_some()
+            if not more:
+                break
+            line += more
+    if not line.endswith(b"\n"):
+        raise Broken(f"linkray {name} did not get ready; see the log above")
+    return dict(json.loads(line))
+
+
+async def ended(process: trio.Process) -> None:
+    """SIGTERM, and SIGKILL for what does not hear it."""
+    if process.returncode is None:
+        process.terminate()
+        with trio.move_on_after(END_S):
+            await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def play_world(
+    options: argparse.Namespace, state: Path, ocpp: int, report: Path, noise: Any
+) -> None:
+    """The world's process; it writes its report when it is told to end."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "tools.world", "run", str(options.site),
+         "--ocpp", f"ws://127.0.0.1:{ocpp}", "--serial-link", str(state / "serial0"),
+         "--seed", str(options.seed), "--report", str(report),
+         "--control", str(state / "world.sock")],
+        stdout=subprocess.DEVNULL, stderr=noise, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        code = await process.wait()
+        raise Broken(f"the simulated world ended with {code}")
+    finally:
+        with trio.CancelScope(shield=True):
+            await ended(process)
+
+
+async def watch(client: DeskClient, seen: Seen, show: Callable[[Seen], None]) -> None:
+    seq, due = -1, 0.0
+    while True:
+        seq, raw = await client.snapshot.wait_newer(seq)
+        if raw is None:
+            continue
+        seen.take(msgspec.json.decode(raw, type=Snapshot))
+        if trio.current_time() >= due:
+            show(seen)
+            due = trio.current_time() + LINE_S
+
+
+def line(seen: Seen) -> None:
+    """One line on the terminal: the board's LED and how the site stands."""
+    now = seen.snapshot
+    if now is None:
+        return
+    amps = " ".join(
+        f"{name} {ma / 1000:5.1f}/{limit / 1000:.0f} A"
+        for name, ma, limit in zip(
+            ("L1", "L2", "L3"), now.meter.current_ma or now.site.used_ma, now.site.limit_ma,
+            strict=True,
+        )
+    )  # fmt: skip
+    faults = f"  {len(now.faults)} fault(s): {now.faults[0].text}" if now.faults else ""
+    print(f"[{now.led.look}]  {amps}  {now.site.chargers_connected} chargers, "
+          f"{now.site.sessions} sessions{faults}", flush=True)  # fmt: skip
+
+
+def result(seen: Seen, report: dict[str, Any]) -> dict[str, Any]:
+    """The last line of `--headless` (decided.md, Names)."""
+    now = seen.snapshot
+    if now is None:
+        raise Broken("no snapshot ever came from the desk")
+    return {
+        "chargers_connected": now.site.chargers_connected,
+        "sessions": now.site.sessions,
+        "sessions_max": seen.sessions_max,
+        "limit_exceeded_s": report["limit_exceeded_s"],
+        "highest_ma": report["highest_ma"],
+        "limit_ma": report["limit_ma"],
+        "reckoned_highest_ma": seen.highest_ma,
+        "plan_ms_p50": now.site.plan_ms_p50,
+        "plan_ms_p99": now.site.plan_ms_p99,
+        "led": now.led.look,
+        "faults": [fault.code for fault in now.faults],
+        "offers": [
+            {"charger": o.charger, "connector": o.connector, "offer_ma": list(o.offer_ma),
+             "drawn_ma": None if o.drawn_ma is None else list(o.drawn_ma),
+             "reason": o.reason.code}
+            for o in now.plan.offers
+        ],
+        "budget_ma": list(now.plan.budget_ma),
+        "reserved_ma": list(now.plan.reserved_ma),
+        "offers_over_budget": seen.offers_over_budget,
+        "groups": report["groups"],
+        "energy_wh": report["energy_wh"],
+        "fuse_percent_max": report["fuse_percent_max"],
+        "complaints": report["complaints"],
+        "restarts": seen.restarts,
+    }  # fmt: skip
+
+
+async def run(options: argparse.Namespace, state: Path) -> int:
+    words = prepare(state, options.site)
+    report = state / "world-report.json"
+    seen = Seen()
+    log_path = state / "site.log"
+    stopped: list[str] = []
+    with log_path.open("ab") as noise:
+        quiet = noise if not options.headless else None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(until_signal, nursery.cancel_scope, stopped)
+            if options.for_s is not None:
+                nursery.cancel_scope.deadline = trio.current_time() + options.for_s
+            control = await nursery.start(keep_running, [
+                "run", "--board", str(BOARD), "--state", str(state), "--bind", "127.0.0.1",
+                "--ocpp-port", port(options, "ocpp"), "--ocpps-port", port(options, "ocpps"),
+            ], seen, quiet)
+            nursery.start_soon(play_world, options, state, control["ocpp"], report, quiet)
+            web = await nursery.start(keep_running, [
+                "web", "--state", str(state), "--bind", "127.0.0.1",
+                "--https-port", port(options, "https"), "--http-port", port(options, "http"),
+            ], seen, quiet)
+            greet(options, state, control, web, words, log_path)
+            client = DeskClient(state / "desk.sock")
+            nursery.start_soon(client.run)
+            show: Callable[[Seen], None] = (lambda _seen: None) if options.headless else line
+            nursery.start_soon(watch, client, seen, show)
+    if not options.headless:
+        return 0
+    told = result(seen, json.loads(report.read_text()))
+    print(json.dumps(told), flush=True)
+    return 1 if told["limit_exceeded_s"] or told["offers_over_budget"] else 0
+
+
+def greet(
+    options: argparse.Namespace, state: Path, control: dict[str, Any], web: dict[str, Any],
+    words: dict[str, str], log_path: Path,
+) -> None:  # fmt: skip
+    out = sys.stderr if options.headless else sys.stdout
+    say = functools.partial(print, file=out, flush=True)
+    say(f"\n  LinkRay is at  https://localhost:{web['https']}/   (the certificate is self-made)")
+    for name, word in words.items():
+        say(f"    sign in as {name:<10} {word}")
+    say(f"  chargers dial  ws://127.0.0.1:{control['ocpp']}/ID  wss://127.0.0.1:{control['ocpps']}/ID")
+    say(f"  reset button   .venv/bin/linkray board press --hold 5 --state {state}")
+    if not options.headless:
+        say(f"  log            {log_path}\n  Ctrl-C ends it\n")
+
+
+async def until_signal(scope: trio.CancelScope, stopped: list[str]) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stopped.append(signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    if options.headless and options.for_s is None:
+        options.for_s = 120.0
+    with contextlib.ExitStack() as stack:
+        state = options.state
+        if state is None and options.headless:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linkray-")))
+        state = (state or ROOT / ".state" / "site").resolve()
+        code = 1
+        try:
+            code = trio.run(functools.partial(run, options, state))
+        except* Broken as broken:
+            for error in broken.exceptions:
+                print(f"tools/run: {error}", file=sys.stderr)
+        except* KeyboardInterrupt:
+            code = 130
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

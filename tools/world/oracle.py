@@ -1,0 +1,101 @@
+"""The oracle: what truly flowed, against what the wires may carry. It knows no plan and no book.
+
+**Passed limit.** A node (the site, a group) is over on a phase while its true current is above its
+limit. Up to `LAWFUL_S` of it in one piece is lawful: a building steps, cars need their time
+(trust.md, INV-9). What is longer counts second by second in `limit_exceeded_s`, once however many
+nodes and phases are over. What the building takes alone is not counted, as nobody could have
+helped: those seconds are `building_over_s`.
+
+**Virtual fuse.** θ' = ((I/In)² − θ)/60 s on every phase of every node; it opens at 1.13².
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tools.world.car import NOTHING, Three
+
+LAWFUL_S = 5.0
+FUSE_TAU_S = 60.0
+FUSE_OPENS = 1.13**2
+STILL_CHARGING_MA = 500  # chargers below this together: the building alone is over
+
+
+@dataclass
+class Wire:
+    """One phase of one node."""
+
+    limit_ma: int
+    highest_ma: int = 0
+    over_s: float = 0.0  # of the excess now going on
+    exceeded_s: float = 0.0
+    theta: float = 0.0
+    theta_max: float = 0.0
+
+    def carry(self, ma: int, dt: float, *, is_helpless: bool) -> bool:
+        """Take `dt` seconds of this current; whether they count as passed."""
+        self.highest_ma = max(self.highest_ma, ma)
+        share = ma / self.limit_ma if self.limit_ma else (2.0 if ma > 0 else 0.0)
+        self.theta += (share * share - self.theta) * min(1.0, dt / FUSE_TAU_S)
+        self.theta_max = max(self.theta_max, self.theta)
+        if ma <= self.limit_ma or is_helpless:
+            self.over_s = 0.0
+            return False
+        self.over_s += dt
+        if self.over_s <= LAWFUL_S + 1e-9:
+            return False
+        self.exceeded_s += dt
+        return True
+
+
+@dataclass
+class Oracle:
+    """Every node's wires, fed with the truth at each step."""
+
+    nodes: dict[str, tuple[Wire, Wire, Wire]] = field(default_factory=dict)
+    limit_exceeded_s: float = 0.0
+    building_over_s: float = 0.0
+    steps: int = 0
+    _trace: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False)
+
+    def set_limit(self, node: str, limit_ma: Three) -> None:
+        """A node, or its limit from now on."""
+        wires = self.nodes.get(node)
+        if wires is None:
+            first, second, third = (Wire(ma) for ma in limit_ma)
+            self.nodes[node] = (first, second, third)
+            return
+        for wire, ma in zip(wires, limit_ma, strict=True):
+            wire.limit_ma = ma
+
+    def note(self, flows: Mapping[str, Three], chargers_ma: Three, dt: float) -> None:
+        """`dt` seconds of these true currents; `chargers_ma` is their part in the site's."""
+        passed = helpless = False
+        for name, wires in self.nodes.items():
+            for phase, ma in enumerate(flows.get(name, NOTHING)):
+                alone = name == SITE and chargers_ma[phase] < STILL_CHARGING_MA
+                wire = wires[phase]
+                helpless = helpless or (alone and ma > wire.limit_ma)
+                passed = wire.carry(ma, dt, is_helpless=alone) or passed
+        self.limit_exceeded_s += dt if passed else 0.0
+        self.building_over_s += dt if helpless else 0.0
+        self.steps += 1
+        self._trace.update(repr(sorted(flows.items())).encode())
+
+    def highest_ma(self, node: str = "site") -> Three:
+        first, second, third = (wire.highest_ma for wire in self.nodes[node])
+        return first, second, third
+
+    def fuse_percent_max(self) -> float:
+        """How near to opening the warmest fuse came; 100 is open."""
+        warmest = max((w.theta_max for ws in self.nodes.values() for w in ws), default=0.0)
+        return round(100 * warmest / FUSE_OPENS, 1)
+
+    def trace_hash(self) -> str:
+        """Equal for equal runs, to the milliamp and the step."""
+        return self._trace.hexdigest()
+
+
+SITE = "site"
