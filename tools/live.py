@@ -240,6 +240,7 @@ def result(seen: Seen, report: dict[str, Any]) -> dict[str, Any]:
         "reckoned_highest_ma": seen.highest_ma,
         "plan_ms_p50": now.site.plan_ms_p50,
         "plan_ms_p99": now.site.plan_ms_p99,
+        "plan_gap_s_max": now.site.plan_gap_s_max,
         "led": now.led.look,
         "faults": [fault.code for fault in now.faults],
         "offers": [

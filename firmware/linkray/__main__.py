@@ -6,7 +6,7 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trio
@@ -62,36 +62,51 @@ def ready(ports: dict[str, object]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 (it said why), 2 (usage) or 75 (restart me)."""
     options = parser().parse_args(argv)
+    code = 1
     try:
-        if options.command == "run":
-            from linkray import app
+        code = _run(options)
+    except* KeyboardInterrupt:
+        code = 130
+    except* OSError as errors:  # from any depth of nurseries: a port in use, a disk that is full
+        for text in dict.fromkeys(_words(errors)):
+            print(f"linkray: {text}", file=sys.stderr)
+    return code
 
-            return trio.run(
-                functools.partial(
-                    app.run_control, options.board, options.state, options.bind,
-                    options.ocpp_port, options.ocpps_port, ready,
-                )
-            )  # fmt: skip
-        if options.command == "web":
-            from linkray.access.door import Door
-            from linkray.faces.web.task import run_web
-            from linkray.kit.secret import fresh
 
-            trio.run(
-                functools.partial(
-                    run_web, options.state, options.bind, options.https_port,
-                    options.http_port, ready, door=Door(fresh),
-                )
-            )  # fmt: skip
-            return 0
-        from linkray import commands
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "run":
+        from linkray import app
 
-        return trio.run(commands.carry_out, options)
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        print(f"linkray: {error}", file=sys.stderr)
-        return 1
+        return trio.run(
+            functools.partial(
+                app.run_control, options.board, options.state, options.bind,
+                options.ocpp_port, options.ocpps_port, ready,
+            )
+        )  # fmt: skip
+    if options.command == "web":
+        from linkray.access.door import Door
+        from linkray.faces.web.task import run_web
+        from linkray.kit.secret import fresh
+
+        trio.run(
+            functools.partial(
+                run_web, options.state, options.bind, options.https_port,
+                options.http_port, ready, door=Door(fresh),
+            )
+        )  # fmt: skip
+        return 0
+    from linkray import commands
+
+    return trio.run(commands.carry_out, options)
+
+
+def _words(errors: BaseExceptionGroup[OSError]) -> Iterator[str]:
+    """What each of them says."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _words(error)
+        else:
+            yield str(error)
 
 
 if __name__ == "__main__":

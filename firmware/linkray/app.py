@@ -69,6 +69,7 @@ from linkray.model.settings import Charger, MeterFileValue, Settings
 from linkray.model.tags import Decision
 from linkray.model.units import ZERO, Phases
 from linkray.model.views import ChargerView, LedView, MeterView
+from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
 from linkray.store.db import FILE, Store, StoreError
@@ -126,7 +127,8 @@ class House:
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
-            stirs=(self.faults.cell, self.led, self.emergency), strict=self.strict,
+            stirs=(self.plan, self.faults.cell, self.led, self.emergency),
+            failures=(OSError, StoreError), strict=self.strict,
         )  # fmt: skip
         self.panel = Panel(
             self.board.leds, self.board.button, beat=self.beat, faults=self.faults.cell,
@@ -147,7 +149,7 @@ class House:
         try:
             self.tell_balance.send_nowait(fact)
         except trio.WouldBlock:
-            log.error("fact lost", cause=f"the balancer has {INBOX_FACTS} unread",
+            log.error("fact lost", cause=f"the balancer has {INBOX_FACTS} unread",  # noqa: TRY400
                       fact=type(fact).__name__)  # fmt: skip
             return False
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -179,6 +181,7 @@ class House:
             system_uptime_s=int(self.board.system.uptime_s()),
             plan_ms_p50=round(self.times.p50, 3),
             plan_ms_p99=round(self.times.p99, 3),
+            plan_gap_s_max=round(self.times.gap_s_max, 3),
             simulated=self.board.simulated,
             commissioning_open=self.commissioning_open(),
         )
@@ -591,6 +594,7 @@ async def _until_told(
             desk_socket = open_desk(house.state)
             await doors.start(functools.partial(serve_desk, desk_socket, house.desk))
             house.started.set(True)
+            lenient.prepare()  # the schemas now, not at the first boot: 0.2 s of a standing loop
             _calm_collector()
             tell_systemd()
             ready({"ready": "control", "ocpp": ocpp, "ocpps": ocpps})

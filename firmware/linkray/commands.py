@@ -34,6 +34,7 @@ from linkray.model.asks import (
     SetPassword,
     Who,
 )
+from linkray.store.db import StoreError
 
 WITHIN_S = 15.0
 BUTTON_EXTRA_S = 5.0
@@ -109,7 +110,9 @@ async def _at_desk(state: Path, ask: AnyAsk, command: str) -> Answer:
     wall = WallClock()
     with held(state):
         async with opened_store(state, wall) as store:
-            desk = Desk(store, Seen, {}, meters=Meters(), clock=wall)
+            desk = Desk(
+                store, Seen, {}, meters=Meters(), clock=wall, failures=(OSError, StoreError)
+            )
             await desk.begin()
             return await desk.ask(ask, ME, within_s)
 

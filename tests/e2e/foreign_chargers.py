@@ -4,7 +4,8 @@
 
 They boot, take the profiles they are sent, draw what these allow, tell it in MeterValues, and dial
 again when the link is lost, their sessions going on. Each second a line on stdout tells of them:
-{"chargers": [{"id", "connected", "limit_a", "current_a", "transaction", "status", "profiles"}]}.
+{"chargers": [{"id", "connected", "limit_a", "current_a", "transaction", "status", "profiles",
+"energy_wh"}]}.
 Lines on stdin: {"do": "start" | "stop" | "drop" | "want", "id": …, "amps": …}; "want" is what the
 car takes at most; without "id" it is for all of them. The end of stdin ends them.
 """
@@ -116,6 +117,7 @@ class Socket:
             "transaction": self.transaction,
             "status": self.status,
             "profiles": self.profiles_taken,
+            "energy_wh": round(self.energy_wh),
         }
 
 

@@ -94,7 +94,6 @@ class Books:
 class Chargers(RuleBasedStateMachine):
     """Facts in any order, any answer lost, late or refused; the plan is judged after each."""
 
-    @initialize(tree=sites())
     def begin(self, tree: Settings) -> None:
         self.now = 0.0
         self.tree = tree
@@ -116,6 +115,23 @@ class Chargers(RuleBasedStateMachine):
         self.stopped = False
         self.plan: Plan | None = None
         self.take(self.core.wake(0.0), self.twin.wake(0.0))
+
+    @initialize(count=st.integers(0, 5), tree=sites())
+    def begin_busy(self, count: int, tree: Settings) -> None:
+        """Most runs start with a site at work, where the rules bite."""
+        self.begin(tree)
+        self.meter_works = True
+        for name in sorted(self.books):
+            self.link(name)
+            self.status[name] = "Available"
+            self.feed(StatusSeen(name, 1, "Available", self.now))
+        self.all_answer()
+        self.wait(11.0)
+        self.all_answer()
+        for name in sorted(self.books)[:count]:
+            self.session(name, vip=False)
+        self.all_answer()
+        self.wait(1.0)
 
     # feeding both, and reading what comes
 
@@ -150,6 +166,10 @@ class Chargers(RuleBasedStateMachine):
 
     def judge_raise(self, name: str, before: int, over: set) -> None:
         assert not self.stopped or self.offered[name] == 0
+        if name in self.sessions:
+            last = self.raised_at.get(name, -math.inf)
+            assert self.now - last >= 10.0 - 1e-9, "raised twice within 10 s"
+            self.raised_at[name] = self.now
         new = self.top(name) > before
         if new:  # INV-1, INV-3: nothing rises where the books do not hold already
             assert not over & self.above(name), "raised under a limit that is passed"
@@ -236,8 +256,11 @@ class Chargers(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def link_up(self, data) -> None:
-        name = data.draw(st.sampled_from(sorted(self.books)))
+        self.link(data.draw(st.sampled_from(sorted(self.books))))
+
+    def link(self, name: str) -> None:
         self.linked.add(name)
+        self.raised_at.pop(name, None)
         books = self.books[name]
         books.values, books.accepted = [(0, books.most)], None
         self.answered.discard(name)
@@ -277,10 +300,22 @@ class Chargers(RuleBasedStateMachine):
     @precondition(lambda self: self.linked - set(self.sessions))
     @rule(data=st.data(), vip=st.booleans())
     def session_begins(self, data, vip) -> None:
-        name = data.draw(st.sampled_from(sorted(self.linked - set(self.sessions))))
+        self.session(data.draw(st.sampled_from(sorted(self.linked - set(self.sessions)))), vip=vip)
+
+    def session(self, name: str, *, vip: bool) -> None:
         self.tx += 1
+        self.raised_at.pop(name, None)
         self.sessions[name] = self.tx
         self.feed(SessionBegan(name, 1, self.tx, "t", self.now, order=float(self.tx), vip=vip))
+
+    @precondition(lambda self: self.linked - set(self.sessions))
+    @rule(data=st.data())
+    def newcomer(self, data) -> None:
+        """One more car, and every charger quick to answer: who gives way is cut, not yet proved."""
+        self.session(data.draw(st.sampled_from(sorted(self.linked - set(self.sessions)))), vip=False)
+        self.wait(1.0)
+        self.all_answer()
+        self.wait(2.0)
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data())
@@ -431,6 +466,6 @@ class Chargers(RuleBasedStateMachine):
 
 TestChargers = Chargers.TestCase
 TestChargers.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None,
+    max_examples=200, stateful_step_count=30, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip

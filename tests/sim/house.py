@@ -1,14 +1,15 @@
 """The whole firmware in one `trio.run` on virtual time, with a simulated site around it.
 
-Trio shuffles its run queue with a private generator; `deterministic` seeds it (private API, kept
-in this one place), so that the same seed gives the same trace.
+Same seed, same order of tasks (`tools.world.order`), so that the same seed gives the same trace.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Callable
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -16,6 +17,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import trio
+from tools.world import MAPS, Car, Dial, Link, Make, World, memory_dial
+from tools.world import Charger as WorldCharger
+from tools.world.order import same_order
+
 from linkray.app import House, shipped_quirks
 from linkray.charger.task import serve_stream
 from linkray.hal.sim import MemorySerial, make
@@ -26,7 +31,6 @@ from linkray.model.plan import Offer
 from linkray.model.settings import Charger, Group, LimitPhases, MeterSettings, Settings, Site
 from linkray.store.db import Store
 from linkray.store.runner import Inline
-from tools.world import MAPS, Car, Dial, Make, World, memory_dial
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 BOARD = b'name = "test"\nbackend = "sim"\n'
@@ -35,15 +39,34 @@ QUIRKS = shipped_quirks()
 LOG = LogRing()
 
 
-def deterministic(seed: int) -> None:
-    """Same seed, same order of tasks."""
-    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
-    trio._core._run._r = random.Random(seed)
+FUSE_PERCENT_MAX = 90.0  # trust.md 1, How they are checked
+FRAMES_KEPT = 20_000
+NO_METER = MeterSettings()
 
 
 def amps(*per_phase: float) -> LimitPhases:
     each = per_phase * 3 if len(per_phase) == 1 else per_phase
     return LimitPhases(*(round(a * 1000) for a in each))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a charger's link as LinkRay's OCPP log has it; `way` is in or out."""
+
+    at: float
+    charger: str
+    way: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """How a charger that has nothing to do with a fault was when it began."""
+
+    charger: WorldCharger
+    dials: int
+    transaction: int | None
+    energy_wh: int
 
 
 class Scene:
@@ -55,7 +78,12 @@ class Scene:
         self.settings = settings
         self.world = world
         self.nursery = nursery
+        self.folder = folder
         self.licence = licence
+        self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
+        self.on_frame: Callable[[Frame], None] | None = None
+        self.meter_dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
+        self.meter_line: trio.abc.Stream | None = None  # its far end, while it is open
         self.wall = WallClock.fixed(NOON)
         self.serial = MemorySerial()
         self.board = make(BOARD, folder, self.serial)
@@ -76,9 +104,24 @@ class Scene:
         await self._up()
 
     async def _up(self) -> None:
-        self.house = House(self.board, self.store, self.wall, self.licence, QUIRKS, strict=True)
+        self.house = House(
+            self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=True,
+            dial=self.meter_dial, state=self.folder,
+        )  # fmt: skip
+        self.house.chargers.ocpp_log = self._note_frame
         self._life = await self.nursery.start(self._live)
         self.house.started.set(True)
+
+    def end(self) -> None:
+        """The process ends at this very moment, as at a power cut."""
+        assert self._life is not None
+        self._life.cancel()
+
+    def _note_frame(self, charger: str, way: str, text: str) -> None:
+        frame = Frame(trio.current_time(), charger, way, text)
+        self.frames.append(frame)
+        if self.on_frame is not None:
+            self.on_frame(frame)
 
     async def _live(self, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         with trio.CancelScope() as life:
@@ -87,7 +130,7 @@ class Scene:
                 await nursery.start(self.house.live)
                 task_status.started(life)
 
-    def dial(self, address: str = "10.0.0.9") -> Dial:
+    def dial(self, address: str = "10.0.0.9", link: Link | None = None) -> Dial:
         """How a charger of the world reaches the box, whichever life it is in."""
 
         async def serve(stream: trio.abc.Stream) -> None:
@@ -97,7 +140,7 @@ class Scene:
                 return
             self._links.start_soon(serve_stream, self.house.chargers, stream, address)
 
-        return memory_dial(self.nursery, serve)
+        return memory_dial(self.nursery, serve, link)
 
     def begin(self) -> None:
         """Time passes in the world, and its chargers dial."""
@@ -158,12 +201,62 @@ class Scene:
             charger.plug(car() if car else hungry())
             charger.present_tag("TAG1")
 
+    def unplug_meter(self) -> None:
+        """The meter's line or connection ends; the next opening finds whatever meter is there."""
+        assert self.meter_line is not None
+        self.nursery.start_soon(trio.aclose_forcefully, self.meter_line)
+
     def lines(self, word: str) -> list[str]:
         """The log lines that hold a word."""
         return [line for line in LOG.lines if word in line]
 
-    def faults(self) -> set[str]:
-        return {fault.code for fault in self.house.faults.cell.value}
+    def faults(self, charger: str | None = None) -> set[str]:
+        """The codes of what is wrong; with a charger, of what is wrong with it."""
+        found = self.house.faults.cell.value
+        return {fault.code for fault in found if charger in (None, fault.subject)}
+
+    def said(self, *words: str) -> str:
+        """The newest log line that holds all these words; fails where there is none."""
+        for line in reversed(LOG.lines):
+            if all(word in line for word in words):
+                return line
+        raise AssertionError(f"no log line with {words}: {list(LOG.lines)[-20:]}")
+
+    def answers(self, message_id: str) -> list[list[object]]:
+        """What LinkRay answered to a call with this id."""
+        told = [json.loads(f.text) for f in self.frames if f.way == "out"]
+        return [frame for frame in told if frame[0] in (3, 4) and frame[1] == message_id]
+
+    def told(self, charger: str, action: str) -> list[tuple[float, dict[str, object]]]:
+        """LinkRay's calls of this action to a charger, with their times."""
+        calls = [(f.at, json.loads(f.text)) for f in self.frames
+                 if f.charger == charger and f.way == "out"]  # fmt: skip
+        return [(at, frame[3]) for at, frame in calls if frame[0] == 2 and frame[2] == action]
+
+    # -- the oracle ------------------------------------------------------------------------------
+
+    def watch(self, *names: str) -> list[Neighbour]:
+        """Remember how these stand now; `went_on` says later whether a fault touched them."""
+        return [
+            Neighbour(c, c.dials, c.connector(1).transaction and c.connector(1).transaction.id,
+                      c.connector(1).energy_wh)
+            for c in map(self.world.charger, names)
+        ]  # fmt: skip
+
+    def went_on(self, before: Iterable[Neighbour], least_wh: int = 1) -> None:
+        """Neighbours kept link, session and current: they charged at least so much meanwhile."""
+        for was in before:
+            charger, now = was.charger, was.charger.connector(1)
+            assert charger.is_connected and charger.dials == was.dials, charger.id
+            assert now.transaction is not None, charger.id
+            assert now.transaction.id == was.transaction, charger.id
+            assert now.energy_wh - was.energy_wh >= least_wh, (charger.id, now.energy_wh)
+
+    def is_safe(self) -> None:
+        """What truly flowed kept every limit, no fuse came near, and LinkRay spoke by the book."""
+        assert self.world.limit_exceeded_s == 0
+        assert self.world.oracle.fuse_percent_max() < FUSE_PERCENT_MAX
+        assert self.world.complaints == []
 
 
 @asynccontextmanager
@@ -177,9 +270,9 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     """A box with these settings and a simulated charger for each that it knows, all dialled in.
 
-    `meter` names a map of `tools.world.meters` on the RS-485 line. Ends when the block does.
+    `meter` names a map of `tools.world.meters`, on the RS-485 line or (where the map says `tcp`)
+    behind `House.dial`. Ends when the block does.
     """
-    deterministic(seed)
     location = settings.site.meter.location
     world = World(seed, limit_ma=tuple(settings.site.limit_ma.phases()), meter_sees=location,
                   utc=NOON)  # fmt: skip
@@ -188,19 +281,30 @@ async def scene(
         settings = msgspec.structs.replace(
             settings, site=msgspec.structs.replace(settings.site, meter=part)
         )
+        world.add_meter(dict(MAPS[meter]))
     for group in settings.groups:
         world.add_group(group.name, group.limit_ma, group.parent)
     for kept in settings.chargers:
         made = (makes or {}).get(kept.id) or Make(phases=1 if kept.phases == 1 else 3)
         world.add_charger(kept.id, make=made, connection=kept.connection, group=kept.group)
-    with TemporaryDirectory() as folder:
+    async with played(settings, world, seed=seed, licence=licence) as a_scene:
+        yield a_scene
+
+
+@asynccontextmanager
+async def played(
+    settings: Settings, world: World, *, seed: int = 1, licence: int = 64
+) -> AsyncIterator[Scene]:
+    """A box with these settings in this world; ends when the block does."""
+    with same_order(seed), TemporaryDirectory() as folder:
         async with trio.open_nursery() as nursery:
             LOG.lines.clear()
             a_scene = Scene(settings, world, nursery, Path(folder), licence)
             set_up(a_scene.wall, LOG, StringIO())
-            if meter is not None:
-                world.add_meter(dict(MAPS[meter]))
-                nursery.start_soon(_play_meter, world, a_scene.serial)
+            if world.meter is not None and world.meter.is_tcp:
+                a_scene.meter_dial = meter_dial(a_scene)
+            elif world.meter is not None:
+                nursery.start_soon(_play_meter, a_scene)
             await a_scene.start()
             a_scene.begin()
             yield a_scene
@@ -208,13 +312,31 @@ async def scene(
         await a_scene.store.close()
 
 
-async def _play_meter(world: World, serial: MemorySerial) -> None:
+def meter_dial(s: Scene) -> Callable[[str, int], Awaitable[trio.abc.Stream]]:
+    """How the box reaches the world's TCP meter."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await _serve_meter(s, stream)
+
+    to_meter = memory_dial(s.nursery, serve)
+
+    async def dial(_host: str, _port: int) -> trio.abc.Stream:
+        return await to_meter()
+
+    return dial
+
+
+async def _play_meter(s: Scene) -> None:
     """The meter at the far end of the RS-485 line, however often it is opened."""
-    assert world.meter is not None
-    world.meter.is_tcp = False
     while True:
-        _line, far_end = await serial.other_end()
-        await world.meter.serve(far_end)
+        _line, far_end = await s.serial.other_end()
+        await _serve_meter(s, far_end)
+
+
+async def _serve_meter(s: Scene, stream: trio.abc.Stream) -> None:
+    assert s.world.meter is not None
+    s.meter_line = stream
+    await s.world.meter.serve(stream)
 
 
 def single(identity: str, **kept: object) -> Charger:
@@ -229,7 +351,7 @@ def three(identity: str, **kept: object) -> Charger:
 
 
 def site(limit_a: float | tuple[float, float, float], *chargers: Charger,
-         groups: tuple[Group, ...] = (), meter: MeterSettings = MeterSettings(),
+         groups: tuple[Group, ...] = (), meter: MeterSettings = NO_METER,
          **rest: object) -> Settings:
     limits = (limit_a,) if isinstance(limit_a, int | float) else limit_a
     return Settings(

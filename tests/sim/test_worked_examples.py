@@ -6,6 +6,7 @@ Single-phase on L1, 32 A, minimum 6 A, no meter, unless said. The numbers are th
 from __future__ import annotations
 
 import msgspec
+import trio
 from tests.sim.house import amps, hungry, scene, single, site, three
 from linkray.model.settings import Group, MeterSettings
 from tools.world import Make
@@ -61,6 +62,7 @@ async def test_row_6_fifo_gives_a_place_that_is_left_to_the_next() -> None:
 async def test_row_7_a_lost_charger_keeps_its_maximum_where_no_meter_sees_it() -> None:
     async with scene(site(100, *C[:5])) as s:
         await s.until(lambda: all(s.house.views[c.id].value.connected for c in C[:5]), 30)
+        await trio.sleep(15)  # it has answered a ping: silent from now on, it is lost after 30 s
         s.world.charger("C5").power_cut(100_000)
         s.charge("C1", "C2", "C3", "C4")
         await s.offered(17, 17, 17, 17, within_s=90)
@@ -176,6 +178,7 @@ async def test_row_16_a_building_that_jumps_is_made_room_for_at_once_and_forgott
         s.world.building.hold((20_000, 0, 0))
         s.charge("C1", "C2")
         await s.offered(21.5, 21.5, within_s=150)
+        await trio.sleep(75)  # steady
         s.world.building.step(1, 30_000)
         at_once_s = await s.offered(6.5, 6.5, within_s=5)
         await s.until(lambda: s.world.site_ma()[0] <= 63_000, 5)  # trust.md B1, INV-9

@@ -1,4 +1,4 @@
-"""The door that the pages stand behind: sign-in, sessions and keys as one thing to be handed over."""
+"""The door that the pages stand behind: sign-in, sessions and keys, handed over as one."""
 
 from __future__ import annotations
 

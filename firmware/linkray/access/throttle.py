@@ -37,7 +37,7 @@ def delay_s(failures: int) -> float:
 
 
 class Throttle:
-    """Counts tries. A try counts as failed from its beginning, so that many at once gain nothing."""
+    """Counts tries. A try counts as failed from its beginning: many at once gain nothing."""
 
     def __init__(self) -> None:
         self._sources: OrderedDict[str, _Count] = OrderedDict()

@@ -134,8 +134,8 @@ class Balancer:
         )  # fmt: skip
 
     def _drawn_now(self, now: float) -> tuple[list[int], list[int], list[int]]:
-        """By phase: what linked chargers draw, what the meter may show above, what may come."""
-        drawn, allowed, waiting = [0, 0, 0], [0, 0, 0], [0, 0, 0]
+        """By phase: what linked chargers draw, what the meter may still see, what may come."""
+        drawn, falling, rising = [0, 0, 0], [0, 0, 0], [0, 0, 0]
         interval_s = self._settings.site.measurand_interval_s
         for c in self._list:
             if not c.line.linked:
@@ -147,8 +147,8 @@ class Balancer:
                     drawn[1] += seen.l2
                     drawn[2] += seen.l3
             if now < c.rise_until or now < c.fall_until:
-                c.allowance(now, allowed, waiting)
-        return drawn, allowed, waiting
+                c.allowance(now, falling, rising)
+        return drawn, falling, rising
 
     # what lasts between plans
 
@@ -254,8 +254,7 @@ class Balancer:
     # one method for each fact: note it, and say how soon it wants a plan
 
     def _meter_read(self, fact: MeterRead, now: float) -> int:
-        drawn, allowed, _ = self._drawn_now(now)
-        return NOW if self._meter.read(fact, drawn, allowed, now) else CALM
+        return NOW if self._meter.read(fact, *self._drawn_now(now), now) else CALM
 
     def _meter_lost(self, _fact: MeterLost, now: float) -> int:
         self._meter.lost(self._drawn_now(now)[0], now)
@@ -278,6 +277,7 @@ class Balancer:
         self._line(fact.charger).linked = True
         for c in self._of(fact.charger):
             c.forget_limits()
+            c.raised_at = -math.inf  # it was told its fail-safe meanwhile: this is a beginning
         return SOON
 
     def _link_lost(self, fact: LinkLost, now: float) -> int:
@@ -287,8 +287,7 @@ class Balancer:
             c.books.leased = c.books.leased and c.books.unanswered_since is None
             c.released = frozenset()
             self._place(c)
-        drawn, allowed, _ = self._drawn_now(now)
-        self._meter.reckon(drawn, allowed, now)
+        self._meter.reckon(*self._drawn_now(now), now)
         return SOON
 
     def _booted(self, fact: Booted, _now: float) -> int:
@@ -311,13 +310,14 @@ class Balancer:
                 c.rise_until = now + RISE_INTERVALS * interval_s
         return SOON
 
-    def _session_began(self, fact: SessionBegan, _now: float) -> int:
+    def _session_began(self, fact: SessionBegan, now: float) -> int:
         c = self._find(fact.charger, fact.connector)
         if c is None:
             return CALM
         if c.begin(fact.transaction_id, fact.order, vip=fact.vip):
             c.resend = True
             c.charged_s = 0.0
+            c.rise_until = now + RISE_INTERVALS * self._settings.site.measurand_interval_s
             self._place(c)
         return SOON
 

@@ -17,6 +17,7 @@ from linkray.model.settings import Site
 FRESH_S = 3.0  # an older reading raises nothing (trust.md M1)
 FAILED_S = 5.0  # an older reading is none
 HIGH_WATER_S = 60.0  # a fall of the building counts after this time
+SETTLED_S = 5.0  # what the building was just now, against which growth is seen
 HOLD_S = 60.0  # after a failure in operation, offers rise above the degraded ones only then
 CALM_S = 10.0  # nothing rises so soon after a failure, also not to the degraded limit
 GOOD_POLLS = 5  # in a row, and the meter is healthy again
@@ -32,6 +33,7 @@ class SiteBudget(msgspec.Struct, frozen=True):
     """The site's part of a plan, phase by phase, before reserves."""
 
     limit: Three  # in force: the degraded limit where it rules
+    full: Three  # as configured
     room: list[int]  # for all chargers
     codes: tuple[Code, Code, Code]  # what makes the room smaller than the site limit
     building: Three | None
@@ -42,9 +44,10 @@ class SiteBudget(msgspec.Struct, frozen=True):
 
 
 class HighWater:
-    """The highest value of the last minute."""
+    """The highest value of the last minute, or of another span."""
 
-    def __init__(self) -> None:
+    def __init__(self, span_s: float = HIGH_WATER_S) -> None:
+        self._span_s = span_s
         self._marks: deque[tuple[float, int]] = deque()
 
     def add(self, value: int, at: float) -> None:
@@ -54,7 +57,7 @@ class HighWater:
 
     def highest(self, now: float) -> int | None:
         """None while nothing was added. The newest value never ages: the meter's health does."""
-        while len(self._marks) > 1 and now - self._marks[0][0] > HIGH_WATER_S:
+        while len(self._marks) > 1 and now - self._marks[0][0] > self._span_s:
             self._marks.popleft()
         return self._marks[0][1] if self._marks else None
 
@@ -116,6 +119,8 @@ class MeterWatch:
         self.phases = (PhaseHealth(), PhaseHealth(), PhaseHealth())
         self._water = (HighWater(), HighWater(), HighWater())
         self._lowest_mv: deque[tuple[int, int]] = deque(maxlen=MINUTES_OF_VOLTAGE + 1)
+        self._settled = tuple(HighWater(SETTLED_S) for _ in range(3))  # growth is seen against it
+        self._pressing = [0, 0, 0]  # the building at worst, while the meter is over the limit
         self._over_since: float | None = None
         self.overloaded = False
 
@@ -127,11 +132,14 @@ class MeterWatch:
             self.phases, self._water, self.last = fresh.phases, fresh._water, None
             self._over_since, self.overloaded = None, False
 
-    def read(self, fact: MeterRead, drawn: list[int], allowed: list[int], now: float) -> bool:
+    def read(
+        self, fact: MeterRead, drawn: list[int], falling: list[int], rising: list[int], now: float
+    ) -> bool:
         """A good reading; returns whether it is over the limit, so that a plan is made at once.
 
-        `drawn` is what the chargers draw by their own values, `allowed` what they may draw above
-        that since a raise and has not been seen yet.
+        `drawn` is what the chargers draw by their own values; `falling` what they drew until just
+        now and the meter may still have seen; `rising` what they may draw above their values since
+        a raise that has not been seen yet.
         """
         if not self.site.meter.enabled:
             return False
@@ -146,12 +154,18 @@ class MeterWatch:
                 if health.healthy and not was:
                     self._water[p].clear()
         self._back_pending = False
-        self.reckon(drawn, allowed, now)
+        self.reckon(drawn, falling, rising, now)
         limit = self.site.limit_ma.phases()
         return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
 
-    def reckon(self, drawn: list[int], allowed: list[int], now: float) -> None:
-        """The building by the newest reading: a rise counts at once (balancing.md 1)."""
+    def reckon(
+        self, drawn: list[int], falling: list[int], rising: list[int], now: float
+    ) -> None:
+        """The building by the newest reading: a rise counts at once (balancing.md 1).
+
+        Growth up to a raise is the chargers'. While the meter is over the limit it counts as the
+        building's all the same, but only for as long: a ramp must not be held for a minute.
+        """
         if self.last is None:
             return
         limit = self.site.limit_ma.phases()
@@ -161,14 +175,17 @@ class MeterWatch:
                 continue
             metered = self.last.current_ma[p]
             building = metered
+            self._pressing[p] = 0
             if grid:
-                building -= drawn[p]
-                settled = water.highest(now)
-                if settled is not None and building > settled and metered <= limit[p]:
-                    building -= min(building - settled, allowed[p])
+                building -= drawn[p] + falling[p]
+                if metered > limit[p]:
+                    self._pressing[p] = building
+                growth = building - (self._settled[p].highest(now) or 0)
+                building -= max(0, min(growth, rising[p]))
             if not self.site.use_solar_surplus:
                 building = max(0, building)  # M5: each phase for itself
             water.add(building, now)
+            self._settled[p].add(building, now)
 
     def _volts(self, fact: MeterRead, now: float) -> None:
         seen = [v for v in fact.voltage_mv if v is not None and MV_MIN <= v <= MV_MAX]
@@ -233,9 +250,10 @@ class MeterWatch:
     def budget(self, waiting: list[int], now: float) -> SiteBudget:
         """The site's part of this plan. `waiting`: raises that the meter has not seen yet."""
         limit = self.site.limit_ma.phases()
+        full = (limit.l1, limit.l2, limit.l3)
         if not self.site.meter.enabled:
             return SiteBudget(
-                limit=(limit.l1, limit.l2, limit.l3), room=list(limit), building=None,
+                limit=full, full=full, room=list(limit), building=None,
                 codes=("site_limit", "site_limit", "site_limit"), metered=(False, False, False),
                 fresh=True, degraded=False, spare=[UNBOUND, UNBOUND, UNBOUND],
             )  # fmt: skip
@@ -246,7 +264,7 @@ class MeterWatch:
         for p, health in enumerate(self.phases):
             water = self._water[p].highest(now)
             if health.healthy and water is not None and self.last is not None:
-                building[p] = water
+                building[p] = water = max(water, self._pressing[p])
                 room[p] = limit[p] - self.site.margin_ma - water
                 if grid:
                     spare[p] = (limit[p] - self.site.margin_ma
@@ -260,7 +278,7 @@ class MeterWatch:
                     codes[p] = code
         healthy = tuple(h.healthy for h in self.phases)
         return SiteBudget(
-            limit=(limits[0], limits[1], limits[2]), room=room,
+            limit=(limits[0], limits[1], limits[2]), full=full, room=room,
             building=(building[0], building[1], building[2]) if any(healthy) else None,
             codes=(codes[0], codes[1], codes[2]),
             metered=(grid and healthy[0], grid and healthy[1], grid and healthy[2]),

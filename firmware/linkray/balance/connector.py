@@ -18,7 +18,6 @@ USED_MA = 3_000  # … while another carries more
 RELEASE_SAMPLES = 3  # trust.md 1, P 7
 RELEASE_S = 30.0  # chargers.md, Sessions
 RISE_INTERVALS = 2  # for so long meter growth may be a raise (balancing.md 1)
-RISEN_S = 5.0  # a sample so long after the charger took a raise shows it
 FALL_S = 3.0  # for so long the meter may still see what a charger has stopped drawing
 NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
@@ -180,9 +179,6 @@ class Connector:
         if not self.measured:
             return False
         books = self.books
-        took = books.accepted_id == books.offer_id and at >= books.accepted_at + RISEN_S
-        if took or self.used_ma >= books.offer_ma - NOT_USED_MA:
-            self.rise_until = NEVER
         books.sample(self.used_ma, at)
         if self.tx is not None:
             in_force = books.accepted_ma if books.accepted_id else 0
@@ -231,17 +227,18 @@ class Connector:
             return None
         return self.drawn
 
-    def allowance(self, now: float, into: list[int], waiting: list[int]) -> None:
-        """Adds what the meter may show of it beyond its own values, and what it may yet add."""
+    def allowance(self, now: float, falling: list[int], rising: list[int]) -> None:
+        """Adds what the meter may show of it beyond its own values: still, and soon."""
         if now < self.rise_until:
             for leg in self.legs:
-                own = self.drawn[leg] if self.drawn is not None else 0
-                more = max(0, min(self.books.top_ma, self.books.offer_ma) - own)
-                into[leg] += more
-                waiting[leg] += more
+                if self.drawn is None:  # not heard of yet: all that may be in force
+                    rising[leg] += self.books.top_ma
+                else:
+                    most_ma = min(self.books.top_ma, self.books.offer_ma)
+                    rising[leg] += max(0, most_ma - self.drawn[leg])
         if now < self.fall_until:
             for leg in self.legs:
-                into[leg] += self.fall[leg]
+                falling[leg] += self.fall[leg]
 
     def on_phases(self, amount_ma: int) -> Phases:
         """The same amount on every phase in use."""

@@ -351,14 +351,14 @@ class Decision:
     def _parts(self, i: int, c: Connector, wait: Wait | None) -> list[Part]:
         stands, offered = self.standing[i], c.books.offer_ma
         parts = self._stops()
-        parts.append(part("charger_max", c.amounts.told(c.amounts.most_ma)[0]))
         if stands == ABSENT:
             parts.append(part("fail_safe", offered))
         elif stands in (HELD, FAULTY):
             parts.append(part("charger_fault", offered))
-        elif stands == IDLE:
+        parts.append(part("charger_max", c.amounts.told(c.amounts.most_ma)[0]))
+        if stands == IDLE:
             parts.append(part("no_car", offered))
-        else:
+        elif stands > FAULTY:
             self._shared_parts(i, c, parts)
         if wait is not None:
             parts.append(self._wait_part(i, offered, wait))
@@ -380,9 +380,8 @@ class Decision:
             parts.append(part("car_not_asking", fair))
         elif c.demand.want_ma is not None:
             parts.append(part("car_draws_less", told(self.want[i])[0]))
-        high = self._taken_by_high(i, c)
-        if high and not got:
-            parts.append(part("lower_priority", 0))
+        if self._taken_by_high(i, c):
+            parts.append(part("lower_priority", fair))
         place = self._places[i]
         queued = self.ground.fifo and bound != DEMAND and place > 1
         if queued:
@@ -393,8 +392,6 @@ class Decision:
             amount = got + more if node == held_at else got + rest + more
             allowed = told(amount)[0] if amount < c.amounts.most_ma else amount
             parts.append((code, allowed, phase, group, charger, None, None, None))
-        if high and got:
-            parts.append(part("lower_priority", fair))
         if bound != DEMAND and not queued and i not in self._turns:
             parts.append(part("fair_share", fair))
 
@@ -429,7 +426,7 @@ class Decision:
             group = node.name if node.code == "group_limit" else None
             if place == SITE:
                 code = self.site.codes[r]
-                shrunk = max(0, self.site.limit[r] - self.site.room[r])
+                shrunk = max(0, self.site.full[r] - self.site.room[r])
                 chain.append(("site_limit", place, rest, held + shrunk, phase, None, None))
                 if code != "site_limit":
                     chain.append((code, place, rest, held, phase, None, None))

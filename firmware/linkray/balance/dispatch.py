@@ -42,11 +42,9 @@ def dispatch(
     raises = []
     for i, c in enumerate(connectors):
         target, offered = step.targets[i], c.books.offer_ma
-        if target < offered or (c.resend and (target <= step.tops[i] or not c.line.linked)):
-            _issue(c, target, step.watts[i], now)
-        elif target > offered:
+        if target > offered and c.line.linked:
             raises.append(i)
-        elif step.watts[i] != c.offer_w:
+        elif target != offered or c.resend or step.watts[i] != c.offer_w:
             _issue(c, target, step.watts[i], now)
     waits: dict[int, Wait] = {}
     if not raises:

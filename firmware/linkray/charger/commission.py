@@ -69,7 +69,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 Step = Ask | Say | Learned | Ready
-Steps = Generator[Step, Outcome | None, None]
+Steps = Generator[Step, Outcome | None, int]  # returns how many calls in a row were not answered
 
 
 def commissioning(
@@ -100,16 +100,23 @@ def commissioning(
         if features and "smartcharging" not in features.lower():
             yield Say("SmartCharging", "the charger does not name SmartCharging among its features")
     silent = 0 if outcome is not None and outcome.why != "timeout" else 1
-    yield from configure(terms, quirk, known, silent)
-    for connector in connectors():
-        if not has_profile(connector):
-            for payload in cleared(connector, ability, quirk):
-                yield Ask("ClearChargingProfile", payload)
+    silent = yield from configure(terms, quirk, known, silent)
+    clears = [
+        payload
+        for connector in connectors()
+        if not has_profile(connector)
+        for payload in cleared(connector, ability, quirk)
+    ]
     if quirk.clear_first and not any(has_profile(c) for c in connectors()):
-        yield Ask("ClearChargingProfile", ClearChargingProfile())
+        clears.insert(0, ClearChargingProfile())
+    for payload in clears if silent < SILENCES_MAX else ():
+        outcome = yield Ask("ClearChargingProfile", payload)
+        if outcome is not None and outcome.result is None:
+            break  # it does not know how, or does not answer: nothing is gained by asking again
     yield Ready()
     for connector in status_unknown():
         yield Ask("TriggerMessage", TriggerMessage("StatusNotification", connector))
+    return silent
 
 
 def configure(
@@ -136,6 +143,7 @@ def configure(
         silent = silent + 1 if status == "timeout" else 0
     if silent >= SILENCES_MAX:
         yield Say("silent", "the charger does not answer; its configuration was left as it is")
+    return silent
 
 
 def _change(

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 
-from linkray.model.facts import AnyFact, Drawn, Status, StatusSeen
+from linkray.model.facts import Status, StatusSeen
 from linkray.model.views import ConnectorView
+from linkray.ocpp.messages import MeterValue
 
 from .bucket import Bucket
 from .measured import Measured
 from .sessions import Running
 from .told import Teller
 
-DRAWN_RATE = 2.0  # facts a second from one connector; a charger sends one each 5 s at the most
-DRAWN_BURST = 4.0
+VALUES_RATE = 1.0  # MeterValues a second that are looked into; a charger sends them each 5 s
+VALUES_BURST = 6.0  # some send one message for each measurand
 STATUS_RATE = 2.0
 STATUS_BURST = 10.0  # one by one through all its states is no storm
 
 
 class Connector:
-    """What is known of a connector. Facts of a storm are kept back, the newest is told (C29, A34)."""
+    """What is known of a connector. Of a storm of facts the newest is told (C29, A34)."""
 
-    __slots__ = ("_charger", "_drawn_bucket", "_held", "_status_bucket", "charged", "energy_wh",
-                 "id", "measured", "sampled", "status", "teller")  # fmt: skip
+    __slots__ = ("_charger", "_held", "_is_stale", "_status_bucket", "_values", "_values_bucket",
+                 "charged", "energy_wh", "id", "measured", "sampled", "status",
+                 "teller")  # fmt: skip
 
     def __init__(self, charger: str, number: int) -> None:
         self._charger = charger
@@ -33,18 +35,35 @@ class Connector:
         self.energy_wh: int | None = None  # of the last transaction
         self.measured = Measured(charger, number)
         self.teller = Teller(charger, number)
-        self._drawn_bucket = Bucket(DRAWN_RATE, DRAWN_BURST)
+        self._values_bucket = Bucket(VALUES_RATE, VALUES_BURST)
         self._status_bucket = Bucket(STATUS_RATE, STATUS_BURST)
-        self._held: dict[type[AnyFact], AnyFact] = {}
+        self._held: StatusSeen | None = None
+        self._values: tuple[MeterValue, ...] = ()
+        self._is_stale = False
 
-    def drawn(self, drawn: Drawn, now: float) -> Drawn | None:
-        """The fact, if it may be told now; else it is kept for `flush`."""
-        self.sampled = True
-        if self._drawn_bucket.take(now):
-            self._held.pop(Drawn, None)
-            return drawn
-        self._held[Drawn] = drawn
-        return None
+    def turns_stale(self, now: float) -> bool:
+        """Whether its values have stopped (C9), said once."""
+        was, self._is_stale = self._is_stale, now >= self.measured.stale_at()
+        return self._is_stale and not was
+
+    def admits(self, values: tuple[MeterValue, ...], now: float) -> bool:
+        """Whether these are looked into now; else they wait for `waiting`, the newest alone."""
+        if self._values_bucket.take(now):
+            self._values = ()
+            return True
+        self._values = values
+        return False
+
+    def waiting(self, now: float) -> tuple[MeterValue, ...]:
+        """Values of a storm that may be looked into now; empty: none."""
+        if not self._values or not self._values_bucket.take(now):
+            return ()
+        return self.all_waiting()
+
+    def all_waiting(self) -> tuple[MeterValue, ...]:
+        """Values that wait, at once: the session they belong to ends."""
+        values, self._values = self._values, ()
+        return values
 
     def seen(self, status: Status, now: float) -> StatusSeen | None:
         """A fresh status; the fact, if it may be told now."""
@@ -52,37 +71,34 @@ class Connector:
         self.charged = self.charged or status == "Charging"
         fact = StatusSeen(self._charger, self.id, status, now)
         if self._status_bucket.take(now):
-            self._held.pop(StatusSeen, None)
+            self._held = None
             return fact
-        self._held[StatusSeen] = fact
+        self._held = fact
         return None
 
     def held_until(self) -> float:
-        """When what was kept back may be told."""
-        due = math.inf
-        if Drawn in self._held:
-            due = self._drawn_bucket.next_at()
-        if StatusSeen in self._held:
-            due = min(due, self._status_bucket.next_at())
-        return due
+        """When what was kept back may be told or looked into."""
+        due = self._values_bucket.next_at() if self._values else math.inf
+        return due if self._held is None else min(due, self._status_bucket.next_at())
 
-    def flush(self, now: float) -> list[AnyFact]:
-        """What was kept back and may be told now."""
-        told: list[AnyFact] = []
-        if StatusSeen in self._held and self._status_bucket.take(now):
-            told.append(self._held.pop(StatusSeen))
-        if Drawn in self._held and self._drawn_bucket.take(now):
-            told.append(self._held.pop(Drawn))
-        return told
+    def flush(self, now: float) -> StatusSeen | None:
+        """A status that was kept back and may be told now."""
+        fact = self._held
+        if fact is None or not self._status_bucket.take(now):
+            return None
+        self._held = None
+        return fact
 
     def began(self, run: Running, now: float) -> None:
         self.charged = self.status == "Charging"
         self.sampled = False
+        self._values = ()
         self.measured.began(run.meter_start_wh, now)
         self.teller.session_began()
 
     def ended(self, run: Running) -> None:
         self.energy_wh = run.energy_wh
+        self._values = ()
         self.measured.ended()
         self.teller.session_ended()
 

@@ -1,4 +1,4 @@
-"""What a charger's handshake says: identity, subprotocol, and what is mended in it (chargers.md)."""
+"""What a charger's handshake says: identity, subprotocol, what is mended (chargers.md)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def subprotocol(offered: Iterable[str]) -> tuple[bool, str | None]:
 def mended(head: bytes) -> bytes:
     """A handshake's head with the `Connection: Upgrade` that some chargers leave out (quirks.md).
 
-    Only where all else says WebSocket; anything else goes on as it came, to be refused by its rules.
+    Only where all else says WebSocket; anything else goes on as it came, to be refused.
     """
     lines = head.split(b"\r\n")
     fields = [line.partition(b":") for line in lines[1:] if line]

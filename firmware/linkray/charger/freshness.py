@@ -1,16 +1,16 @@
-"""Tells live values from those of a charger's own offline queue, whatever its clock says (C20, C28)."""
+"""Tells live values from those of a charger's own queue, whatever its clock says (C20, C28)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-LATE_S = 120.0  # a live value is not older than this, transport and sample interval included
-STEADY_S = 3.0  # live values of a wrong clock are off by the same amount; queued ones come in a rush
+LATE_S = 120.0  # a live value is not older, transport and sample interval included
+STEADY_S = 3.0  # a wrong clock is off by the same amount; queued values come in a rush
 STEADY_TIMES = 3
 
 
 class Freshness:
-    """Judges timestamps of one link. A clock that is steadily wrong is a wrong clock, not a queue."""
+    """Judges timestamps of one link. What is steadily late is a wrong clock, not a queue."""
 
     __slots__ = ("_off_s", "_steady")
 

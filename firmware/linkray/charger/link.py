@@ -38,7 +38,7 @@ from .bucket import Bucket
 from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
 from .connector import Connector
 from .freshness import Freshness
-from .measured import Wiring
+from .measured import STALE_INTERVALS, Wiring
 from .profiles import Ability
 from .quirks import Quirks
 from .sessions import EMERGENCY, Running, Sessions
@@ -78,6 +78,8 @@ STOP_AGAIN_S = 10.0  # RemoteStopTransaction is repeated while its session runs
 STOPS_MAX = 6  # after which it is repeated once a minute
 BY_HAND_S = 120.0  # a start by hand is let in for so long
 QUIET_S = 60.0  # a session whose connector has become Available waits so long for its end
+NOTE_S = 60.0  # the same trouble is noted once a minute
+NOTED_MAX = 64
 SAMPLE_S = 10.0  # a session's register goes to disk at most so often
 REJECTED_RATE, REJECTED_BURST = 1.0, 10.0  # tags refused, as history
 ASKS_AGAIN_MAX = 3  # of a commissioning step that an urgent call pushed aside
@@ -161,6 +163,7 @@ class Link:
         self._again = math.inf
         self._ready = False
         # what is shown
+        self._noted: dict[str, float] = {}
         self._dirty = False
         self._viewed_at = -math.inf
         self._next = math.inf  # the earliest timer of a connector or session; may be too early
@@ -174,9 +177,18 @@ class Link:
         else:
             outs = self._other(item, now)
             self._next = now
-        if self._dirty and now - self._viewed_at >= VIEW_S:
+        if self._dirty and now >= self._viewed_at + VIEW_S:
             outs.append(self._view(now))
         return outs
+
+    def _once_a_minute(self, about: str, now: float) -> bool:
+        """Whether a line about this should be written again: what repeats is not (trust.md C21)."""
+        if now - self._noted.get(about, -math.inf) < NOTE_S:
+            return False
+        if len(self._noted) >= NOTED_MAX:
+            self._noted.clear()
+        self._noted[about] = now
+        return True
 
     def due(self) -> float:
         view = self._viewed_at + VIEW_S if self._dirty else math.inf
@@ -192,7 +204,7 @@ class Link:
             outs += self._commission_anew(now)
         if now >= self._next:
             outs += self._timers(now)
-        if self._dirty and now - self._viewed_at >= VIEW_S:
+        if self._dirty and now >= self._viewed_at + VIEW_S:
             outs.append(self._view(now))
         return outs
 
@@ -328,6 +340,8 @@ class Link:
         if isinstance(event, Asked):
             return self._asked(event.call, now)
         if isinstance(event, Stray):
+            if not self._once_a_minute("stray", now):
+                return []
             return [Note("stray frame", {"peer": self._address, "cause": event.text,
                                          "action": "ignored"}, "warning")]  # fmt: skip
         tag = event.tag
@@ -356,20 +370,24 @@ class Link:
         return outs
 
     def _asked(self, call: Call, now: float) -> list[Out]:
-        """A call of the charger: read, dealt with, answered. What cannot be read changes nothing."""
+        """A call of the charger is answered. What cannot be read changes nothing."""
         answer = self._answers.get(call.action)
         if answer is None:
             text = f"LinkRay does not know {call.action[:50]!r}"
-            return [Send(self._peer.refuse(call.id, "NotImplemented", text))]
+            return [
+                Send(self._peer.refuse(call.id, "NotImplemented", text)),
+                Note("unknown action", {"peer": self._address, "cause": text,
+                                        "action": "NotImplemented"}, "warning"),
+            ]  # fmt: skip
         try:
             payload, deviations = read_as(messages.REQUESTS[call.action], call.payload)
         except Unreadable as unreadable:
-            return [
-                Send(self._peer.refuse(call.id, unreadable.code, unreadable.text)),
-                Note("unreadable payload", {"peer": self._address, "about": call.action,
-                                            "cause": unreadable.text, "action": unreadable.code},
-                     "warning"),
-            ]  # fmt: skip
+            refusal = Send(self._peer.refuse(call.id, unreadable.code, unreadable.text))
+            if not self._once_a_minute(f"unreadable {call.action}", now):
+                return [refusal]
+            return [refusal, Note("unreadable payload", {
+                "peer": self._address, "about": call.action, "cause": unreadable.text,
+                "action": unreadable.code}, "warning")]  # fmt: skip
         if deviations:
             self._deviations += len(deviations)
             self._dirty = True
@@ -420,6 +438,8 @@ class Link:
         self._boot_due = math.inf
         if restarted:
             outs.append(Tell(Booted(self._charger, now)))
+            outs.append(Note("charger restarted", {
+                "peer": self._address, "action": "its limits are told anew"}))
             for connector in self._connectors.values():
                 connector.teller.forget()
             outs += self._tell_all(now)
@@ -448,10 +468,16 @@ class Link:
         number = start.connector_id
         if not 1 <= number <= CONNECTORS_MAX:
             text = f"expected a connector from 1 to {CONNECTORS_MAX}, got {number}"
-            return [Send(self._peer.refuse(call_id, "PropertyConstraintViolation", text))]
+            return [
+                Send(self._peer.refuse(call_id, "PropertyConstraintViolation", text)),
+                Note("session refused", {"peer": self._address, "cause": text,
+                                         "action": "PropertyConstraintViolation"}, "warning"),
+            ]  # fmt: skip
         before = self._sessions.repeated(start)
         if before is not None:
-            return [self._started(call_id, *before)]
+            return [self._started(call_id, *before), Note("StartTransaction repeated", {
+                "peer": self._address, "transaction": before[0],
+                "action": "answered as before"})]
         utc = self._around.wall(now)
         decision = self._decide(start.id_tag, number, now)
         name = self._terms.charger.name
@@ -488,8 +514,11 @@ class Link:
     ) -> list[Out]:
         utc = self._around.wall(now)
         running = self._sessions.by_id(stop.transaction_id)
-        if running is not None and stop.transaction_data:
-            self._measure(self._connector(running.connector), stop.transaction_data, running, now)
+        if running is not None:
+            connector = self._connector(running.connector)
+            for values in (connector.all_waiting(), stop.transaction_data):
+                if values:
+                    self._measure(connector, values, running, now)
         ending = self._sessions.end(stop, utc)
         outs: list[Out] = [Record(ending.records)] if ending.records else []
         outs.append(self._reply(call_id, messages.StopTransactionResponse()))
@@ -525,9 +554,24 @@ class Link:
             if not of_another or (run is None and not self._sessions.has_ended(
                 values.transaction_id or 0
             )):  # fmt: skip
-                outs = self._measure(connector, values.meter_value, run, now)
+                outs = self._values(connector, values.meter_value, run, now)
         outs.append(Send(self._peer.answer(call_id, EMPTY)))
         return outs
+
+    def _values(
+        self,
+        connector: Connector,
+        values: tuple[messages.MeterValue, ...],
+        run: Running | None,
+        now: float,
+    ) -> list[Out]:
+        """Look into values; of a storm of them into the newest, when its time comes (A34)."""
+        if connector.admits(values, now):
+            return self._measure(connector, values, run, now)
+        self._next = min(self._next, connector.held_until())
+        if not self._once_a_minute(f"storm {connector.id}", now):
+            return []
+        return [self._too_many("MeterValues")]
 
     def _metered(self, number: int) -> Connector | None:
         """The connector that values belong to; those of the whole charger are its only one's."""
@@ -551,20 +595,23 @@ class Link:
             live, self._wiring, now, interval_s=self._terms.interval_s
         )
         if reading.drawn is not None:
-            fact = connector.drawn(reading.drawn, now)
-            if fact is not None:
-                outs.append(Tell(fact))
-            self._next = min(self._next, connector.measured.stale_at(), connector.held_until())
+            connector.sampled = True
+            outs.append(Tell(reading.drawn))
+            self._next = min(self._next, connector.measured.stale_at())
         self._dirty = True
         if run is not None and reading.register_wh is not None:
             run.register_wh = reading.register_wh
             run.flagged = run.flagged or reading.flagged
+            if reading.flagged:
+                outs.append(Note("energy register went back or jumped", {
+                    "peer": self._address, "transaction": run.id,
+                    "action": "kept as sent, flagged"}, "warning"))
             if now - self._sampled_at.get(run.id, -math.inf) >= SAMPLE_S:
                 self._sampled_at[run.id] = now
                 outs.append(Later((
                     TransactionSampled(run.id, reading.register_wh, stamp(utc), run.flagged),
                 )))  # fmt: skip
-        if reading.dropped:
+        if reading.dropped and self._once_a_minute(f"values {connector.id}", now):
             outs.append(Note("meter values not used", {
                 "peer": self._address, "connector": connector.id,
                 "cause": "; ".join(reading.dropped[:3])}, "warning"))
@@ -586,10 +633,16 @@ class Link:
             return outs
         connector, grown = self._grown(number, now)
         outs += grown
+        if status.status == "Faulted" and connector.status != "Faulted":
+            outs.append(Note("connector faulted", {
+                "peer": self._address, "connector": number, "cause": status.error_code,
+                "action": "it is offered nothing"}, "warning"))
         fact = connector.seen(status.status, now)
         if fact is not None:
             outs.append(Tell(fact))
         else:
+            if self._once_a_minute(f"statuses {number}", now):
+                outs.append(self._too_many("StatusNotification"))
             self._next = min(self._next, connector.held_until())
         run = self._sessions.running.get(number)
         if run is not None:
@@ -600,14 +653,19 @@ class Link:
             outs += self._tell_offer(connector, now)
         return outs
 
+    def _too_many(self, action: str) -> Note:
+        """Of a storm (trust.md C29, A34); the log counts it, once a minute."""
+        return Note("too many messages", {"peer": self._address, "cause": action,
+                                          "action": "the newest is told"}, "warning")
+
     def _data_transfer(
-        self, call_id: str, transfer: messages.DataTransfer, _now: float
+        self, call_id: str, transfer: messages.DataTransfer, now: float
     ) -> list[Out]:
-        return [
-            self._reply(call_id, messages.DataTransferResponse("UnknownVendorId")),
-            Note("data transfer", {"peer": self._address, "vendor": transfer.vendor_id,
-                                   "action": "UnknownVendorId"}),
-        ]  # fmt: skip
+        answer = self._reply(call_id, messages.DataTransferResponse("UnknownVendorId"))
+        if not self._once_a_minute("data transfer", now):
+            return [answer]
+        return [answer, Note("data transfer", {
+            "peer": self._address, "vendor": transfer.vendor_id, "action": "UnknownVendorId"})]
 
     def _progress(
         self,
@@ -644,6 +702,8 @@ class Link:
         if decision.accepted:
             return []
         records = self._tag_history(tag, decision, now)
+        if not records and not self._once_a_minute("tag refused", now):
+            return []
         note = Note("tag refused", {"peer": self._address, "cause": decision.text,
                                     "action": decision.status})  # fmt: skip
         return [Record(records), note] if records else [note]
@@ -793,7 +853,18 @@ class Link:
         """Everything of connectors and sessions whose time has come; finds the next time."""
         outs: list[Out] = []
         for connector in list(self._connectors.values()):
-            outs += [Tell(fact) for fact in connector.flush(now)]
+            fact = connector.flush(now)
+            if fact is not None:
+                outs.append(Tell(fact))
+            values = connector.waiting(now)
+            if values:
+                run = self._sessions.running.get(connector.id)
+                outs += self._measure(connector, values, run, now)
+            if connector.turns_stale(now) and connector.id in self._sessions.running:
+                outs.append(Note("meter values stopped", {
+                    "peer": self._address, "connector": connector.id,
+                    "cause": f"none for {STALE_INTERVALS * self._terms.interval_s} s",
+                    "action": "its limit counts as drawn"}, "warning"))
             if now >= connector.teller.due():
                 situation = self._situation(connector, now)
                 outs += self._moves(connector.teller.wake(now, situation), now)
@@ -873,7 +944,7 @@ class Link:
                     return outs + self._ask(step, now)
                 case Say(about, text):
                     self._notes[about] = text
-                    outs.append(Note(text, {"peer": self._address, "charger": self._charger}))
+                    outs.append(Note(text, {"peer": self._address}))
                 case Learned(ability, connectors, configuration):
                     self._ability = ability
                     self.configuration = configuration

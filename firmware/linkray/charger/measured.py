@@ -31,9 +31,12 @@ VOLTS_AC_LOW, VOLTS_AC_HIGH = 80.0, 300.0  # of one that is a phase's, not a bat
 OWN_PHASE = {"L1": 0, "L1-N": 0, "L2": 1, "L2-N": 1, "L3": 2, "L3-N": 2}
 BETWEEN = ("L1-L2", "L2-L3", "L3-L1")
 PLACES = {"Outlet": 0, "Cable": 1, "Inlet": 2}  # where is believed before where
-ELSEWHERE = ("EV", "Body")  # what is measured there is not what the connector draws
-NOT_NOW = ("Interruption.Begin", "Interruption.End", "Transaction.End")  # no live current
-CONTEXTS = (*NOT_NOW, "Sample.Clock", "Sample.Periodic", "Transaction.Begin", "Trigger", "Other")
+KNOWN_PLACES = frozenset((*PLACES, "EV", "Body"))  # the last two are not what a connector draws
+# contexts that say nothing of the current now
+NOT_NOW = frozenset(("Interruption.Begin", "Interruption.End", "Transaction.End"))
+CONTEXTS = frozenset(
+    (*NOT_NOW, "Sample.Clock", "Sample.Periodic", "Transaction.Begin", "Trigger", "Other")
+)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:\.([0-9]{0,12}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 
 
@@ -64,7 +67,7 @@ class Wiring(msgspec.Struct, frozen=True):
     in_watts: bool = False  # a charger in watts: a current without phase may be its battery side's
 
     def own_mv(self, own: int) -> int:
-        """The volts of the charger's own phase, or between its two legs (balancing.md, The site)."""
+        """The volts of its own phase, or between its two legs (balancing.md, The site)."""
         legs = site_phases(self.connection)
         if len(legs) == 2 and self.split_mode == "240":
             return self.voltage_mv[legs[0]] + self.voltage_mv[legs[1]]
@@ -105,21 +108,21 @@ class _Seen:
     """The values of one message by measurand and own phase; None: without phase."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[str, int | None], tuple[int, float]] = {}
+        self._values: dict[str, dict[int | None, tuple[int, float]]] = {}
 
     def put(self, measurand: str, phase: int | None, place: int, value: float) -> None:
-        held = self._values.get((measurand, phase))
-        if held is None or place <= held[0]:
-            self._values[measurand, phase] = (place, value)
+        held = self._values.setdefault(measurand, {})
+        if phase not in held or place <= held[phase][0]:
+            held[phase] = (place, value)
 
     def get(self, measurand: str, phase: int | None) -> float | None:
-        held = self._values.get((measurand, phase))
+        held = self._values.get(measurand, {}).get(phase)
         return None if held is None else held[1]
 
     def by_phase(self, measurand: str) -> dict[int, float]:
         """What was said by phase."""
-        found = {own: self.get(measurand, own) for own in range(3)}
-        return {own: value for own, value in found.items() if value is not None}
+        held = self._values.get(measurand, {})
+        return {own: held[own][1] for own in range(3) if own in held}
 
 
 class Measured:
@@ -197,7 +200,7 @@ class Measured:
         return Drawn(self._charger, self._connector, current_ma, source, now, energy)
 
     def _is_old(self, stamp: datetime | None, now: float) -> bool:
-        """Whether a value is from a charger's offline queue while fresh ones come (trust.md C20)."""
+        """Whether a value is from an offline queue while fresh ones come (trust.md C20)."""
         if stamp is None or self._newest is None or stamp >= self._newest:
             return False
         return self.current(now) is not None  # its clock was set back: believed when all is stale
@@ -213,17 +216,18 @@ class Measured:
             if rule is None or sample.format != "Raw" or sample.phase == "N":
                 continue  # not ours to judge; a neutral's current is in its phases (Injet)
             try:
-                value, step, own = _judged(sample, rule, wiring)
+                value, own = _judged(sample, rule, wiring)
             except _Bad as bad:
                 dropped.append(f"{sample.measurand}: {bad}")
                 self._count_bad()
                 continue
             self._bad, self._faulty = 0, False
             if sample.measurand.startswith("Energy"):
+                found = (round(value, 6), _step(sample))  # 1.023 kWh are 1,023 Wh
                 if own is None:
-                    whole = (value, step)
+                    whole = found
                 else:
-                    parts[own] = (value, step)
+                    parts[own] = found
             elif sample.context not in NOT_NOW and sample.location in PLACES:
                 seen.put(sample.measurand, own, PLACES[sample.location], value)
         if whole is None and parts:
@@ -300,41 +304,48 @@ def _between_s(earlier: _Register, later: _Register) -> float:
     return later.at - earlier.at
 
 
-def _judged(
-    sample: SampledValue, rule: _Rule, wiring: Wiring
-) -> tuple[float, float, int | None]:
-    """The value, its smallest step and its own phase (None: without); raises `_Bad`."""
+def _judged(sample: SampledValue, rule: _Rule, wiring: Wiring) -> tuple[float, int | None]:
+    """The value in A, V, W or Wh and its own phase (None: without); raises `_Bad`."""
     if sample.context not in CONTEXTS:
         raise _Bad(f"unknown context {sample.context[:30]!r}")
-    if sample.location not in (*PLACES, *ELSEWHERE):
+    if sample.location not in KNOWN_PLACES:
         raise _Bad(f"unknown location {sample.location[:30]!r}")
-    if sample.unit not in rule.units:
+    worth = rule.units.get(sample.unit)
+    if worth is None:
         raise _Bad(f"unknown unit {str(sample.unit)[:30]!r}")
-    own = _own_phase(sample, wiring)
-    found = _NUMBER.fullmatch(sample.value.strip())
-    if found is None:
+    own = None if sample.phase is None else OWN_PHASE.get(sample.phase)
+    if own is None and sample.phase is not None:
+        own = _between(sample, wiring)
+    text = sample.value.strip()
+    if not _NUMBER.fullmatch(text):
         raise _Bad(f"expected a number, got {sample.value[:30]!r}")
-    worth = rule.units[sample.unit]
-    value = float(found[0]) * worth
+    value = float(text) * worth
     if not -rule.noise <= value <= rule.most:
         raise _Bad(f"expected 0 to {rule.most:g}, got {sample.value[:30]!r}")
-    step = worth * 10.0 ** (int(found[2] or 0) - len(found[1] or ""))
-    return max(0.0, value), step, own
+    return max(0.0, value), own
 
 
-def _own_phase(sample: SampledValue, wiring: Wiring) -> int | None:
-    """The charger's own phase, 0 to 2; None: all together."""
-    if sample.phase is None:
-        return None
-    if sample.phase in OWN_PHASE:
-        return OWN_PHASE[sample.phase]
-    if sample.phase in BETWEEN:
-        # Between two legs is the whole of a split-mode charger; of a three-phase one only its
-        # voltage is ever told so, which is no phase's.
-        if wiring.phases == 2 or sample.measurand == "Voltage":
-            return 0 if wiring.phases == 2 else ASIDE
-        raise _Bad(f"expected a phase, got {sample.phase!r}")
-    raise _Bad(f"unknown phase {sample.phase[:30]!r}")
+def _step(sample: SampledValue) -> float:
+    """The smallest step that a register's text can tell: `12.3` kWh is one of 100 Wh."""
+    found = _NUMBER.fullmatch(sample.value.strip())
+    assert found is not None, "judged before"
+    worth = RULES[sample.measurand].units[sample.unit]
+    return worth * 10.0 ** (int(found[2] or 0) - len(found[1] or ""))
+
+
+def _between(sample: SampledValue, wiring: Wiring) -> int:
+    """Where a value between two phases, or of no phase at all, belongs.
+
+    Between two legs is the whole of a split-mode charger; of a three-phase one only its voltage is
+    ever told so, which is no phase's.
+    """
+    if sample.phase not in BETWEEN:
+        raise _Bad(f"unknown phase {str(sample.phase)[:30]!r}")
+    if wiring.phases == 2:
+        return 0
+    if sample.measurand == "Voltage":
+        return ASIDE
+    raise _Bad(f"expected a phase, got {sample.phase!r}")
 
 
 ASIDE = 3  # a place that no phase has

@@ -84,7 +84,7 @@ class _Way(msgspec.Struct, frozen=True):
 
 
 def rate_units(text: str) -> tuple[RateUnit, ...]:
-    """`Current`, `Power`, `A,W` … of ChargingScheduleAllowedChargingRateUnit (quirks.md, A or W)."""
+    """What ChargingScheduleAllowedChargingRateUnit means: `Current`, `Power`, `A,W` …"""
     words = {word.strip().lower() for word in text.split(",")}
     found: list[RateUnit] = []
     if words & {"current", "a", "amp", "amps", "ampere"}:
@@ -147,12 +147,12 @@ def cleared(
 
 
 def _id(connector: int, purpose: Purpose) -> int:
-    """Unique per connector and purpose, so that a newer profile replaces the older; +1 is the pair's."""
+    """Unique per connector and purpose: a newer profile replaces the older. +1: the pair's."""
     return PROFILES_EACH * connector + IDS[purpose]
 
 
 def _may_max(ability: Ability, quirk: Quirk) -> bool:
-    """Whether ChargePointMaxProfile may stand for one connector's offer: only if it is the only one."""
+    """Whether ChargePointMaxProfile may stand for a connector's offer: if it is the only one."""
     return quirk.charge_point_max and ability.connectors == 1
 
 
@@ -164,8 +164,6 @@ def _ways(
     units: tuple[RateUnit, ...],
 ) -> Iterator[_Way]:
     """The order of attempts (balancing.md 4; quirks.md, Order of attempts)."""
-    if not units:
-        return
     purposes: list[Purpose] = ["TxDefaultProfile"]
     if in_session and quirk.tx_profile:
         purposes.insert(0, "TxProfile")
@@ -315,7 +313,7 @@ class _Writer(msgspec.Struct, frozen=True):
         duration_s: int | None = None,
         under: int = 0,
     ) -> SetChargingProfile:
-        """A profile of these periods (start in s, limit in mA or W), `under` levels below its own."""
+        """A profile of these periods (start in s, limit in mA or W), `under` levels down."""
         phases = min(self.charger.phases, 3) if self.charger.phases != 2 else 1
         told = self.quirk.number_phases and self.charger.highest_w() is None
         is_max = way.purpose == "ChargePointMaxProfile"

@@ -55,7 +55,8 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps_ma: tuple[Annotated[int, Meta(ge=1)], ...] = ()  # the only values it knows
     min_ma: Annotated[int, Meta(ge=0)] | None = None  # least it charges with; below it is 0
     min_w: Annotated[int, Meta(ge=0)] | None = None
-    zero: Literal["pauses", "stays", "never"] = "pauses"  # stays: 0 does not resume; never: not told
+    # `stays`: 0 does not resume cleanly; `never`: must not be told 0
+    zero: Literal["pauses", "stays", "never"] = "pauses"
 
     # the conversation
     twice_after_zero: bool = False  # the first limit after 0 is sent twice
@@ -98,7 +99,7 @@ class Quirks:
         return best
 
     def why(self, vendor: str, model: str, firmware: str) -> str:
-        """`abb-terra-ac: refuses the highest stack level …`, for the page; empty without entry."""
+        """`abb-terra-ac: refuses the highest …`, for the page; empty without entry."""
         entry = self.match(vendor, model, firmware)
         return f"{entry.name}: {entry.why}" if entry.name else ""
 

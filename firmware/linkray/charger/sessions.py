@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +27,7 @@ from linkray.model.tags import Decision
 from linkray.ocpp.lenient import moment
 from linkray.ocpp.messages import StartTransaction, StopTransaction
 
+QUEUED = timedelta(minutes=1)  # a start that comes later than this waited in the charger
 REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
 AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
 BEHIND_S_MAX = 30 * 86_400.0  # further behind than its queue can be
@@ -135,6 +136,8 @@ class Sessions:
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
         at = believed(start.timestamp, utc)
+        if abs(utc - at) < QUEUED:  # it has just begun: our one clock puts it in its place
+            at = utc
         run = Running(
             id=transaction_id, connector=start.connector_id, tag=start.id_tag,
             meter_start_wh=start.meter_start, since=now, order=at.timestamp(), started=stamp(at),

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 import trio
 from trio_websocket import (
+    CloseReason,
     ConnectionClosed,
     WebSocketConnection,
     WebSocketRequest,
@@ -80,6 +81,7 @@ from .wire import (
 
 HANDSHAKE_S = 10.0  # TLS and WebSocket, from the first byte (trust.md A34)
 WRITE_S = 10.0  # house.md, Nurseries 4: a write that takes so long ends the link
+WRITES_WATCHED_S = 1.0
 BACKLOG_BYTES = 64 * 1024  # unread by the charger (trust.md A34); the system's buffer holds it
 PING_S = 10.0  # chargers.md, Connecting
 SILENT_S = 30.0
@@ -87,18 +89,22 @@ NEVER_PONGED_S = 90.0
 PROBE_S = 3.0  # trust.md A30
 PINGS_UNANSWERED_MAX = 12  # after which only pongs are sent: an unanswered ping is kept in memory
 CLOSE_S = 2.0  # for the closing handshake
+CLOSE_FRAME = b"\x88"  # RFC 6455, 5.5.1
+BROKEN_FRAMING = (1002, 1007)  # RFC 6455, 7.4.1: protocol error, no UTF-8
 REPLACED_S = 5.0  # for an older link to end, its last commit included
 COMMIT_S = 30.0  # a commit that has begun is waited for (trust.md P11: 500 ms a sync)
 ADD_S = 10.0  # for the settings to take a new charger
 CONNECTS_RATE, CONNECTS_BURST = 50.0, 1000.0  # of one source: 500 chargers may stand behind one
 SOURCES_MAX = 1024
 HANDSHAKES_MAX = 640  # at once
-UNKNOWN_MAX = 64  # links of chargers that are not configured: waiting, or without a place
+UNKNOWN_MAX = 256  # links of chargers that are not configured: waiting, or without a place
 READ_S = 30.0  # for the store to say what it knows of a charger
 FRAMES_RATE_MAX = 500.0  # a link's frames a second; above it TCP pushes back (trust.md A34)
 FRAMES_COUNTED = 64
 ITEMS_MAX = 256  # waiting for a link that is stuck
 UNTOLD_MAX = 256
+NOTE_S = 60.0  # the same line of one link is written once in this time (trust.md C21, A34)
+NOTED_MAX = 64
 UNTOLD_AGAIN_S = 0.1
 
 log = structlog.get_logger(source="CHARGER")
@@ -453,8 +459,9 @@ def _configured_view(view: ChargerView, charger: Charger) -> ChargerView:
 class Wire(trio.abc.Stream):
     """A charger's byte stream as trio-websocket sees it, with the limits of this room.
 
-    Mends the handshake's head, remembers when something was heard, ends a write that takes too
-    long, and never goes on after a write that was cut short.
+    Mends the handshake's head, remembers when something was heard and since when a write is under
+    way, and never goes on after a write that was cut short. Writes have no scope of their own:
+    `_watch_writes` looks at all links once a second.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
@@ -462,8 +469,11 @@ class Wire(trio.abc.Stream):
         self._head: bytearray | None = bytearray()
         self._cut = False
         self.heard_at = trio.current_time()
+        self.writing_since = math.inf  # of the write that is under way
         self.trouble = ""  # why the stream ended, where we know it
         self.when_closed: Callable[[], object] | None = None
+        self.closed_for: Callable[[], CloseReason | None] = lambda: None
+        self._said_close = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._head is not None:
@@ -502,20 +512,38 @@ class Wire(trio.abc.Stream):
         if self._cut:
             raise trio.BrokenResourceError("an earlier write was cut short")
         self._cut = True
-        with trio.move_on_after(WRITE_S) as limit:
-            await self._stream.send_all(data)
-        if limit.cancelled_caught:
-            self._ended(f"a write took {WRITE_S:.0f} s: the charger does not read")
-            await trio.aclose_forcefully(self._stream)
-            raise trio.BrokenResourceError(self.trouble)
+        self._said_close = self._said_close or bytes(data[:1]) == CLOSE_FRAME
+        self.writing_since = trio.current_time()
+        await self._stream.send_all(data)  # its limit is `_watch_writes`'s: a scope costs a tenth
+        self.writing_since = math.inf
         self._cut = False
+
+    def does_not_read(self, now: float) -> bool:
+        """Whether a write has taken too long; said as the stream's trouble."""
+        if now - self.writing_since < WRITE_S:
+            return False
+        self._ended(f"a write took {WRITE_S:.0f} s: the charger does not read")
+        return True
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         self._ended("closed")
+        await self._say_why()
         await trio.aclose_forcefully(self._stream)
+
+    async def _say_why(self) -> None:
+        """A peer that broke the framing is told its code: trio-websocket only hangs up (A32)."""
+        reason = self.closed_for()
+        if self._said_close or self._cut or reason is None or reason.code not in BROKEN_FRAMING:
+            return
+        frame = CLOSE_FRAME + b"\x02" + reason.code.to_bytes(2, "big")
+        with (
+            trio.move_on_after(CLOSE_S, shield=True),  # the link ends meanwhile
+            contextlib.suppress(trio.BrokenResourceError),
+        ):
+            await self.send_all(frame)
 
     def _ended(self, why: str) -> None:
         self.trouble = self.trouble or why
@@ -551,6 +579,7 @@ class Standing:
         self._close: tuple[int, str] = (1001, "LinkRay stops")
         self._why = ""
         self._untold: deque[AnyFact] = deque()
+        self._noted: dict[tuple[str | int, ...], float] = {}
         self._waits: dict[int, trio.Event] = {}
         self._answers: dict[int, Answer] = {}
         self._ping_at = trio.current_time() + PING_S
@@ -579,6 +608,14 @@ class Standing:
         if not self._why:
             self._close, self._why = (code, why), why
         self._scope.cancel()
+
+    def check_write(self, now: float) -> None:
+        if self._wire.does_not_read(now):
+            self.end(1008, self._wire.trouble)
+
+    @property
+    def is_ending(self) -> bool:
+        return self._scope.cancel_called
 
     def wait_for(self, number: int) -> trio.Event:
         self._waits[number] = trio.Event()
@@ -728,9 +765,8 @@ class Standing:
                 if waits is not None:
                     self._answers[reply_id] = answer
                     waits.set()
-            case Note(text, fields, level):
-                write = getattr(log, level)
-                write(text, charger=self.charger, **fields)
+            case Note():
+                self._note(out)
             case Raised():
                 self._room.raise_(out)
             case Cleared():
@@ -739,6 +775,17 @@ class Standing:
                 self.end(code, reason)
             case _:
                 pass  # a frame or a record of a link that has ended
+
+    def _note(self, note: Note) -> None:
+        """A line for the log; what a charger makes us say again and again is said once a minute."""
+        said = (note.text, *note.fields.values())
+        now = trio.current_time()
+        if now - self._noted.get(said, -math.inf) < NOTE_S:
+            return
+        if len(self._noted) >= NOTED_MAX:
+            self._noted.clear()
+        self._noted[said] = now
+        getattr(log, note.level)(note.text, **{**note.fields, "charger": self.charger})
 
     async def _send(self, text: str) -> None:
         if self._room.ocpp_log is not None:
@@ -826,8 +873,8 @@ async def _serve(room: ChargerRoom, stream: trio.abc.Stream, address: str) -> No
                 )
             wire.when_closed = None
             if request is None:
-                log.warning("handshake failed", peer=address, action="closed",
-                            cause=wire.trouble or f"not done within {HANDSHAKE_S:.0f} s")  # fmt: skip
+                why = wire.trouble or f"not done within {HANDSHAKE_S:.0f} s"
+                log.warning("handshake failed", peer=address, action="closed", cause=why)
             else:
                 standing = await _admit(room, request, wire, address)
                 room.handshakes -= 1
@@ -851,7 +898,7 @@ async def _admit(
     async def refuse(status: int, why: str) -> None:
         log.warning("connection refused", peer=address, cause=why, action=f"HTTP {status}",
                     path=request.path)  # fmt: skip
-        with contextlib.suppress(ConnectionClosed):
+        with trio.move_on_after(CLOSE_S), contextlib.suppress(ConnectionClosed):
             await request.reject(
                 status, body=why.encode(), extra_headers=[(b"Content-Type", b"text/plain")]
             )
@@ -886,6 +933,7 @@ async def _admit(
             log.warning("handshake failed", peer=address, charger=charger, action="closed",
                         cause=wire.trouble or "closed while it was answered")  # fmt: skip
             return None
+        wire.closed_for = lambda: ws.closed
         standing = Standing(room, charger, address, ws=ws, wire=wire, core=core)
         room.stands(charger, standing)
     log.info("charger connected", peer=address, charger=charger)
@@ -928,6 +976,7 @@ async def run_chargers(
         nursery.start_soon(_watch_plans, room)
         nursery.start_soon(_watch_settings, room)
         nursery.start_soon(_watch_emergency, room)
+        nursery.start_soon(_watch_writes, room)
         task_status.started()
 
 
@@ -945,8 +994,9 @@ async def _watch_settings(room: ChargerRoom) -> None:
     while True:
         seq, _settings = await room.settings.wait_newer(seq)
         room.take_settings()
-        for charger in tuple(room.links):
-            await room.add(charger)  # a place may have become free
+        for charger, standing in tuple(room.links.items()):
+            if not standing.is_ending:  # a place may have become free
+                await room.add(charger)
 
 
 async def _watch_emergency(room: ChargerRoom) -> None:
@@ -955,6 +1005,15 @@ async def _watch_emergency(room: ChargerRoom) -> None:
         seq, on = await room.emergency.wait_newer(seq)
         for standing in tuple(room.links.values()):
             standing.put(Emergency(on))
+
+
+async def _watch_writes(room: ChargerRoom) -> None:
+    """A write that takes 10 s ends its link (house.md, Nurseries 4)."""
+    while True:
+        await trio.sleep(WRITES_WATCHED_S)
+        now = trio.current_time()
+        for standing in tuple(room.links.values()):
+            standing.check_write(now)
 
 
 async def listen(
@@ -989,7 +1048,10 @@ async def listen(
             return
         await serve_stream(room, secured, address)
 
-    listeners = await trio.open_tcp_listeners(port, host=bind)
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=bind)
+    except OSError as error:
+        raise OSError(error.errno, f"{bind or '*'} port {port}: {error.strerror}") from error
     if port == 0 and len(listeners) > 1:  # both address families on one port
         free = listeners[0].socket.getsockname()[1]
         for listener in listeners[1:]:

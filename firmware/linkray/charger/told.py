@@ -240,7 +240,8 @@ class Teller:
         """What it should be told now; None: nothing before the next plan."""
         wanted = self.wanted
         if s.silenced:
-            base = wanted or Offer(self._charger, self._connector, ZERO, None, Reason("licence"), ())
+            reason = Reason("licence")
+            base = wanted or Offer(self._charger, self._connector, ZERO, None, reason, ())
             watts = None if base.limit_w is None else 0
             return msgspec.structs.replace(base, offer_ma=ZERO, limit_ma=0, limit_w=watts,
                                            session=s.run is not None)  # fmt: skip

@@ -44,6 +44,7 @@ class Seen(msgspec.Struct, frozen=True):
     csms: str = "stand-alone"
     plan_ms_p50: float = 0.0
     plan_ms_p99: float = 0.0
+    plan_gap_s_max: float = 0.0
     simulated: bool = False
     commissioning_open: bool = True
 
@@ -136,6 +137,7 @@ def _site(
         time_zone=site.time_zone,
         plan_ms_p50=seen.plan_ms_p50,
         plan_ms_p99=seen.plan_ms_p99,
+        plan_gap_s_max=seen.plan_gap_s_max,
         simulated=seen.simulated,
         commissioning_open=seen.commissioning_open,
         passwords_changed=passwords_changed,

@@ -179,8 +179,9 @@ class Desk:
                 answers.append(no("failed", "LinkRay made a mistake here; the log tells which"))
         answer = answers[0] if answers else no("timeout", f"No answer within {limit_s:g} s")
         if not isinstance(ask, READS):
+            why = {} if answer.ok else {"cause": answer.text}
             log.info("asked", ask=type(ask).__name__, who=who.name, peer=who.source,
-                     answer=answer.code)  # fmt: skip
+                     answer=answer.code, **why)  # fmt: skip
         return answer
 
     async def _checked(self, answerer: Answerer, ask: Ask, who: Who) -> Answer:

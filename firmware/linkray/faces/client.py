@@ -1,4 +1,4 @@
-"""The desk's client: asks with a deadline and pushed snapshots, over the socket in the state folder.
+"""The desk's client: asks with a deadline and pushed snapshots, over the state folder's socket.
 
 Used by every face and by the command line. Control may come and go: the client dials again.
 """

@@ -83,7 +83,7 @@ def listen_unix(path: Path) -> trio.SocketListener:
     try:
         with _short(path) as name, socket.socket(fileno=os.dup(listener.fileno())) as bound:
             bound.bind(name)
-    except BaseException:
+    except OSError:
         listener.close()
         raise
     finally:
@@ -95,10 +95,12 @@ def listen_unix(path: Path) -> trio.SocketListener:
 async def dial_unix(path: Path) -> trio.SocketStream:
     """Connect to a Unix socket; raises `OSError` where nobody listens."""
     dialled = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream: trio.SocketStream | None = None
     try:
         with _short(path) as name:
             await dialled.connect(name)
-    except BaseException:
-        dialled.close()
-        raise
-    return trio.SocketStream(dialled)
+        stream = trio.SocketStream(dialled)
+        return stream
+    finally:
+        if stream is None:
+            dialled.close()

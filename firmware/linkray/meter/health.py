@@ -164,6 +164,8 @@ class Health:
         self._good = reading
         self._good_in_row += 1
         yield Tell(_read(reading))
+        if reading.ignored:
+            yield Note(f"voltage of {' and '.join(reading.ignored)} ignored, the set one is taken")
         if self._is_lost and self._good_in_row >= BACK_POLLS:
             self._is_lost = False
             yield Tell(MeterBack(now))
@@ -173,6 +175,7 @@ class Health:
             gone = [name for name, ma in zip(PHASES, reading.current_ma, strict=True) if ma is None]
             if gone:
                 self._error = f"{' and '.join(gone)}: no voltage and no current"
+                yield Note(self._error)
                 self._hint = "Check the meter's fuse and voltage tap of that phase"
                 yield from self._raise(self._error)
             elif self._is_raised:

@@ -69,6 +69,7 @@ class Reading(msgspec.Struct, frozen=True):
     at: float
     energy_wh: int | None = None
     is_slow: bool = False  # from the energy's slope
+    ignored: tuple[str, ...] = ()  # phases whose voltage cannot be (M7)
 
 
 class Nonsense(Exception):
@@ -126,7 +127,13 @@ class Reader:
             None if self._is_missing(phase, current_ma, is_dead, voltage_mv, rules) else amount
             for phase, amount in enumerate(current_ma)
         )
-        return Reading(cast(PerPhase, shown), voltage_mv, power_w, now, energy_wh)
+        ignored = tuple(
+            name for name, mv in zip(PHASES, voltage_mv, strict=True)
+            if mv is None and f"V{name}" in found
+        )  # fmt: skip
+        return Reading(
+            cast(PerPhase, shown), voltage_mv, power_w, now, energy_wh, ignored=ignored
+        )
 
     def _voltages(self, found: Mapping[str, tuple[int, ...]]) -> tuple[PerPhase, list[bool]]:
         """Each phase's voltage, None where ignored (M7); and where it reads as nothing at all."""

@@ -246,9 +246,21 @@ class BadSettings(ValueError):
     """A tree that cannot be: the message names the path, what was expected and what came."""
 
 
+class _Told(msgspec.Struct):
+    """What a settings file says of itself."""
+
+    version: int = VERSION
+
+
 def read_settings(raw: bytes | str) -> Settings:
     """A settings file or API body, checked whole; raises `BadSettings`."""
     try:
+        version = msgspec.json.decode(raw, type=_Told).version
+        if version > VERSION:
+            raise BadSettings(
+                f"Expected settings of version {VERSION}, got {version}, made by a newer LinkRay "
+                "- at $.version"
+            )
         settings = msgspec.json.decode(raw, type=Settings)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise BadSettings(str(error)) from None

@@ -123,6 +123,7 @@ class SiteView(msgspec.Struct, frozen=True):
     time_zone: str = "UTC"
     plan_ms_p50: float = 0.0
     plan_ms_p99: float = 0.0
+    plan_gap_s_max: float = 0.0  # the longest time between two plans since the start
     simulated: bool = False
     commissioning_open: bool = True  # the printed password is let in at all (trust.md 4, rule 5)
     passwords_changed: str = ""  # UTC of the newest change: older sessions of its account ended

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 FRAME_BYTES_MAX = 64 * 1024  # chargers.md, Connecting
 DEPTH_MAX = 16  # trust.md A33; the frame's own array is the first
+DEPTH_USUAL = 6  # of a payload in OCPP 1.6; every level more doubles the type that judges it
 ID_CHARS_MAX = 36  # OCPP-J 1.6, 4.1.4
 ID_CHARS_READ = 64  # what is read leniently
 WORD_CHARS_READ = 255  # an action or an error code; OCPP's longest has 32
@@ -61,13 +62,36 @@ class Error(msgspec.Struct, frozen=True, array_like=True, tag=4):
 Frame = Call | Result | Error
 
 
+_leaf: Any = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+
+
 def _values(depth: int) -> Any:
     """The type of a JSON value with `depth` levels of lists and objects, ints within 64 bits."""
-    leaf: Any = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
-    value = leaf
+    value = _leaf
     for _ in range(depth):
-        value = leaf | GenericAlias(dict, (str, value)) | GenericAlias(list, (value,))
+        value = _leaf | GenericAlias(dict, (str, value)) | GenericAlias(list, (value,))
     return value
+
+
+def _judged(raw: msgspec.Raw) -> object:
+    """The value, within depth and bounds; raises `msgspec.ValidationError`."""
+    try:
+        return _usual.decode(raw)
+    except msgspec.ValidationError:
+        value = _any.decode(raw)
+        _judge(value, DEPTH_MAX - 1)
+        return value
+
+
+def _judge(value: object, depth: int) -> None:
+    """The slow look at what is deeper than usual, or wrong."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise msgspec.ValidationError("Expected a value without levels, got `array`")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _judge(inner, depth - 1)
+    else:
+        msgspec.convert(value, _leaf)
 
 
 class _DoubledKey(ValueError):
@@ -84,7 +108,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _frame: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
-_judge: msgspec.json.Decoder[object] = msgspec.json.Decoder(_values(DEPTH_MAX - 1))
+_usual: msgspec.json.Decoder[object] = msgspec.json.Decoder(_values(DEPTH_USUAL))
+_any = msgspec.json.Decoder()
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _canonical = msgspec.json.Encoder()
 _keys_once = json.JSONDecoder(object_pairs_hook=_once)
@@ -106,7 +131,7 @@ def read(text: str) -> Frame:
         except msgspec.ValidationError as error:
             frame = _meant(text, error)
         raw = frame.details if isinstance(frame, Error) else frame.payload
-        _judge_keys(_canonical.encode(_judge.decode(raw)), bytes(raw))
+        _judge_keys(_canonical.encode(_judged(raw)), bytes(raw))
     except msgspec.ValidationError as error:
         _refuse(text, _out_of_bounds(str(error)))
     except msgspec.DecodeError as error:
@@ -128,8 +153,8 @@ def write(frame: Frame) -> str:
 def _judge_keys(canonical: bytes, given: bytes) -> None:
     """Every key once, else `_DoubledKey`.
 
-    What encodes to the very text it came from had no key twice: a double is dropped on the way. Only
-    a text with escapes or floats of its own kind needs the look at every pair (10 µs more).
+    What encodes to the very text it came from had no key twice: a double is dropped on the way.
+    Only a text with escapes or floats of its own kind needs the look at every pair (10 µs more).
     """
     if given != canonical != msgspec.json.format(given, indent=-1):
         _keys_once.decode(given.decode())

@@ -1,4 +1,4 @@
-"""Reads what a charger meant: what it gets slightly wrong is mended and counted (chargers.md, Frames).
+"""Reads what a charger meant: what is slightly wrong is mended and counted (chargers.md, Frames).
 
 A payload as OCPP has it is read by its struct alone. Only one that is not is looked at value by
 value. Outside the hot path the JSON schema of the same name judges too.
@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from .messages import (
+    ANSWERS,
+    REQUESTS,
     BootNotification,
     ConfigurationKey,
     Heartbeat,
@@ -95,12 +98,20 @@ def read_as(type_: type[T], raw: msgspec.Raw | bytes) -> tuple[T, tuple[Deviatio
     return payload, tuple(deviations[:DEVIATIONS_MAX])
 
 
+def prepare() -> None:
+    """Load every schema now: the first boot of a charger must not hold up the loop (0.2 s)."""
+    for kind in (*REQUESTS.values(), *ANSWERS.values()):
+        if kind not in HOT:
+            _schema_errors(kind.__name__)
+
+
 _STRICT_TIME = re.compile(
     r"20(?:1[5-9]|[2-9][0-9])-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][01][0-9]:[0-5][0-9])"
 )
 _READ_TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})"
+    r"(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
     r" ?(?:([Zz])|([+-])([0-9]{2}):?([0-5][0-9])?)?"
 )
 
@@ -172,22 +183,20 @@ def _against_schema(
     if value in (None, []):
         return []
     found: list[Deviation] = []
-    for error in _schema_errors(type_.__name__)(value):
+    for error in islice(_schema_errors(type_.__name__)(value), DEVIATIONS_MAX):
         if mended and error.validator in {"required", "type", "maxLength", "enum"}:
             continue
         path = "$" + "".join(
             f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path
         )
         found.append(Deviation(path, f"schema: {error.message[:200]}"))
-        if len(found) >= DEVIATIONS_MAX:
-            break
     return found
 
 
 @cache
 def _schema_errors(name: str) -> Callable[[object], Iterable[Any]]:
     """The judge of a message, by the name of its schema."""
-    from ocpp.messages import MessageType, get_validator  # heavy: loaded with the first boot
+    from ocpp.messages import MessageType, get_validator  # heavy: see `prepare`
 
     action = name.removesuffix("Response")
     kind = MessageType.CallResult if action != name else MessageType.Call
@@ -277,19 +286,17 @@ class _Mending:
                 return self._bool(came, path)
             case inspect.LiteralType():
                 return self._word(kind.values, came, path, name)
-            case inspect.StrType():
-                return self._str(kind.max_length, came, path)
-        raise AssertionError(f"{path}: no rule reads a {kind}")
+        assert isinstance(kind, inspect.StrType), f"{path}: no rule reads a {kind}"
+        return self._str(kind.max_length, came, path)
 
     def _int(self, came: object, path: str) -> int:
-        if type(came) is int:
-            return came
         number = came
         if isinstance(came, str) and _NUMBER.fullmatch(came.strip()):
             number = float(came) if "." in came else int(came)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise _unreadable("TypeConstraintViolation", path, "an integer", came)
-        self._note(path, "an integer", came)
+        if not isinstance(came, int):
+            self._note(path, "an integer", came)
         if not -(2**63) <= number < 2**63:
             raise _unreadable("TypeConstraintViolation", path, "an integer of 64 bits", came)
         return math.floor(number)

@@ -277,7 +277,7 @@ class ChangeConfigurationResponse(Payload, frozen=True):
 
 
 class ChargingSchedulePeriod(Payload, frozen=True):
-    """From `start_period` seconds on this limit, in the schedule's unit: per phase in A, in all in W."""
+    """From `start_period` seconds on this limit: per phase in A, in all in W."""
 
     start_period: int
     limit: float

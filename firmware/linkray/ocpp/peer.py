@@ -1,6 +1,7 @@
 """Pairs OCPP-J calls and answers on one link: ids, order, urgency, timeouts. Knows no socket.
 
-One call of ours is open at a time (chargers.md, Frames); the others wait in line, urgent ones ahead.
+One call of ours is open at a time (chargers.md, Frames); the others wait in line, urgent ones
+ahead.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A call of ours was answered. `late`: after `Failed(timeout)` had been told for the same tag."""
+    """A call of ours was answered. `late`: after `Failed(timeout)` was told for the same tag."""
 
     tag: object
     result: msgspec.Raw
@@ -40,9 +41,9 @@ class Answered(msgspec.Struct, frozen=True):
 class Failed(msgspec.Struct, frozen=True):
     """A call of ours failed.
 
-    `timeout`: no answer in time (one may still come, `late`); `callerror`: refused as a call, `text`
-    is `Code: description`; `gone`: the link ended; `replaced`: a newer call with the same key took
-    its place unsent; `full`: the line was full.
+    `timeout`: no answer in time (one may still come, `late`); `callerror`: refused as a call,
+    `text` is `Code: description`; `gone`: the link ended; `replaced`: a newer call with the same
+    key took its place unsent; `full`: the line was full.
     """
 
     tag: object

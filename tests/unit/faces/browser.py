@@ -1,4 +1,4 @@
-"""A browser and a box for tests: the whole web application in process, with a real desk behind it."""
+"""A browser and a box for tests: the whole web application in process, before a real desk."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def refused(text: str) -> BadFrame:
     [
         ('[2,"a1","Heartbeat",{}]', Call("a1", "Heartbeat", raw("{}"))),
         ('[3,"a1",{"status":"Accepted"}]', Result("a1", raw('{"status":"Accepted"}'))),
-        ('[4,"a1","InternalError","no",{"x":1}]', Error("a1", "InternalError", "no", raw('{"x":1}'))),
+        ('[4,"a1","GenericError","no",{"x":1}]', Error("a1", "GenericError", "no", raw('{"x":1}'))),
         ('[4,"a1","InternalError"]', Error("a1", "InternalError")),
         ('[4,"a1","InternalError",null,null]', Error("a1", "InternalError", "", raw("null"))),
         ('[4,"a1",null]', Error("a1", "GenericError")),
@@ -78,7 +78,8 @@ def test_what_is_written_is_plain_json() -> None:
         '[2,"' + "i" * 65 + '","X",{}]', '[2,"a1","' + "X" * 256 + '",{}]', '[4,7,"X","",{}]',
         '[2,"a1","X",{}] x', '[2,"a1","X",{}][2,"a2","X",{}]', "\ufeff" + '[2,"a1","X",{}]',
         '[2,"a1","X",{"a":01}]', '[2,"a1","X",{"a":1.}]', '[2,"a1","X",{"a":\'b\'}]',
-        '[2,"a1","X",{"a":1,}]', '[2,"a1","X",{a:1}]', '[2,"a1","X",{"a":"\t"}]', '["2","a1","X",{}]',
+        '[2,"a1","X",{"a":1,}]', '[2,"a1","X",{a:1}]', '[2,"a1","X",{"a":"\t"}]',
+        '["2","a1","X",{}]',
         '[true,"a1","X",{}]', '[2.0,"a1","X",{}]', '[5,"a1","X",{}]', '[1,"a1",{}]',
         '[4,"a1",99999999999999999999999999999999e9999]', "[[[],[]", '[2,"a1","X",{"a":１６}]',
         '[2,"a1","X",{"a":1_0}]',
@@ -155,7 +156,9 @@ def test_a33_no_number_but_a_finite_float_or_an_int_within_64_bits(number: str) 
         assert refused(call(payload)).message_id == "a1"
 
 
-@pytest.mark.parametrize("number", ["9223372036854775807", "-9223372036854775808", "1e300", "-0", "0.1"])
+@pytest.mark.parametrize(
+    "number", ["9223372036854775807", "-9223372036854775808", "1e300", "-0", "0.1"]
+)
 def test_a33_numbers_within_bounds_are_read(number: str) -> None:
     assert isinstance(read(call(f'{{"a":{number}}}')), Call)
 
@@ -173,7 +176,7 @@ def test_a33_a_key_given_twice_is_refused(payload: str) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    ['{"a":1,"A":1}', '{"a":"\\u00e9 \\/ \\ud83d\\ude00"}', '{"a":1.0e3,"b":{"a":1}}', "{ }", "[ ]"],
+    ['{"a":1,"A":1}', '{"a":"\\u00e9 \\/ \\ud83d\\ude00"}', '{"a":1.0e3,"b":{"a":1}}', "{ }"],
 )
 def test_a33_keys_of_their_own_are_read(payload: str) -> None:
     frame = read(call(payload))
@@ -184,7 +187,8 @@ def test_a33_keys_of_their_own_are_read(payload: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        call('{"a":"\\ud800"}'), call('{"a":"\\ud800 longer text"}'), call('{"a":"\\udc00\\ud800"}'),
+        call('{"a":"\\ud800"}'), call('{"a":"\\ud800 longer text"}'),
+        call('{"a":"\\udc00\\ud800"}'),
         call('{"a":"\\ud800\\u0041"}'), call('{"\\ud800":1}'), call('{"a":"\ud800"}'),
         '[2,"a\\ud800","X",{}]', '[2,"a1","\udc00",{}]', "\ud800",
     ],

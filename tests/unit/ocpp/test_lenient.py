@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from linkray.ocpp import messages as m
-from linkray.ocpp.lenient import DEVIATIONS_MAX, Unreadable, moment, read_as
+from linkray.ocpp.lenient import DEVIATIONS_MAX, Unreadable, moment, prepare, read_as
 
 NOW = "2026-01-02T03:04:05Z"
 
@@ -67,7 +67,8 @@ def test_what_is_as_ocpp_has_it_deviates_in_nothing(
         (m.StartTransaction, {**START, "idTag": "x" * 999}, "$.idTag", "id_tag", "x" * 255),
         (m.StartTransaction, {**START, "reservationId": "no"}, "$.reservationId",
          "reservation_id", None),
-        (m.StopTransaction, {"transactionId": 5, "timestamp": NOW}, "$.meterStop", "meter_stop", None),
+        (m.StopTransaction, {"transactionId": 5, "timestamp": NOW}, "$.meterStop", "meter_stop",
+         None),
         (m.StopTransaction, {**STOP, "reason": "Foo"}, "$.reason", "reason", "Other"),
         (m.StopTransaction, {**STOP, "reason": "remote"}, "$.reason", "reason", "Remote"),
         (m.StopTransaction, {**STOP, "transactionData": "no"}, "$.transactionData",
@@ -155,8 +156,13 @@ def test_nothing_stands_for_an_empty_object(given: str) -> None:
         (m.MeterValues, b'{"connectorId":1,"meterValue":[7]}', "TypeConstraintViolation"),
         (m.MeterValues, b'{"connectorId":true,"meterValue":[]}', "TypeConstraintViolation"),
         (m.MeterValues, b'{"connectorId":"1_0","meterValue":[]}', "TypeConstraintViolation"),
-        (m.MeterValues, '{"connectorId":"１６","meterValue":[]}'.encode(), "TypeConstraintViolation"),
+        (m.MeterValues, '{"connectorId":"１６","meterValue":[]}'.encode(),
+         "TypeConstraintViolation"),
         (m.MeterValues, b'{"connectorId":1e300,"meterValue":[]}', "TypeConstraintViolation"),
+        (m.MeterValues, b'{"connectorId":9223372036854775808,"meterValue":0}',
+         "TypeConstraintViolation"),
+        (m.MeterValues, b'{"connectorId":"999999999999999999.0","meterValue":0}',
+         "TypeConstraintViolation"),
         (m.StatusNotification, b'{"connectorId":1,"errorCode":"NoError","status":"Foo"}',
          "TypeConstraintViolation"),
         (m.SetChargingProfileResponse, b'{"status":"Maybe"}', "TypeConstraintViolation"),
@@ -181,6 +187,32 @@ def test_outside_the_hot_path_the_schema_sees_what_a_struct_does_not() -> None:
     assert all(one.text.startswith("schema") for one in deviations)
     _, deviations = read_as(m.BootNotification, encoded({"chargePointModel": "m", "foo": 1}))
     assert sorted(one.path for one in deviations) == ["$", "$.chargePointVendor"]
+
+
+def test_a_boolean_that_is_none_leaves_out_the_optional_that_holds_it() -> None:
+    payload = {"configurationKey": [{"key": "a", "readonly": "maybe"}]}
+    read, deviations = read_as(m.GetConfigurationResponse, encoded(payload))
+    assert read.configuration_key == ()
+    assert "true or false" in deviations[0].text
+
+
+def test_what_is_right_beside_what_was_mended_stays_as_it_was() -> None:
+    payload = {"configurationKey": [{"key": 5, "readonly": True, "value": "x"}]}
+    read, deviations = read_as(m.GetConfigurationResponse, encoded(payload))
+    assert read.configuration_key == (m.ConfigurationKey("5", readonly=True, value="x"),)
+    assert len(deviations) == 1
+
+
+def test_every_schema_can_be_loaded_before_the_first_boot() -> None:
+    prepare()
+    assert read_as(m.BootNotification, encoded(BOOT))[1] == ()
+
+
+def test_what_the_schema_says_is_bounded_too() -> None:
+    keys = [{"key": "a", "readonly": True, "more": 1}] * 100
+    read, deviations = read_as(m.GetConfigurationResponse, encoded({"configurationKey": keys}))
+    assert len(read.configuration_key) == 100
+    assert len(deviations) == DEVIATIONS_MAX
 
 
 def test_a_payload_full_of_deviations_is_bounded() -> None:

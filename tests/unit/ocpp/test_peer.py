@@ -229,7 +229,8 @@ def test_c21_the_same_open_id_again_is_answered_once() -> None:
 def test_a_refusal_is_a_callerror_with_a_description_that_fits() -> None:
     peer = Peer()
     peer.receive(Call("c1", "Foo", EMPTY), 1.0)
-    kind, id_, code, description, details = json.loads(peer.refuse("c1", "NotImplemented", "x" * 999))
+    text = peer.refuse("c1", "NotImplemented", "x" * 999)
+    kind, id_, code, description, details = json.loads(text)
     assert (kind, id_, code, details) == (4, "c1", "NotImplemented", {})
     assert len(description) == 255
 

@@ -1,4 +1,4 @@
-"""The API described by itself: OpenAPI 3.1, made from the table and the structs it validates with."""
+"""The API described by itself: OpenAPI 3.1, made from the table and the structs that validate."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def checked(answer: Answer) -> Answer:
 
 
 def read(body: bytes, kind: type[T]) -> T:
-    """A JSON body as `kind`; raises 400 where it is no JSON, 422 with the path where it is wrong."""
+    """A JSON body as `kind`; raises 400 where it is no JSON, 422 with the path of what is wrong."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

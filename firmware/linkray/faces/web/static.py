@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from .problem import Problem
 
-HASHED = re.compile(r"[-.][A-Za-z0-9_]{8,}\.[a-z0-9]+$")  # app-3QXKDJ2L.js
+HASHED = re.compile(r"-(?:[A-Z2-7]{8}|[0-9a-f]{10})\.[a-z0-9]+$")  # app-3QXKDJ2L.js
 INDEX = "/index.html"
 TYPES = {
     "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8",

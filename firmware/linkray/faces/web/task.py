@@ -130,6 +130,18 @@ def listen(bind: str, port: int) -> socket.socket:
     return sock
 
 
+class Connection(TCPServer):
+    """One connection; one whose other end has hung up gives its place back at once.
+
+    Hypercorn's own would keep it for the idle time, and twenty requests a second, each on a
+    connection of its own, would shut the door on everybody.
+    """
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
 class Counted:
     """Serves connections with Hypercorn, at most so many in all and from one source."""
 
@@ -154,7 +166,7 @@ class Counted:
             return
         self._sources[source] += 1
         try:
-            server = TCPServer(self._app, self._config, self._context, {}, stream)
+            server = Connection(self._app, self._config, self._context, {}, stream)
             await contain("web connection", server.run)
         finally:
             self._sources[source] -= 1

@@ -1,14 +1,7 @@
 // Numbers and times as people read them, in the visitor's language and the site's time zone.
 
-import { locale, t } from "./i18n";
+import { number, onceFor, t } from "./i18n";
 import { snapshot } from "./live";
-
-function number(value: number, digits: number, least = 0): string {
-  return value.toLocaleString(locale(), {
-    minimumFractionDigits: least,
-    maximumFractionDigits: digits,
-  });
-}
 
 /** `16_600` → `16.6`. */
 export const ampsOf = (ma: number): string => number(ma / 1000, 1);
@@ -25,8 +18,6 @@ export const kwh = (wh: number): string => t("unit.kwh", { v: kwhOf(wh) });
 export const volts = (mv: number): string => t("unit.v", { v: number(mv / 1000, 1, 1) });
 /** Three decimals, as the manual asks of a meter's voltage. */
 export const voltsExact = (mv: number): string => t("unit.v", { v: number(mv / 1000, 3, 3) });
-export const percent = (part: number): string =>
-  part.toLocaleString(locale(), { style: "percent", maximumFractionDigits: 0 });
 
 /** `95` → `95 s`, `3_700` → `1 h 1 min`; from an hour on without seconds. */
 export function duration(s: number): string {
@@ -52,11 +43,14 @@ function zone(): string | undefined {
 }
 
 function formatted(when: Date, how: Intl.DateTimeFormatOptions): string {
-  try {
-    return new Intl.DateTimeFormat(locale(), { ...how, timeZone: zone() }).format(when);
-  } catch {
-    return new Intl.DateTimeFormat(locale(), { ...how, timeZone: "UTC" }).format(when);
-  }
+  const there = zone();
+  return onceFor(`time ${there} ${JSON.stringify(how)}`, (tag) => {
+    try {
+      return new Intl.DateTimeFormat(tag, { ...how, timeZone: there });
+    } catch {
+      return new Intl.DateTimeFormat(tag, { ...how, timeZone: "UTC" }); // a zone it does not know
+    }
+  }).format(when);
 }
 
 /** The clock time, with seconds, in the site's zone. */

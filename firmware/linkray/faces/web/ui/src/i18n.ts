@@ -1,7 +1,7 @@
 // Texts: codes with parameters in a catalogue. A language is a file `lang/<code>.json`.
 //
-// In a text `{name}` is a parameter, `**…**` is bold, `[…]` is left out unless all its parameters
-// are there, and `key.one` / `key.other` … are chosen by `{n}`. Language `xx` is made here, 40 %
+// In a text `{name}` is a parameter, `**…**` is bold, `[… {name} …]` is left out unless all
+// its parameters are there, and `key.one` / `key.other` … are chosen by `{n}`. Language `xx` is made here, 40 %
 // longer and accented, for tests of the layout.
 
 import { signal } from "@preact/signals";
@@ -39,9 +39,25 @@ export async function useLanguage(chosen: string, remember = true): Promise<void
   if (remember) keep("lang", chosen);
 }
 
-/** What Intl is asked for. */
+/** What Intl is asked for: the visitor's own variant of the language, where there is one. */
 export function locale(): string {
-  return lang.value === PSEUDO ? "en" : lang.value;
+  const language = lang.value === PSEUDO ? "en" : lang.value;
+  return navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
+}
+
+const made = new Map<string, unknown>();
+
+/** Intl's objects are dear to make and cheap to use: each is made once per language. */
+export function onceFor<T>(what: string, make: (locale: string) => T): T {
+  const key = `${locale()} ${what}`;
+  if (!made.has(key)) made.set(key, make(locale()));
+  return made.get(key) as T;
+}
+
+export function number(value: number, digits: number, least = 0, grouping = true): string {
+  return onceFor(`number ${digits} ${least} ${grouping}`, (tag) => new Intl.NumberFormat(tag, {
+    minimumFractionDigits: least, maximumFractionDigits: digits, useGrouping: grouping,
+  })).format(value === 0 ? 0 : value); // never "-0"
 }
 
 export function has(key: string): boolean {
@@ -72,7 +88,7 @@ export function given(text: string, key = ""): string {
 
 function find(key: string, params: Params): string {
   const n = params["n"];
-  const form = typeof n === "number" ? new Intl.PluralRules(locale()).select(n) : "";
+  const form = typeof n === "number" ? onceFor("plural", (tag) => new Intl.PluralRules(tag)).select(n) : "";
   const text =
     catalogue.value[`${key}.${form}`] ?? catalogue.value[key] ?? catalogue.value[`${key}.other`] ??
     ENGLISH[`${key}.${form}`] ?? ENGLISH[key] ?? ENGLISH[`${key}.other`] ?? key;
@@ -82,13 +98,13 @@ function find(key: string, params: Params): string {
 const present = (value: unknown): boolean => value !== undefined && value !== null && value !== "";
 
 function filled(text: string, params: Params): string {
-  const kept_ = text.replace(/\[([^\]]*)\]/g, (_, part: string) => {
+  const kept_ = text.replace(/\[([^\]{]*\{[^\]]*)\]/g, (_, part: string) => {
     const names = [...part.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
     return names.every((name) => present(params[name])) ? part : "";
   });
   return kept_.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
-    return typeof value === "number" ? value.toLocaleString(locale()) : (value ?? "").toString();
+    return typeof value === "number" ? number(value, 3) : (value ?? "").toString();
   });
 }
 

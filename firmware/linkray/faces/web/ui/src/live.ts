@@ -1,7 +1,7 @@
 // The live stream: one snapshot with a sequence number per tick; how old the newest is.
 //
 // Closed while the tab is hidden and opened afresh on show. A lost line is tried again after
-// 1, 2, 4 … 15 s. Age counts from arrival: the clocks of box and browser may differ.
+// 1, 2, 4 … 15 s (4 s for the first half minute: a restart is over by then). Age counts from arrival: the clocks of box and browser may differ.
 
 import { computed, signal } from "@preact/signals";
 
@@ -12,7 +12,7 @@ import type { Snapshot } from "./words";
 export const DIM_S = 3;
 export const GREY_S = 10;
 const SILENT_S = 6; // an open line that says nothing is opened again
-const PAUSES_S = [1, 2, 4, 8, 15];
+const PAUSES_S = [1, 2, 4, 4, 4, 4, 4, 4, 8, 15];
 
 export const snapshot = signal<Snapshot | null>(null);
 /** The line to the box is down (and the page is being looked at). */
@@ -94,6 +94,9 @@ export function startLive(): void {
       failures = 0;
       if (document.hidden) close();
       else open();
+    });
+    window.addEventListener("online", () => {
+      if (away.peek()) open();
     });
     setInterval(beat, 500);
   }

@@ -1,6 +1,6 @@
 // What the pages work out of a snapshot: connectors with their offers, groups, power, headroom.
 
-import { locale, say, type Key } from "./i18n";
+import { onceFor, say, type Key } from "./i18n";
 import type { IconName } from "./icons";
 import type {
   Ceiling, Charger, Connector, GroupView, Offer, PhaseName, Phases, Snapshot, Status,
@@ -38,7 +38,8 @@ export const nameOf = (charger: { id: string; name: string }): string => charger
 
 /** In natural order by name, never by live values (web.md, A11). */
 export function byName<T extends { id: string; name: string }>(chargers: readonly T[]): T[] {
-  const order = new Intl.Collator(locale(), { numeric: true, sensitivity: "base" });
+  const order = onceFor("order", (tag) =>
+    new Intl.Collator(tag, { numeric: true, sensitivity: "base" }));
   return [...chargers].sort((a, b) => order.compare(nameOf(a), nameOf(b)) || order.compare(a.id, b.id));
 }
 

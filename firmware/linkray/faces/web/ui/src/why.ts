@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 
-import { amps, duration } from "./format";
+import { amps, duration, moment } from "./format";
 import { has, rich, say, t, type Params } from "./i18n";
 import { highest, maximum, nameOf, type Point } from "./site";
 import { snapshot } from "./live";
@@ -29,10 +29,18 @@ const CAUSES = {
   engineering_ceiling: "why.engineering_ceiling",
 } as const satisfies Record<Code, Parameters<typeof t>[0]>;
 
+/** Who did it: "Assembler at 2026-11-21T09:03:35Z" with its time as people read it. */
+export function byWhom(by: string | null | undefined): string | null {
+  if (!by) return null;
+  const [, who = by, utc] = /^(.*) at (\S+Z)$/.exec(by) ?? [];
+  const name = has(`by.${who}`) ? say(`by.${who}`) : who;
+  return utc ? t("by.at", { who: name, time: moment(utc) }) : name;
+}
+
 /** The cause in words, without amounts: "shared cable Level 2". */
 export function cause(reason: Reason | Ceiling): string {
-  const other = snapshot.value?.chargers.find((charger) => charger.id === reason.charger);
-  const by = reason.by ? (has(`by.${reason.by}`) ? say(`by.${reason.by}`) : reason.by) : null;
+  const other = snapshot.peek()?.chargers.find((charger) => charger.id === reason.charger);
+  const by = byWhom(reason.by);
   const params: Params = {
     phase: reason.phase,
     group: reason.group,

@@ -7,12 +7,11 @@ import { kw, moment } from "../format";
 import { given, has, say, t } from "../i18n";
 import { snapshot } from "../live";
 import { Badge, Button, Card, Icon, Link, Note, Tick } from "../parts/basics";
-import { inWords } from "../parts/dialog";
-import { DraftBar } from "../parts/draftbar";
+import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { TextInput, unitOf } from "../parts/fields";
 import { tick, ticked } from "../parts/points";
 import { go, query, segments } from "../route";
-import { base, draft, loadFailed, loadSettings, same, settle } from "../settings";
+import { base, draft, loadFailed, same, settle } from "../settings";
 import { byName, nameOf, type State } from "../site";
 import type { Charger, ChargerSettings } from "../words";
 import { ChargerForm, FIELDS, fresh, placeOf, shown } from "./chargerform";
@@ -28,15 +27,6 @@ export function Chargers() {
       {which !== undefined && which !== "edit" && <One key={which} id={which} />}
       <DraftBar />
     </>
-  );
-}
-
-export function LoadFailed() {
-  return (
-    <Note tone="fault" live>
-      <p>{inWords(loadFailed.value)}</p>
-      <p><Button icon="refresh-cw" onClick={() => void loadSettings()}>{t("app.again")}</Button></p>
-    </Note>
   );
 }
 

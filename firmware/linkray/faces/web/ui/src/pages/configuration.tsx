@@ -9,7 +9,7 @@ import { say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
 import { Button, Card, Icon, Link, Note } from "../parts/basics";
 import { askDanger, inWords } from "../parts/dialog";
-import { DraftBar } from "../parts/draftbar";
+import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { Field, NumberInput, rangeOf, Select, Setting, TextInput } from "../parts/fields";
 import { segments } from "../route";
 import { ASSEMBLER, level } from "../session";
@@ -19,7 +19,6 @@ import {
 } from "../settings";
 import { powerW } from "../site";
 import type { GroupSettings, Settings } from "../words";
-import { LoadFailed } from "./chargers";
 import { MeterTab } from "./meter";
 
 interface Tab {

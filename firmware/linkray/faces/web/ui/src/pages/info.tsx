@@ -11,16 +11,17 @@ import type { IconName } from "../icons";
 import { freshness, snapshot } from "../live";
 import { opens, pageOf } from "../menu";
 import { LoadBar, PhaseBars } from "../parts/bars";
-import { Button, Card, Choices, Icon, Link } from "../parts/basics";
+import { Button, Card, Choices, Icon, Link, Steady } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { PhaseTag } from "../parts/fields";
 import { PowerFlow } from "../parts/flow";
-import { PointTable, tick, ticked, Tile } from "../parts/points";
+import { PointTable, sameness, tick, ticked, Tile } from "../parts/points";
 import { go } from "../route";
 import { INSTALLER, keep, kept, level } from "../session";
 import {
   branches, highest, phaseName, points, powerW, setLimit, sumOf, type Branch,
 } from "../site";
+import { byWhom } from "../why";
 import type { Fault, GroupView, Phases, Snapshot } from "../words";
 import { PHASES } from "../words";
 
@@ -63,7 +64,8 @@ export function faultText(fault: Fault): string {
   if (!has(key)) return fault.text;
   const name = snapshot.value?.chargers.find((charger) => charger.id === fault.subject)?.name;
   const text = say(key, { subject: name || fault.subject });
-  const detail = /\(([^()]*)\)$/.exec(fault.text)?.[1];
+  const told = /\(([^()]*)\)$/.exec(fault.text)?.[1];
+  const detail = fault.code === "emergency_stop" ? byWhom(told) : told;
   return detail ? t("fault.detail", { text, detail }) : text;
 }
 
@@ -123,7 +125,7 @@ function Figures({ shot }: { shot: Snapshot }) {
         more={t("info.free_on", { phase: phaseName(tight), budget: amps(plan.budget_ma[tight] ?? 0) })} />
       <Figure icon="building" name={t("info.building")}
         value={buildingW === null ? "–" : kwOf(buildingW)} unit={buildingW === null ? "" : "kW"}
-        more={top === null ? t("info.building_none") : (buildingW ?? 0) < 0 ? t("info.exporting")
+        more={top === null ? t(shot.meter.enabled ? "info.building_lost" : "info.building_none") : (buildingW ?? 0) < 0 ? t("info.exporting")
           : t("info.building_max", { phase: phaseName(top.phase), amps: amps(top.ma) })} />
       <Figure icon="plug-zap" name={t("info.energy")} value={kwhOf(site.energy_today_wh)} unit="kWh"
         more={t("info.energy_more")} />
@@ -200,7 +202,11 @@ function GroupPart({ branch, voltage, view }: PartProps) {
       {!branch.points.length && <p class="second group-empty">{t("groups.empty")}</p>}
       {branch.points.length > 0 && view === "tiles" && (
         <ul class="tiles">
-          {branch.points.map((point) => <Tile key={point.key} point={point} voltage={voltage} />)}
+          {branch.points.map((point) => (
+            <Steady key={point.key} same={sameness(point, voltage)}>
+              <Tile point={point} voltage={voltage} />
+            </Steady>
+          ))}
         </ul>
       )}
       {branch.points.length > 0 && view === "table" && (
@@ -266,17 +272,25 @@ function TickedBar({ shot }: { shot: Snapshot }) {
 
 // --- all the manual's figures --------------------------------------------------------------------
 
+const detailed = signal(kept("info.details") === "open");
+
 function Details({ shot }: { shot: Snapshot }) {
+  const toggled = (open: boolean) => {
+    detailed.value = open;
+    keep("info.details", open ? "open" : "shut");
+  };
   return (
-    <details class="card details" open={kept("info.details") === "open"}
-      onToggle={(event) => keep("info.details", event.currentTarget.open ? "open" : "shut")}>
+    <details class="card details" open={detailed.value}
+      onToggle={(event) => toggled(event.currentTarget.open)}>
       <summary><h2>{t("details.title")}</h2> <Icon name="chevron-down" /></summary>
-      <div class="details-parts">
-        <SiteFacts shot={shot} />
-        <PowerTable shot={shot} />
-        <Transactions shot={shot} />
-        <GroupTotals shot={shot} />
-      </div>
+      {detailed.value && (
+        <div class="details-parts">
+          <SiteFacts shot={shot} />
+          <PowerTable shot={shot} />
+          <Transactions shot={shot} />
+          <GroupTotals shot={shot} />
+        </div>
+      )}
     </details>
   );
 }
@@ -351,7 +365,7 @@ function PowerTable({ shot }: { shot: Snapshot }) {
   return (
     <section>
       <h3>{t("details.power")}</h3>
-      <div class="table-scroll" tabIndex={0} role="region" aria-label={t("details.power")}>
+      <div class="table-scroll" tabIndex={0} role="group" aria-label={t("details.power")}>
         <table class="power">
           <thead>
             <tr>
@@ -389,7 +403,7 @@ function GroupTotals({ shot }: { shot: Snapshot }) {
   return (
     <section>
       <h3>{t("details.groups")}</h3>
-      <div class="table-scroll" tabIndex={0} role="region" aria-label={t("details.groups")}>
+      <div class="table-scroll" tabIndex={0} role="group" aria-label={t("details.groups")}>
         <table class="power">
           <thead>
             <tr>

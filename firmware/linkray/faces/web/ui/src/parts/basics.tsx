@@ -1,6 +1,6 @@
 // The small pieces every page is made of: icons, buttons, links, states, notes.
 
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 
 import { t } from "../i18n";
 import { ICONS, type IconName } from "../icons";
@@ -14,6 +14,22 @@ export function Icon({ name, size = 20 }: { name: IconName; size?: number }) {
       <path d={ICONS[name]} />
     </svg>
   );
+}
+
+interface SteadyProps {
+  same: string;
+  children: ComponentChildren;
+}
+
+/** Draws its children anew only when what they show has changed. */
+export class Steady extends Component<SteadyProps> {
+  override shouldComponentUpdate(next: SteadyProps): boolean {
+    return next.same !== this.props.same;
+  }
+
+  override render() {
+    return this.props.children;
+  }
 }
 
 type Kind = "plain" | "primary" | "danger" | "quiet";

@@ -6,10 +6,19 @@ import { say, t } from "../i18n";
 import { mayAct } from "../live";
 import { guardLeaving } from "../route";
 import {
-  changes, conflict, dirty, invalid, loadSettings, rebase, refused, save, undo,
+  changes, conflict, dirty, invalid, loadFailed, loadSettings, rebase, refused, save, undo,
 } from "../settings";
 import { Button, Note } from "./basics";
 import { announce, askDanger, inWords } from "./dialog";
+
+export function LoadFailed() {
+  return (
+    <Note tone="fault" live>
+      <p>{inWords(loadFailed.value)}</p>
+      <p><Button icon="refresh-cw" onClick={() => void loadSettings()}>{t("app.again")}</Button></p>
+    </Note>
+  );
+}
 
 const EDITING = ["/chargers", "/configuration"]; // the bar stays in sight there
 

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
-import { given, has, locale, say, t } from "../i18n";
+import { given, has, number, say, t } from "../i18n";
 import { level } from "../session";
 import {
   at, draft, errorAt, fieldSchema, markUnreadable, setValue, type Path, type Schema,
@@ -47,7 +47,7 @@ const DIVISORS: Record<string, [number, string]> = {
 export const unitOf = (shape: Schema): [number, string] => DIVISORS[shape["x-unit"] ?? ""] ?? [1, ""];
 
 const plain = (value: number, by: number): string =>
-  (value / by).toLocaleString(locale(), { maximumFractionDigits: 3, useGrouping: false });
+  number(value / by, 3, 0, false);
 
 function read(text: string, by: number): number | null {
   const tidy = text.trim().replace(",", ".");

@@ -1,6 +1,8 @@
 // Power flow: grid → building and chargers → groups. Width is power; dashes move only while the
 // figures are fresh and motion is welcome. Wide and tall are two drawings of the same numbers.
 
+import { useEffect, useRef } from "preact/hooks";
+
 import { kw } from "../format";
 import { t } from "../i18n";
 import { branches, points, powerW } from "../site";
@@ -8,6 +10,28 @@ import type { Phases, Snapshot } from "../words";
 import { Card } from "./basics";
 
 const GROUPS_SHOWN = 6;
+const STEP_MS = 200; // a CSS animation would paint sixty times a second, which old phones feel
+const STEP_PX = 3;
+const DASH_PX = 22; // one dash and its gap, as the style sheet has them
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Moves the dashes of what it is put on, while the page is seen and motion is welcome. */
+function useDashes(still: boolean) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (still) return undefined;
+    let along = 0;
+    const timer = setInterval(() => {
+      if (document.hidden || calm.matches) return;
+      along = (along + STEP_PX) % (DASH_PX * STEP_PX); // a whole number of dashes
+      box.current?.style.setProperty("--along", String(along));
+    }, STEP_MS);
+    return () => clearInterval(timer);
+  }, [still]);
+  return box;
+}
+
 
 interface Branch {
   key: string;
@@ -35,7 +59,8 @@ function flowOf(shot: Snapshot): Flow {
 
 function shares(shot: Snapshot): Branch[] {
   const groups = shot.groups ?? [];
-  const top = branches(points(shot), groups).filter((one) => !one.group?.parent);
+  const top = branches(points(shot), groups)
+    .filter((one) => !one.group?.parent && (one.name !== null || one.points.length > 0));
   const all = top.map((one) => ({
     key: one.name ?? "",
     name: one.name ?? t("flow.loose"),
@@ -48,13 +73,16 @@ function shares(shot: Snapshot): Branch[] {
 
 export function PowerFlow({ shot, still }: { shot: Snapshot; still: boolean }) {
   const flow = flowOf(shot);
+  const box = useDashes(still);
   const words = t("flow.read", {
     grid: told(flow.gridW), building: told(flow.buildingW), chargers: kw(flow.chargersW),
   });
   return (
-    <Card title={t("flow.title")} class={`flow-card${still ? " still" : ""}`}>
-      <div class="flow-wide"><Drawing flow={flow} words={words} upright={false} /></div>
-      <div class="flow-tall"><Drawing flow={flow} words={words} upright /></div>
+    <Card title={t("flow.title")} class="flow-card">
+      <div ref={box}>
+        <div class="flow-wide"><Drawing flow={flow} words={words} upright={false} /></div>
+        <div class="flow-tall"><Drawing flow={flow} words={words} upright /></div>
+      </div>
     </Card>
   );
 }

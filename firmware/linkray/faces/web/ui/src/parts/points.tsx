@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { progress, startOrStop, type Progress } from "../acts";
-import { amps, ampsColumn, kw, kwh, kwhOf, kwOf } from "../format";
+import { amps, ampsColumn, kw, kwh, kwOf } from "../format";
 import { t } from "../i18n";
 import type { IconName } from "../icons";
 import { INSTALLER, level } from "../session";
@@ -12,7 +12,7 @@ import {
 } from "../site";
 import { sentence } from "../why";
 import type { Phases } from "../words";
-import { Badge, Button, Icon, Tick } from "./basics";
+import { Badge, Button, Icon, Steady, Tick } from "./basics";
 import { DrawBar } from "./bars";
 
 /** Ticked chargers, by identity. */
@@ -49,6 +49,10 @@ function drawnWords(point: Point): string {
   if (alike(drawn)) return t("tile.offered", params);
   return t("tile.offered_on", { ...params, phase: phaseName(top.phase) });
 }
+
+/** Everything that a tile or a row shows of a connector, to tell whether it has changed. */
+export const sameness = (point: Point, voltage: Phases): string =>
+  JSON.stringify([point.charger, point.connector, point.offer, voltage]);
 
 interface PointsProps {
   voltage: Phases;
@@ -117,12 +121,13 @@ export function StartStop({ point }: { point: Point }) {
   const running = connector.transaction_id !== null;
   const step = progress.value[point.key]?.step;
   const name = fullName(point);
+  const word = running ? t("tile.stop") : t("tile.start"); // the name heard begins with it
   const act = () => void startOrStop(running ? "stop" : "start", charger.id, connector.id);
   return (
     <Button acts small icon={running ? "square" : "play"} onClick={act}
       disabled={!charger.connected} busy={step === "sent"}
-      label={running ? t("tile.stop_of", { name }) : t("tile.start_of", { name })}>
-      {running ? t("tile.stop") : t("tile.start")}
+      label={`${word} · ${name}`}>
+      {word}
     </Button>
   );
 }
@@ -164,27 +169,27 @@ export function Steps({ step }: { step: Progress | undefined }) {
 export function PointTable({ branch, voltage, title }: { branch: Branch; title: string } & PointsProps) {
   const picks = level() >= INSTALLER;
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label={title}>
+    <div class="table-scroll" tabIndex={0} role="group" aria-label={title}>
       <table class="dense">
         <thead>
           <tr>
-            {picks && <th scope="col"><Selecting branch={branch} /></th>}
-            <th scope="col">{t("table.name")}</th>
-            <th scope="col">{t("table.status")}</th>
-            <th scope="col" class="num">{t("table.offered")}</th>
-            <th scope="col" class="num">{t("table.power")}</th>
+            {picks && <th scope="col" class="c-tick"><Selecting branch={branch} /></th>}
+            <th scope="col" class="c-name">{t("table.name")}</th>
+            <th scope="col" class="c-status">{t("table.status")}</th>
+            <th scope="col" class="num c-amount">{t("table.offered")}</th>
+            <th scope="col" class="num c-amount">{t("table.power")}</th>
             {[0, 1, 2].map((place) => (
-              <th scope="col" class="num" key={place}><span class={`phase p${place + 1}`}>{`L${place + 1} [A]`}</span></th>
+              <th scope="col" class="num c-amount" key={place}><span class={`phase p${place + 1}`}>{`L${place + 1} [A]`}</span></th>
             ))}
-            <th scope="col" class="num">{t("table.energy")}</th>
             <th scope="col">{t("table.why")}</th>
-            <th scope="col" class="num">{t("table.transaction")}</th>
-            <th scope="col">{t("table.controls")}</th>
+            <th scope="col" class="c-acts">{t("table.controls")}</th>
           </tr>
         </thead>
         <tbody>
           {branch.points.map((point) => (
-            <Row key={point.key} point={point} voltage={voltage} picks={picks} />
+            <Steady key={point.key} same={sameness(point, voltage) + picks}>
+              <Row point={point} voltage={voltage} picks={picks} />
+            </Steady>
           ))}
         </tbody>
       </table>
@@ -220,18 +225,22 @@ function Row({ point, voltage, picks }: { point: Point; picks: boolean } & Point
           {point.title}
         </span>
         <span class="second">
-          {[charger.name && charger.id, t("tile.connector", { id: connector.id })].filter(Boolean).join(" · ")}
+          {charger.name && <>{charger.id}<br /></>}
+          {t("tile.connector", { id: connector.id })}
         </span>
       </th>
-      <td><Badge state={stateOf(charger, connector)} /></td>
+      <td>
+        <Badge state={stateOf(charger, connector)} />
+        {connector.transaction_id !== null && (
+          <span class="second transaction">{t("table.transaction", { id: String(connector.transaction_id) })}</span>
+        )}
+      </td>
       <td class="num">{offer ? ampsColumn(highest(offer).ma) : "–"}</td>
       <td class="num">{drawn ? kwOf(powerW(drawn, voltage)) : "–"}</td>
       {[0, 1, 2].map((place) => (
         <td class="num" key={place}>{drawn ? ampsColumn(drawn[place] ?? 0) : "–"}</td>
       ))}
-      <td class="num">{connector.energy_wh === null ? "–" : kwhOf(connector.energy_wh)}</td>
       <td class="why-cell"><Why point={point} /></td>
-      <td class="num">{connector.transaction_id ?? "–"}</td>
       <td class="row-acts"><StartStop point={point} /><Steps step={step} /></td>
     </tr>
   );

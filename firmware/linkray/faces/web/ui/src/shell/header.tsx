@@ -1,12 +1,13 @@
 // The header: brand, site, LED, alerts, age of the figures, who is signed in, and Stop all.
 
 import { askAllow, askStopAll } from "../acts";
-import { has, say, t } from "../i18n";
+import { say, t } from "../i18n";
 import { age, arrivedClock, away, freshness, snapshot } from "../live";
 import { clock } from "../format";
 import { Button, Icon, Link } from "../parts/basics";
 import { INSTALLER, level, session } from "../session";
 import { ledLook } from "../site";
+import { byWhom } from "../why";
 import { Brand } from "./brand";
 
 export function Header() {
@@ -36,12 +37,11 @@ export function Header() {
 }
 
 function StoppedBar({ by }: { by: string | null }) {
-  const who = by && has(`by.${by}`) ? say(`by.${by}`) : by;
   return (
     <div class="stopped-bar" role="alert">
       <Icon name="octagon-x" size={24} />
       <div>
-        <b>{t("head.stopped", { by: who })}</b>
+        <b>{t("head.stopped", { by: byWhom(by) })}</b>
         <span>{t("head.stopped_more")} {level() < INSTALLER && t("head.allow_who")}</span>
       </div>
       {level() >= INSTALLER && (
