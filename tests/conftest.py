@@ -5,9 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 
+import hypothesis
 import pytest
 import trio
 from trio.testing import MockClock
+
+
+# The everyday run is the same everywhere; `--hypothesis-profile=search` looks for what is new.
+hypothesis.settings.register_profile("everyday", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)
+hypothesis.settings.load_profile("everyday")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -22,8 +22,10 @@ from typing import Any
 
 import msgspec
 import trio
-from linkray.hal.board import EXIT_REBOOT
+
 from linkray.faces.client import DeskClient
+from linkray.hal.board import EXIT_REBOOT
+from linkray.kit.cell import Cell
 from linkray.model.views import Snapshot
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +49,7 @@ class Seen:
     snapshot: Snapshot | None = None
     highest_ma: list[int] = field(default_factory=lambda: [0, 0, 0])
     sessions_max: int = 0
-    offers_over_budget: int = 0  # plans whose offers and reserves sum to more than their budget
+    offers_over_budget: int = 0  # plans whose offers sum to more than their budget
     restarts: int = 0
 
     def take(self, snapshot: Snapshot) -> None:
@@ -55,7 +57,7 @@ class Seen:
         drawn = snapshot.site.used_ma + (snapshot.plan.building_ma or type(snapshot.plan.budget_ma)())
         self.highest_ma = [max(a, b) for a, b in zip(self.highest_ma, drawn, strict=True)]
         self.sessions_max = max(self.sessions_max, snapshot.site.sessions)
-        total = snapshot.plan.reserved_ma
+        total = type(snapshot.plan.budget_ma)()
         for offer in snapshot.plan.offers:
             total += offer.offer_ma
         self.offers_over_budget += not total.fits(snapshot.plan.budget_ma)
@@ -118,30 +120,57 @@ async def keep_running(
     words: list[str],
     seen: Seen,
     noise: Any,
+    reboots: Cell[int],
     task_status: trio.TaskStatus[dict[str, Any]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """One of the board's processes, as systemd keeps it: started again when it ends."""
+    """One of the board's processes, as systemd keeps it: started again when it ends.
+
+    A reboot that control asks for is the whole board's, so it ends the other one too.
+    """
     told = False
     fixed = list(words)
     while True:
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "linkray", *fixed], stdout=subprocess.PIPE, stderr=noise,
-            cwd=ROOT,
-        )  # fmt: skip
+        seq = reboots.seq
+        process = await started([sys.executable, "-m", "linkray", *fixed], noise, heard=True)
         try:
-            ready = await ready_line(process, fixed[0])
+            ready = await ready_line(process, fixed[0], noise)
             fixed = with_ports(fixed, ready)  # after a restart the peers find it where it was
             if not told:
                 told = True
                 task_status.started(ready)
-            code = await process.wait()
+            code = await ended_or_rebooted(process, reboots, seq)
         finally:
             with trio.CancelScope(shield=True):
                 await ended(process)
-        if code not in (EXIT_REBOOT, -signal.SIGKILL):
+        if code == EXIT_REBOOT:
+            reboots.set(reboots.value + 1)
+        elif code not in (None, -signal.SIGKILL):
             print(f"{fixed[0]} ended with {code}; started again", file=sys.stderr)
         seen.restarts += 1
         await trio.sleep(RESTART_S)
+
+
+async def started(command: list[str], noise: Any, *, heard: bool = False) -> trio.Process:
+    """A process in a group of its own: Ctrl-C is for us, and we end what we started."""
+    out = subprocess.PIPE if heard else subprocess.DEVNULL
+    return await trio.lowlevel.open_process(
+        command, stdout=out, stderr=noise, cwd=ROOT, process_group=0
+    )
+
+
+async def ended_or_rebooted(process: trio.Process, reboots: Cell[int], seq: int) -> int | None:
+    """Its exit code; None: the board is rebooted, and it has to end."""
+    code: int | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def until_reboot() -> None:
+            await reboots.wait_newer(seq)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(until_reboot)
+        code = await process.wait()
+        nursery.cancel_scope.cancel()
+    return code
 
 
 def with_ports(words: list[str], ready: dict[str, Any]) -> list[str]:
@@ -152,7 +181,7 @@ def with_ports(words: list[str], ready: dict[str, Any]) -> list[str]:
     return fixed
 
 
-async def ready_line(process: trio.Process, name: str) -> dict[str, Any]:
+async def ready_line(process: trio.Process, name: str, noise: Any) -> dict[str, Any]:
     assert process.stdout is not None
     line = b""
     with trio.move_on_after(READY_S):
@@ -162,8 +191,16 @@ async def ready_line(process: trio.Process, name: str) -> dict[str, Any]:
                 break
             line += more
     if not line.endswith(b"\n"):
-        raise Broken(f"linkray {name} did not get ready; see the log above")
+        raise Broken(f"linkray {name} did not get ready{newest_line(noise)}")
     return dict(json.loads(line))
+
+
+def newest_line(noise: Any) -> str:
+    """What the log file says last; nothing where it went to the terminal."""
+    if noise is None:
+        return ""
+    lines = Path(noise.name).read_text(errors="replace").splitlines()
+    return f": {lines[-1]}" if lines else ""
 
 
 async def ended(process: trio.Process) -> None:
@@ -181,13 +218,12 @@ async def play_world(
     options: argparse.Namespace, state: Path, ocpp: int, report: Path, noise: Any
 ) -> None:
     """The world's process; it writes its report when it is told to end."""
-    process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "tools.world", "run", str(options.site),
-         "--ocpp", f"ws://127.0.0.1:{ocpp}", "--serial-link", str(state / "serial0"),
-         "--seed", str(options.seed), "--report", str(report),
-         "--control", str(state / "world.sock")],
-        stdout=subprocess.DEVNULL, stderr=noise, cwd=ROOT,
-    )  # fmt: skip
+    process = await started([
+        sys.executable, "-m", "tools.world", "run", str(options.site),
+        "--ocpp", f"ws://127.0.0.1:{ocpp}", "--serial-link", str(state / "serial0"),
+        "--seed", str(options.seed), "--report", str(report),
+        "--control", str(state / "world.sock"),
+    ], noise)  # fmt: skip
     try:
         code = await process.wait()
         raise Broken(f"the simulated world ended with {code}")
@@ -268,6 +304,7 @@ async def run(options: argparse.Namespace, state: Path) -> int:
     stopped: list[str] = []
     with log_path.open("ab") as noise:
         quiet = noise if not options.headless else None
+        reboots = Cell(0)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(until_signal, nursery.cancel_scope, stopped)
             if options.for_s is not None:
@@ -275,12 +312,12 @@ async def run(options: argparse.Namespace, state: Path) -> int:
             control = await nursery.start(keep_running, [
                 "run", "--board", str(BOARD), "--state", str(state), "--bind", "127.0.0.1",
                 "--ocpp-port", port(options, "ocpp"), "--ocpps-port", port(options, "ocpps"),
-            ], seen, quiet)
+            ], seen, quiet, reboots)
             nursery.start_soon(play_world, options, state, control["ocpp"], report, quiet)
             web = await nursery.start(keep_running, [
                 "web", "--state", str(state), "--bind", "127.0.0.1",
                 "--https-port", port(options, "https"), "--http-port", port(options, "http"),
-            ], seen, quiet)
+            ], seen, quiet, reboots)
             greet(options, state, control, web, words, log_path)
             client = DeskClient(state / "desk.sock")
             nursery.start_soon(client.run)
@@ -309,7 +346,7 @@ def greet(
 
 
 async def until_signal(scope: trio.CancelScope, stopped: list[str]) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
             stopped.append(signal.Signals(number).name)
             scope.cancel()

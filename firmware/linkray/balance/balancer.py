@@ -220,12 +220,12 @@ class Balancer:
         """Offers that were refused or not answered are sent again (trust.md C1; balancing.md 4)."""
         for c in self._list:
             books = c.books
-            if not (books.refused or books.unknowns) or not c.line.linked or now < c.retry_at:
+            if not (books.refused or books.lost) or not c.line.linked or now < c.retry_at:
                 continue
             if books.refused:
                 c.resend = True
                 c.retry_at = now + REFUSED_SLOW_S
-            elif now >= books.issued_at + RESEND_S and books.unanswered_since is not None:
+            elif now >= books.issued_at + RESEND_S:
                 c.resend = True
                 c.retry_at = now + (RESEND_S if books.unknowns < RESENDS else RESEND_SLOW_S)
 

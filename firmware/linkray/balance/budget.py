@@ -120,7 +120,7 @@ class MeterWatch:
         self._water = (HighWater(), HighWater(), HighWater())
         self._lowest_mv: deque[tuple[int, int]] = deque(maxlen=MINUTES_OF_VOLTAGE + 1)
         self._settled = tuple(HighWater(SETTLED_S) for _ in range(3))  # growth is seen against it
-        self._pressing = [0, 0, 0]  # the building at worst, while the meter is over the limit
+        self._pressing: list[int | None] = [None, None, None]  # the building at worst, while the meter is over the limit
         self._over_since: float | None = None
         self.overloaded = False
 
@@ -175,11 +175,11 @@ class MeterWatch:
                 continue
             metered = self.last.current_ma[p]
             building = metered
-            self._pressing[p] = 0
+            self._pressing[p] = None
             if grid:
                 building -= drawn[p] + falling[p]
                 if metered > limit[p]:
-                    self._pressing[p] = building
+                    self._pressing[p] = metered - drawn[p]  # INV-9: without any excuse
                 growth = building - (self._settled[p].highest(now) or 0)
                 building -= max(0, min(growth, rising[p]))
             if not self.site.use_solar_surplus:
@@ -264,7 +264,8 @@ class MeterWatch:
         for p, health in enumerate(self.phases):
             water = self._water[p].highest(now)
             if health.healthy and water is not None and self.last is not None:
-                building[p] = water = max(water, self._pressing[p])
+                pressing = self._pressing[p]
+                building[p] = water = water if pressing is None else max(water, pressing)
                 room[p] = limit[p] - self.site.margin_ma - water
                 if grid:
                     spare[p] = (limit[p] - self.site.margin_ma

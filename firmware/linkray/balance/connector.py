@@ -21,6 +21,7 @@ RISE_INTERVALS = 2  # for so long meter growth may be a raise (balancing.md 1)
 FALL_S = 3.0  # for so long the meter may still see what a charger has stopped drawing
 NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
+OUT_OF_ORDER: frozenset[Status | None] = frozenset({"Faulted", "Unavailable"})
 DRAWING: frozenset[Status | None] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 

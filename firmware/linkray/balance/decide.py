@@ -12,7 +12,7 @@ from linkray.model.plan import Code, Offer
 from linkray.model.units import PHASES, ZERO, Phases
 
 from .budget import UNBOUND, SiteBudget
-from .connector import NO_CAR, Connector
+from .connector import NO_CAR, OUT_OF_ORDER, Connector
 from .dispatch import Step, Wait, dispatch
 from .explain import Part, explain, offer, part
 from .share import DEMAND, Field, Share, serve_in_order, share_band
@@ -324,7 +324,7 @@ class Decision:
 
     def _offers(self, waits: dict[int, Wait]) -> tuple[Offer, ...]:
         now, interval_s = self.now, self.ground.interval_s
-        self._chains: dict[int, list[Link]] = {}
+        self._chains: dict[tuple[int, int], list[Link]] = {}
         self._blockers: dict[int, Connector | None] = {}
         self._places = {i: place for place, i in enumerate(self.order, 1)}
         self._turns = {i: place for place, i in enumerate(self.paused, 1)}
@@ -353,11 +353,11 @@ class Decision:
         parts = self._stops()
         if stands == ABSENT:
             parts.append(part("fail_safe", offered))
-        elif stands in (HELD, FAULTY):
+        elif stands in (HELD, FAULTY) or (stands == IDLE and c.status in OUT_OF_ORDER):
             parts.append(part("charger_fault", offered))
         parts.append(part("charger_max", c.amounts.told(c.amounts.most_ma)[0]))
         if stands == IDLE:
-            parts.append(part("no_car", offered))
+            parts.append(part("charger_fault" if c.status == "Faulted" else "no_car", offered))
         elif stands > FAULTY:
             self._shared_parts(i, c, parts)
         if wait is not None:
@@ -387,7 +387,7 @@ class Decision:
         if queued:
             parts.append(part("fifo_queue", fair, place=place))
         held_at = bound // 3 if bound != DEMAND else DEMAND
-        for code, node, rest, more, phase, group, charger in self._chain(self.kind[i]):
+        for code, node, rest, more, phase, group, charger in self._chain(self.kind[i], bound):
             # What rounding down left under the very limit that holds it is nobody's.
             amount = got + more if node == held_at else got + rest + more
             allowed = told(amount)[0] if amount < c.amounts.most_ma else amount
@@ -402,19 +402,22 @@ class Decision:
             return False
         return self.high_use[bound] < self.base[bound] - self.reserved[bound]
 
-    def _chain(self, kind: int) -> list[Link]:
+    def _chain(self, kind: int, bound: int) -> list[Link]:
         """For a class: what each node above it leaves beyond its share, on its tightest phase."""
-        found = self._chains.get(kind)
+        key = (kind, bound)
+        found = self._chains.get(key)
         if found is None:
-            found = self._chains[kind] = self._make_chain(kind)
+            found = self._chains[key] = self._make_chain(kind, bound)
         return found
 
-    def _make_chain(self, kind: int) -> list[Link]:
+    def _make_chain(self, kind: int, bound: int) -> list[Link]:
         tree = self.ground.tree
         of = tree.kinds[kind]
         chain: list[Link] = []
         for place in (*of.path, tree.slow) if of.slow else of.path:
             r = min((place * 3 + leg for leg in of.legs), key=self.room.__getitem__)
+            if bound // 3 == place:
+                r = bound
             rest, held, phase = max(0, self.room[r]), self.reserved[r], phase_of(r)
             if place == tree.slow:
                 if rest < UNBOUND // 2:

@@ -86,8 +86,10 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     most = top + max(0, step.left[tightest])
     if most < amount:
         amount, limit = most, tightest
+    # What may already be in force, and is not measured yet, is no increase (INV-2).
+    held = top if c.drawn is None and now < c.rise_until else offered
     for leg in c.in_use():
-        seen = offered + max(0, step.spare[leg])
+        seen = held + max(0, step.spare[leg])
         if seen < amount:
             amount, limit = seen, None
     if amount < target:
@@ -100,7 +102,7 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
         step.left[r] -= max(0, amount - top)
     for leg in c.in_use():
         if step.spare[leg] < UNBOUND:
-            step.spare[leg] -= amount - offered
+            step.spare[leg] -= max(0, amount - held)
     c.rise_until = now + step.rise_s
     _issue(c, amount, watts, now)
     return None

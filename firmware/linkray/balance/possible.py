@@ -18,8 +18,8 @@ class Books:
 
     __slots__ = (
         "_entries", "accepted_at", "accepted_id", "accepted_ma", "answered", "caught",
-        "cut_from_ma",
-        "is_fast", "issued_at", "leased", "max_ma", "obey_s", "offer_id", "offer_ma", "over_since",
+        "cut_at", "cut_from_ma", "doubted_id",
+        "is_fast", "issued_at", "leased", "lost", "max_ma", "obey_s", "offer_id", "offer_ma", "over_since",
         "proven", "refused", "top_ma", "unanswered_since", "unknowns",
     )  # fmt: skip
 
@@ -43,11 +43,14 @@ class Books:
         self.refused = False
         self.leased = False
         self.unknowns = 0
+        self.doubted_id = 0
+        self.lost = False  # the newest value was not answered: it is to be sent again
         self.issued_at = 0.0
         self.unanswered_since: float | None = None
         self.over_since: float | None = None
         self.caught = False  # over its offer for longer than its obey time
-        self.cut_from_ma: int | None = None
+        self.cut_from_ma: int | None = None  # what it drew when it accepted less
+        self.cut_at = 0.0
 
     def _topped(self) -> None:
         self.top_ma = min(self.max_ma, max(ma for _, ma in self._entries))
@@ -66,6 +69,7 @@ class Books:
         self.offer_id = max(self.offer_id + 1, int(now * 10))
         self.offer_ma = amount_ma
         self.issued_at = now
+        self.lost = False
         if self.unanswered_since is None:
             self.unanswered_since = now
         self._entries.append((self.offer_id, amount_ma))
@@ -89,7 +93,10 @@ class Books:
         self.accepted_id, self.accepted_ma, self.accepted_at = offer_id, amount, at
         self.proven = False
         is_cut = drawn_ma is not None and drawn_ma > amount + self.tolerance()
-        self.cut_from_ma = drawn_ma if is_cut else None
+        if not is_cut:
+            self.cut_from_ma = None
+        elif self.cut_from_ma is None or self.over_since is None:
+            self.cut_from_ma, self.cut_at = drawn_ma, at  # else: the first one runs on (C5)
         return True
 
     def rejected(self, offer_id: int) -> bool:
@@ -109,17 +116,21 @@ class Books:
         if offer_id != self.offer_id:
             return False
         self.unknowns += 1
+        self.lost = True
         if self.unknowns == UNKNOWNS_MAX:
+            self.doubted_id = self.offer_id
             self.distrust()
         return True
 
     def distrust(self) -> None:
-        """It was caught with more than it may draw, or never answers: {M} (P 1, P 3)."""
+        """It was caught with more than it may draw, or does not answer: {M} (P 1, P 3; C1)."""
         self._entries = [(0, self.max_ma), *(e for e in self._entries if e[0] >= self.accepted_id)]
         self.proven = False
         self._topped()
 
     def _prove(self) -> None:
+        if self.accepted_id < self.doubted_id:
+            return  # C1: only a value that it answers for ends the doubt
         self._entries = [entry for entry in self._entries if entry[0] >= self.accepted_id]
         self.proven = True
         self._topped()
@@ -163,7 +174,7 @@ class Books:
 
     def _learn(self, at: float) -> None:
         """The current came down to the limit: how long did it take, at most? (C5)"""
-        took_s = at - self.accepted_at
+        took_s = at - self.cut_at
         if self.cut_from_ma is not None:
             if self.over_since is not None and took_s > self.obey_s:
                 self.obey_s = min(OBEY_S_MAX, took_s)

@@ -62,7 +62,7 @@ class FactRing:
         self.facts.append((now, fact))
 
 
-async def run_balance(  # noqa: PLR0917 - the roof hands every pipe over by place
+async def run_balance(
     core: Balancer,
     inbox: trio.MemoryReceiveChannel[AnyFact],
     plan: Cell[Plan],

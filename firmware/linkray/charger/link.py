@@ -7,7 +7,6 @@ yields is a promise: `Record` before `Send` is "on disk before the charger gets 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -114,6 +113,13 @@ class Stopped(NamedTuple):
 class Link:
     """One charger's link, from its handshake to its end."""
 
+    __slots__ = ("_ability", "_address", "_again", "_around", "_asking", "_began_at",
+        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_charger", "_closing",
+        "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_next",
+        "_noted", "_notes", "_peer", "_quirk", "_quirks", "_ready", "_rejected",
+        "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
+        "_viewed_at", "_wiring", "_writes", "configuration")  # fmt: skip
+
     def __init__(
         self,
         charger: str,
@@ -145,7 +151,7 @@ class Link:
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
         self._notes: dict[str, str] = {f"link {n}": text for n, text in enumerate(notes)}
         self._deviations = 0
-        self._errors: deque[float] = deque(maxlen=ERRORS_MAX)
+        self._errors: list[float] = []  # the newest, at most so many as end the link
         self._fresh = Freshness()
         self._rejected = Bucket(REJECTED_RATE, REJECTED_BURST)
         self._by_hand: dict[str, float] = {}
@@ -361,7 +367,7 @@ class Link:
         return []
 
     def _protocol_error(self, text: str, now: float) -> list[Out]:
-        self._errors.append(now)
+        self._errors = [*self._errors[1 - ERRORS_MAX :], now]
         outs: list[Out] = [
             Note("protocol error", {"peer": self._address, "cause": text}, "warning")
         ]

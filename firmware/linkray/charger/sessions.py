@@ -6,7 +6,6 @@ Knows no frame and no balancer. A session is never guessed from its connector al
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -90,14 +89,16 @@ def believed(given: str, utc: datetime) -> datetime:
 class Sessions:
     """The transactions of one charger, those of the store at first."""
 
+    __slots__ = ("_charger", "_ends", "_orphans", "_starts", "running")  # fmt: skip
+
     def __init__(
         self, charger: str, kept: Sequence[Transaction], now: float, utc: datetime
     ) -> None:
         self._charger = charger
         self.running: dict[int, Running] = {}  # by connector
-        self._starts: OrderedDict[StartKey, tuple[int, bool]] = OrderedDict()
-        self._ends: OrderedDict[int, str] = OrderedDict()  # id → timestamp; empty: LinkRay's guess
-        self._orphans: OrderedDict[tuple[int, str, int], None] = OrderedDict()
+        self._starts: dict[StartKey, tuple[int, bool]] = {}
+        self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
+        self._orphans: dict[tuple[int, str, int], None] = {}
         for kept_one in sorted(kept, key=lambda transaction: transaction.id):
             self._recall(kept_one, now, utc)
 
@@ -222,8 +223,9 @@ def _last_sample(
     return (TransactionSampled(run.id, meter_stop_wh, stamp(utc), flagged=True),)
 
 
-def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+def _remember(kept: dict[K, V], key: K, value: V) -> None:
+    """Put it last; what is oldest falls out."""
+    kept.pop(key, None)
     kept[key] = value
-    kept.move_to_end(key)
     while len(kept) > REMEMBERED_MAX:
-        kept.popitem(last=False)
+        del kept[next(iter(kept))]

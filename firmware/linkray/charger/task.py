@@ -11,7 +11,6 @@ import itertools
 import math
 import socket
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -464,6 +463,9 @@ class Wire(trio.abc.Stream):
     `_watch_writes` looks at all links once a second.
     """
 
+    __slots__ = ("_cut", "_head", "_said_close", "_stream", "closed_for", "heard_at",
+        "trouble", "when_closed", "writing_since")  # fmt: skip
+
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._head: bytearray | None = bytearray()
@@ -554,6 +556,10 @@ class Wire(trio.abc.Stream):
 class Standing:
     """A link that stands: its socket, its core, and what waits for it."""
 
+    __slots__ = ("_alarm", "_answers", "_bell", "_close", "_items", "_noted", "_ping_at",
+        "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_untold",
+        "_waits", "_why", "_wire", "_ws", "address", "charger", "core", "done")  # fmt: skip
+
     def __init__(
         self,
         room: ChargerRoom,
@@ -572,13 +578,13 @@ class Standing:
         self._ws = ws
         self._wire = wire
         self._terms = room.terms(charger)
-        self._items: deque[Item] = deque()
+        self._items: list[Item] = []
         self._bell = trio.Event()
         self._alarm = math.inf
         self._scope = trio.CancelScope()
         self._close: tuple[int, str] = (1001, "LinkRay stops")
         self._why = ""
-        self._untold: deque[AnyFact] = deque()
+        self._untold: list[AnyFact] = []
         self._noted: dict[tuple[str | int, ...], float] = {}
         self._waits: dict[int, trio.Event] = {}
         self._answers: dict[int, Answer] = {}
@@ -675,7 +681,7 @@ class Standing:
     async def _work(self) -> None:
         self._tell_again()
         while self._items:
-            await self._do(self.core.feed(self._items.popleft(), trio.current_time()))
+            await self._do(self.core.feed(self._items.pop(0), trio.current_time()))
         now = trio.current_time()
         if now >= self.core.due():
             outs = self.core.wake(now)
@@ -826,7 +832,7 @@ class Standing:
 
     def _tell_again(self) -> None:
         while self._untold and self._room.told(self._untold[0]):
-            self._untold.popleft()
+            self._untold.pop(0)
 
     # -- the end ---------------------------------------------------------------------------------
 

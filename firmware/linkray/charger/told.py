@@ -108,6 +108,9 @@ class InForce(msgspec.Struct, frozen=True):
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
+    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_in_force", "_refused",
+        "_renew_at", "_taken", "_told", "has_told", "wanted")  # fmt: skip
+
     def __init__(self, charger: str, connector: int) -> None:
         self._charger = charger
         self._connector = connector

@@ -346,6 +346,7 @@ def test_c10_ten_bad_values_in_a_row_are_a_fault_and_a_good_one_ends_it() -> Non
     played.commission()
 
     for _ in range(10):
+        played.wait(5)
         played.ask("MeterValues", {"connectorId": 1, "meterValue": [{
             "timestamp": at(played.now), "sampledValue": [
                 {"value": "NaN", "measurand": "Current.Import", "unit": "A"}]}]})

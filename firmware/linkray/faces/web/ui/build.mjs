@@ -23,7 +23,9 @@ async function catalogues() {
   for (const name of await readdir(join(here, "src", "lang"))) {
     const language = basename(name, ".json");
     if (language === "en") continue;
-    const text = JSON.stringify(JSON.parse(await readFile(join(here, "src", "lang", name), "utf8")));
+    const text = JSON.stringify(
+      JSON.parse(await readFile(join(here, "src", "lang", name), "utf8")),
+    );
     const file = `lang-${language}-${hashOf(text)}.json`;
     await writeFile(join(out, file), text);
     made[language] = PLACE + file;
@@ -110,9 +112,14 @@ async function compress() {
     await writeFile(join(out, `${name}.br`), br);
     await writeFile(join(out, `${name}.gz`), gz);
     small += br.length;
-    console.log(`${name.padEnd(34)} ${String(bytes.length).padStart(7)} B ${String(br.length).padStart(6)} br`);
+    console.log(
+      [name.padEnd(34), String(bytes.length).padStart(7), "B", String(br.length).padStart(6), "br"]
+        .join(" "),
+    );
   }
-  console.log(`${"in all".padEnd(34)} ${String(raw).padStart(7)} B ${String(small).padStart(6)} br`);
+  console.log(
+    `${"in all".padEnd(34)} ${String(raw).padStart(7)} B ${String(small).padStart(6)} br`,
+  );
 }
 
 await rm(out, { recursive: true, force: true });

@@ -28,7 +28,10 @@ function put(key: string, next: Progress | null): void {
 }
 
 export async function startOrStop(
-  kind: "start" | "stop", charger: string, connector: number, tag?: string,
+  kind: "start" | "stop",
+  charger: string,
+  connector: number,
+  tag?: string,
 ): Promise<void> {
   const key = keyOf(charger, connector);
   put(key, { kind, step: "sent", why: "", until: Infinity });
@@ -90,14 +93,18 @@ export async function setPriority(chargers: readonly string[], priority: "high" 
 export function askDelete(chargers: readonly Charger[], done: () => void): void {
   const ids = chargers.map((charger) => charger.id);
   const frees = freedMa(chargers);
-  const running = chargers.flatMap((charger) => charger.connectors)
+  const running = chargers
+    .flatMap((charger) => charger.connectors)
     .filter((connector) => connector.transaction_id !== null).length;
   const first = chargers[0];
   askDanger({
-    title: chargers.length === 1 && first
-      ? t("delete.title", { name: nameOf(first) })
-      : t("delete.title_many", { n: chargers.length }),
-    body: frees ? t("delete.body", { amps: t("unit.a", { v: frees / 1000 }) }) : t("delete.body_unknown"),
+    title:
+      chargers.length === 1 && first
+        ? t("delete.title", { name: nameOf(first) })
+        : t("delete.title_many", { n: chargers.length }),
+    body: frees
+      ? t("delete.body", { amps: t("unit.a", { v: frees / 1000 }) })
+      : t("delete.body_unknown"),
     sessions: running,
     verb: t("delete.do"),
     act: async () => {

@@ -61,6 +61,7 @@ export function moment(utc: string): string {
   const when = new Date(utc);
   if (Number.isNaN(when.getTime())) return utc;
   const today = formatted(new Date(), { dateStyle: "short" });
-  if (formatted(when, { dateStyle: "short" }) === today) return formatted(when, { timeStyle: "short" });
+  if (formatted(when, { dateStyle: "short" }) === today)
+    return formatted(when, { timeStyle: "short" });
   return formatted(when, { dateStyle: "medium", timeStyle: "short" });
 }

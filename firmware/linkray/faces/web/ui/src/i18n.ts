@@ -1,8 +1,8 @@
 // Texts: codes with parameters in a catalogue. A language is a file `lang/<code>.json`.
 //
-// In a text `{name}` is a parameter, `**…**` is bold, `[… {name} …]` is left out unless all
-// its parameters are there, and `key.one` / `key.other` … are chosen by `{n}`. Language `xx` is made here, 40 %
-// longer and accented, for tests of the layout.
+// In a text `{name}` is a parameter, `**…**` is bold, `[… {name} …]` is left out unless all its
+// parameters are there, and `key.one` / `key.other` … are chosen by `{n}`. Language `xx` is made
+// here, 40 % longer and accented, for tests of the layout.
 
 import { signal } from "@preact/signals";
 import { h, type ComponentChildren } from "preact";
@@ -55,9 +55,15 @@ export function onceFor<T>(what: string, make: (locale: string) => T): T {
 }
 
 export function number(value: number, digits: number, least = 0, grouping = true): string {
-  return onceFor(`number ${digits} ${least} ${grouping}`, (tag) => new Intl.NumberFormat(tag, {
-    minimumFractionDigits: least, maximumFractionDigits: digits, useGrouping: grouping,
-  })).format(value === 0 ? 0 : value); // never "-0"
+  return onceFor(
+    `number ${digits} ${least} ${grouping}`,
+    (tag) =>
+      new Intl.NumberFormat(tag, {
+        minimumFractionDigits: least,
+        maximumFractionDigits: digits,
+        useGrouping: grouping,
+      }),
+  ).format(value === 0 ? 0 : value); // never "-0"
 }
 
 export function has(key: string): boolean {
@@ -88,10 +94,16 @@ export function given(text: string, key = ""): string {
 
 function find(key: string, params: Params): string {
   const n = params["n"];
-  const form = typeof n === "number" ? onceFor("plural", (tag) => new Intl.PluralRules(tag)).select(n) : "";
+  const form =
+    typeof n === "number" ? onceFor("plural", (tag) => new Intl.PluralRules(tag)).select(n) : "";
   const text =
-    catalogue.value[`${key}.${form}`] ?? catalogue.value[key] ?? catalogue.value[`${key}.other`] ??
-    ENGLISH[`${key}.${form}`] ?? ENGLISH[key] ?? ENGLISH[`${key}.other`] ?? key;
+    catalogue.value[`${key}.${form}`] ??
+    catalogue.value[key] ??
+    catalogue.value[`${key}.other`] ??
+    ENGLISH[`${key}.${form}`] ??
+    ENGLISH[key] ??
+    ENGLISH[`${key}.other`] ??
+    key;
   return lang.value === PSEUDO ? pseudo(text) : text;
 }
 
@@ -109,12 +121,26 @@ function filled(text: string, params: Params): string {
 }
 
 const ACCENTED: Record<string, string> = {
-  a: "à", e: "é", i: "î", o: "ö", u: "ü", A: "Å", E: "É", I: "Î", O: "Ö", U: "Ü", c: "ç", n: "ñ",
+  a: "à",
+  e: "é",
+  i: "î",
+  o: "ö",
+  u: "ü",
+  A: "Å",
+  E: "É",
+  I: "Î",
+  O: "Ö",
+  U: "Ü",
+  c: "ç",
+  n: "ñ",
 };
 
 function pseudo(text: string): string {
   const shown = text.replace(/\{\w+\}/g, "");
   const accented = text.replace(/\{\w+\}|[a-zA-Z]/g, (part) => ACCENTED[part] ?? part);
   const more = Math.ceil(shown.length * 0.4);
-  return `${accented}${"·ẋẋẋẋẋ ẋẋẋẋ".repeat(Math.ceil(more / 11)).slice(0, more).trimEnd()}`;
+  return `${accented}${"·ẋẋẋẋẋ ẋẋẋẋ"
+    .repeat(Math.ceil(more / 11))
+    .slice(0, more)
+    .trimEnd()}`;
 }

@@ -1,7 +1,8 @@
 // The live stream: one snapshot with a sequence number per tick; how old the newest is.
 //
 // Closed while the tab is hidden and opened afresh on show. A lost line is tried again after
-// 1, 2, 4 … 15 s (4 s for the first half minute: a restart is over by then). Age counts from arrival: the clocks of box and browser may differ.
+// 1, 2, 4 … 15 s (4 s for the first half minute: a restart is over by then). Age counts from
+// arrival: the clocks of box and browser may differ.
 
 import { computed, signal } from "@preact/signals";
 

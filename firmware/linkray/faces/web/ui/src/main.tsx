@@ -31,9 +31,10 @@ async function load(name: string): Promise<void> {
   const slot = loaded[name];
   if (!slot || (slot.peek() && slot.peek() !== "failed")) return;
   try {
-    slot.value = name === "chargers"
-      ? (await import("./pages/chargers")).Chargers
-      : (await import("./pages/configuration")).Configuration;
+    slot.value =
+      name === "chargers"
+        ? (await import("./pages/chargers")).Chargers
+        : (await import("./pages/configuration")).Configuration;
   } catch {
     slot.value = "failed";
   }
@@ -44,13 +45,20 @@ function Later({ name }: { name: string }) {
   if (slot === "failed") {
     return (
       <Card title={t("app.failed")}>
-        <Button icon="refresh-cw" onClick={() => location.reload()}>{t("app.again")}</Button>
+        <Button icon="refresh-cw" onClick={() => location.reload()}>
+          {t("app.again")}
+        </Button>
       </Card>
     );
   }
   if (!slot) {
     void load(name);
-    return <div class="waiting" aria-busy="true"><div class="bone" /><div class="bone tall" /></div>;
+    return (
+      <div class="waiting" aria-busy="true">
+        <div class="bone" />
+        <div class="bone tall" />
+      </div>
+    );
   }
   const Page_ = slot;
   return <Page_ />;
@@ -69,7 +77,11 @@ function Missing({ text }: { text: string }) {
   return (
     <Card class="empty">
       <h1>{text}</h1>
-      <p><Link class="button primary" to="/info"><span>{t("app.to_info")}</span></Link></p>
+      <p>
+        <Link class="button primary" to="/info">
+          <span>{t("app.to_info")}</span>
+        </Link>
+      </p>
     </Card>
   );
 }
@@ -81,27 +93,39 @@ function Sidebar() {
   const parts = [...new Set(openPages().map((page) => page.part))];
   return (
     <aside class="side">
-      <span class="side-brand"><Brand /></span>
+      <span class="side-brand">
+        <Brand />
+      </span>
       <nav aria-label={t("nav.main")}>
         {parts.map((part) => (
           <div key={part} class="side-part">
             <span class="side-title">{t(part)}</span>
-            {openPages().filter((page) => page.part === part).map((page) => (
-              <MenuLink key={page.id} page={page} current={page.id === first} />
-            ))}
+            {openPages()
+              .filter((page) => page.part === part)
+              .map((page) => (
+                <MenuLink key={page.id} page={page} current={page.id === first} />
+              ))}
           </div>
         ))}
         <div class="side-part">
-          <Link to="/account" current={first === "account"}><Icon name="user" /> <span>{t("nav.account")}</span></Link>
+          <Link to="/account" current={first === "account"}>
+            <Icon name="user" /> <span>{t("nav.account")}</span>
+          </Link>
         </div>
       </nav>
-      <div class="side-foot"><LookChoices /></div>
+      <div class="side-foot">
+        <LookChoices />
+      </div>
     </aside>
   );
 }
 
 function MenuLink({ page, current }: { page: Page; current: boolean }) {
-  return <Link to={page.to} current={current}><Icon name={page.icon} /> <span>{t(page.name)}</span></Link>;
+  return (
+    <Link to={page.to} current={current}>
+      <Icon name={page.icon} /> <span>{t(page.name)}</span>
+    </Link>
+  );
 }
 
 /** Phones: the first pages below the thumb, the rest behind More. */
@@ -111,8 +135,12 @@ function BottomBar() {
   const more = !shown.some((page) => page.id === first);
   return (
     <nav class="bottom" aria-label={t("nav.main")}>
-      {shown.map((page) => <MenuLink key={page.id} page={page} current={page.id === first} />)}
-      <Link to="/account" current={more}><Icon name="ellipsis" /> <span>{t("nav.more")}</span></Link>
+      {shown.map((page) => (
+        <MenuLink key={page.id} page={page} current={page.id === first} />
+      ))}
+      <Link to="/account" current={more}>
+        <Icon name="ellipsis" /> <span>{t("nav.more")}</span>
+      </Link>
     </nav>
   );
 }
@@ -120,14 +148,22 @@ function BottomBar() {
 function Frame() {
   return (
     <div class="frame">
-      <a class="skip" href="#main" onClick={(event) => {
-        event.preventDefault();
-        document.getElementById("main")?.focus();
-      }}>{t("app.skip")}</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        {t("app.skip")}
+      </a>
       <Sidebar />
       <div class="body">
         <Header />
-        <main id="main" tabIndex={-1}><Place /></main>
+        <main id="main" tabIndex={-1}>
+          <Place />
+        </main>
       </div>
       <BottomBar />
       <Explain />

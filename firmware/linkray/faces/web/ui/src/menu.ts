@@ -15,10 +15,22 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   { id: "info", to: "/info", name: "nav.info", icon: "activity", part: "nav.operate", level: EV },
-  { id: "chargers", to: "/chargers", name: "nav.chargers", icon: "plug-zap", part: "nav.operate",
-    level: INSTALLER },
-  { id: "configuration", to: "/configuration", name: "nav.configuration", icon: "sliders-horizontal",
-    part: "nav.setup", level: INSTALLER },
+  {
+    id: "chargers",
+    to: "/chargers",
+    name: "nav.chargers",
+    icon: "plug-zap",
+    part: "nav.operate",
+    level: INSTALLER,
+  },
+  {
+    id: "configuration",
+    to: "/configuration",
+    name: "nav.configuration",
+    icon: "sliders-horizontal",
+    part: "nav.setup",
+    level: INSTALLER,
+  },
 ];
 
 export const opens = (page: Page): boolean => level() >= page.level;

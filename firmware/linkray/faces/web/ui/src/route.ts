@@ -68,6 +68,12 @@ window.addEventListener("beforeunload", (event) => {
 
 /** A click that the page itself should follow: plain, left, same window. */
 export function follows(event: MouseEvent): boolean {
-  return !(event.defaultPrevented || event.button || event.metaKey || event.ctrlKey ||
-    event.shiftKey || event.altKey);
+  return !(
+    event.defaultPrevented ||
+    event.button ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  );
 }

@@ -159,7 +159,10 @@ export async function save(): Promise<boolean> {
 /** The server's words without the path, its mA and mV as the form shows them. */
 function inUnits(detail: string): string {
   const words = detail.replace(/ - at `?\$.*$/, "");
-  return words.replace(/(\d+) m([AV])\b/g, (_, n: string, unit: string) => `${Number(n) / 1000} ${unit}`);
+  return words.replace(
+    /(\d+) m([AV])\b/g,
+    (_, n: string, unit: string) => `${Number(n) / 1000} ${unit}`,
+  );
 }
 
 /** After a conflict: my changes on top of what is in force now. */
@@ -171,7 +174,8 @@ export async function rebase(): Promise<void> {
   if (patch === undefined || loadFailed.peek() || !isTree(patch) || !base.peek()) return;
   const merged = patched(base.peek(), patch) as Settings;
   for (const list of ["chargers", "groups"] as const) {
-    if (list in patch) merged[list] = mergedList(old?.[list], mine[list], base.peek()?.[list]) as never;
+    if (list in patch)
+      merged[list] = mergedList(old?.[list], mine[list], base.peek()?.[list]) as never;
   }
   draft.value = merged;
 }
@@ -195,7 +199,8 @@ function mergedList(old: unknown, mine: unknown, theirs: unknown): Tree[] {
 /** Inside lists null is a value, not a removal, but for the four that may be absent. */
 function patchedItem(item: Tree, patch: Tree): Tree {
   const made = { ...item, ...patch };
-  for (const key of ["max_ma", "max_w", "min_ma", "min_w"]) if (made[key] === null) delete made[key];
+  for (const key of ["max_ma", "max_w", "min_ma", "min_w"])
+    if (made[key] === null) delete made[key];
   return made;
 }
 
@@ -228,7 +233,9 @@ export function setValue(path: Path, value: unknown): void {
 /** `["site", "limit_ma", 0]` → `$.site.limit_ma[0]`, as the server names it. */
 export function dollar(path: Path): string {
   return path.reduce<string>(
-    (text, step) => text + (typeof step === "number" ? `[${step}]` : `.${step}`), "$");
+    (text, step) => text + (typeof step === "number" ? `[${step}]` : `.${step}`),
+    "$",
+  );
 }
 
 export function errorAt(path: Path): string | null {
@@ -250,9 +257,8 @@ export function fieldSchema(path: Path): Schema {
   if (!root) return {};
   let part = whole(root, root);
   for (const step of path) {
-    const next = typeof step === "number"
-      ? (part.prefixItems?.[step] ?? part.items)
-      : part.properties?.[step];
+    const next =
+      typeof step === "number" ? (part.prefixItems?.[step] ?? part.items) : part.properties?.[step];
     part = next ? whole(next, root) : {};
   }
   return part;

@@ -3,7 +3,15 @@
 import { onceFor, say, type Key } from "./i18n";
 import type { IconName } from "./icons";
 import type {
-  Ceiling, Charger, Connector, GroupView, Offer, PhaseName, Phases, Snapshot, Status,
+  Ceiling,
+  Charger,
+  Connector,
+  GroupView,
+  Offer,
+  PhaseName,
+  Phases,
+  Snapshot,
+  Status,
 } from "./words";
 import { PHASES } from "./words";
 
@@ -38,9 +46,13 @@ export const nameOf = (charger: { id: string; name: string }): string => charger
 
 /** In natural order by name, never by live values (web.md, A11). */
 export function byName<T extends { id: string; name: string }>(chargers: readonly T[]): T[] {
-  const order = onceFor("order", (tag) =>
-    new Intl.Collator(tag, { numeric: true, sensitivity: "base" }));
-  return [...chargers].sort((a, b) => order.compare(nameOf(a), nameOf(b)) || order.compare(a.id, b.id));
+  const order = onceFor(
+    "order",
+    (tag) => new Intl.Collator(tag, { numeric: true, sensitivity: "base" }),
+  );
+  return [...chargers].sort(
+    (a, b) => order.compare(nameOf(a), nameOf(b)) || order.compare(a.id, b.id),
+  );
 }
 
 export function highest(phases: Phases): { ma: number; phase: number } {

@@ -5,13 +5,40 @@ export type PhaseName = "L1" | "L2" | "L3";
 export const PHASES: readonly PhaseName[] = ["L1", "L2", "L3"];
 
 export type Code =
-  | "charger_max" | "charger_min" | "unit_rounding" | "no_car" | "car_not_asking"
-  | "car_draws_less" | "not_authorised" | "tag_rejected" | "payment_pending" | "schedule"
-  | "csms_profile" | "fair_share" | "spare_redistributed" | "fifo_queue" | "lower_priority"
-  | "group_limit" | "site_limit" | "building_load" | "raise_hold" | "meter_lost_half"
-  | "degraded_limit" | "unreachable_reserved" | "charger_fault" | "charger_updating"
-  | "licence" | "emergency_stop" | "supply_limit" | "imbalance" | "turn" | "wait_for_cut"
-  | "fail_safe" | "not_adopted" | "site_overloaded" | "engineering_ceiling";
+  | "charger_max"
+  | "charger_min"
+  | "unit_rounding"
+  | "no_car"
+  | "car_not_asking"
+  | "car_draws_less"
+  | "not_authorised"
+  | "tag_rejected"
+  | "payment_pending"
+  | "schedule"
+  | "csms_profile"
+  | "fair_share"
+  | "spare_redistributed"
+  | "fifo_queue"
+  | "lower_priority"
+  | "group_limit"
+  | "site_limit"
+  | "building_load"
+  | "raise_hold"
+  | "meter_lost_half"
+  | "degraded_limit"
+  | "unreachable_reserved"
+  | "charger_fault"
+  | "charger_updating"
+  | "licence"
+  | "emergency_stop"
+  | "supply_limit"
+  | "imbalance"
+  | "turn"
+  | "wait_for_cut"
+  | "fail_safe"
+  | "not_adopted"
+  | "site_overloaded"
+  | "engineering_ceiling";
 
 export interface Reason {
   code: Code;
@@ -40,8 +67,15 @@ export interface Offer {
 }
 
 export type Status =
-  | "Available" | "Preparing" | "Charging" | "SuspendedEVSE" | "SuspendedEV" | "Finishing"
-  | "Reserved" | "Unavailable" | "Faulted";
+  | "Available"
+  | "Preparing"
+  | "Charging"
+  | "SuspendedEVSE"
+  | "SuspendedEV"
+  | "Finishing"
+  | "Reserved"
+  | "Unavailable"
+  | "Faulted";
 
 export interface Connector {
   id: number;

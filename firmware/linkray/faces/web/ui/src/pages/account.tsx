@@ -10,7 +10,14 @@ import { announce, inWords } from "../parts/dialog";
 import { Select } from "../parts/fields";
 import { Password, StrengthBar } from "../parts/password";
 import {
-  ASSEMBLER, chooseTheme, level, refreshSession, session, signOut, theme, type Theme,
+  ASSEMBLER,
+  chooseTheme,
+  level,
+  refreshSession,
+  session,
+  signOut,
+  theme,
+  type Theme,
 } from "../session";
 import type { AccountName } from "../words";
 
@@ -24,15 +31,25 @@ export function Account() {
           <p class="second">{t("account.level", { level: level() })}</p>
           <nav class="more-links" aria-label={t("account.pages")}>
             {openPages().map((page) => (
-              <Link key={page.id} to={page.to}><Icon name={page.icon} /> {t(page.name)} <Icon name="chevron-right" /></Link>
+              <Link key={page.id} to={page.to}>
+                <Icon name={page.icon} /> {t(page.name)} <Icon name="chevron-right" />
+              </Link>
             ))}
           </nav>
-          <p><Button icon="log-out" onClick={() => void leave()}>{t("sign.out")}</Button></p>
+          <p>
+            <Button icon="log-out" onClick={() => void leave()}>
+              {t("sign.out")}
+            </Button>
+          </p>
           <p class="second">{t("account.version", { version: now?.version ?? "" })}</p>
         </Card>
-        <Card title={t("account.look")}><LookChoices /></Card>
+        <Card title={t("account.look")}>
+          <LookChoices />
+        </Card>
       </div>
-      <Card title={t("account.password")}><ChangePassword /></Card>
+      <Card title={t("account.password")}>
+        <ChangePassword />
+      </Card>
     </>
   );
 }
@@ -50,15 +67,24 @@ export function LookChoices() {
   const known = lang.value === PSEUDO ? [...languages(), PSEUDO] : languages();
   return (
     <div class="look-choices">
-      <Choices<Theme> label={t("account.theme")} value={theme.value} onChange={chooseTheme} choices={[
-        { value: "auto", text: t("account.theme_auto"), icon: "sun-moon" },
-        { value: "light", text: t("account.theme_light"), icon: "sun" },
-        { value: "dark", text: t("account.theme_dark"), icon: "moon" },
-      ]} />
+      <Choices<Theme>
+        label={t("account.theme")}
+        value={theme.value}
+        onChange={chooseTheme}
+        choices={[
+          { value: "auto", text: t("account.theme_auto"), icon: "sun-moon" },
+          { value: "light", text: t("account.theme_light"), icon: "sun" },
+          { value: "dark", text: t("account.theme_dark"), icon: "moon" },
+        ]}
+      />
       <label class="language" for={id}>
         <Icon name="languages" /> <span class="unseen">{t("account.language")}</span>
-        <Select id={id} value={lang.value} onChange={(chosen) => void useLanguage(chosen)}
-          choices={known.map((one) => ({ value: one, text: say(`lang.${one}`) }))} />
+        <Select
+          id={id}
+          value={lang.value}
+          onChange={(chosen) => void useLanguage(chosen)}
+          choices={known.map((one) => ({ value: one, text: say(`lang.${one}`) }))}
+        />
       </label>
     </div>
   );
@@ -69,25 +95,23 @@ function ChangePassword() {
   const [account, setAccount] = useState<AccountName>(own);
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
-  const [failed, setFailed] = useState("");
-  const [done, setDone] = useState("");
+  const [told, setTold] = useState<{ fault: boolean; text: string } | null>(null);
   const [busy, setBusy] = useState(false);
   const id = useId();
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
-    setFailed("");
-    setDone("");
+    setTold(null);
     try {
       await call("PUT", `/accounts/${account}/password`, { old, new: fresh }, { signingIn: true });
-      setDone(t("account.changed", { account }));
+      setTold({ fault: false, text: t("account.changed", { account }) });
       await refreshSession(); // one's own change made a new session
       setOld("");
       setFresh("");
     } catch (problem) {
       const wrong = problem instanceof Problem && problem.status === 401;
-      setFailed(wrong ? t("account.wrong") : inWords(problem));
+      setTold({ fault: true, text: wrong ? t("account.wrong") : inWords(problem) });
     }
     setBusy(false);
   };
@@ -96,18 +120,42 @@ function ChangePassword() {
       {level() >= ASSEMBLER && (
         <div class="field">
           <label for={id}>{t("account.whose")}</label>
-          <Select id={id} value={account} onChange={(chosen) => setAccount(chosen as AccountName)}
-            choices={["EV", "Installer", "Assembler"].map((name) => ({ value: name, text: name }))} />
+          <Select
+            id={id}
+            value={account}
+            onChange={(chosen) => setAccount(chosen as AccountName)}
+            choices={["EV", "Installer", "Assembler"].map((name) => ({ value: name, text: name }))}
+          />
         </div>
       )}
-      <input class="unseen" type="text" autocomplete="username" value={account} readOnly tabIndex={-1}
-        aria-hidden="true" />
+      <input
+        class="unseen"
+        type="text"
+        autocomplete="username"
+        value={account}
+        readOnly
+        tabIndex={-1}
+        aria-hidden="true"
+      />
       <Password label={t("account.old")} value={old} onValue={setOld} />
-      <Password label={t("account.new")} value={fresh} onValue={setFresh} fresh help={t("first.rule")} />
+      <Password
+        label={t("account.new")}
+        value={fresh}
+        onValue={setFresh}
+        fresh
+        help={t("first.rule")}
+      />
       <StrengthBar password={fresh} account={account} />
-      {failed && <Note tone="fault" live>{failed}</Note>}
-      {done && <Note tone="ok" live>{done}</Note>}
-      <p><Button type="submit" kind="primary" busy={busy} disabled={!old || !fresh}>{t("account.change")}</Button></p>
+      {told && (
+        <Note tone={told.fault ? "fault" : "ok"} live>
+          {told.text}
+        </Note>
+      )}
+      <p>
+        <Button type="submit" kind="primary" busy={busy} disabled={!old || !fresh}>
+          {t("account.change")}
+        </Button>
+      </p>
     </form>
   );
 }

@@ -6,13 +6,31 @@ import { t } from "../i18n";
 import { Choices } from "../parts/basics";
 import { Field, helpOf, NumberInput, rangeOf, Select, Switch, TextInput } from "../parts/fields";
 import {
-  base, draft, errorAt, fieldSchema, markUnreadable, same, setValue, type Schema,
+  base,
+  draft,
+  errorAt,
+  fieldSchema,
+  markUnreadable,
+  same,
+  setValue,
+  type Schema,
 } from "../settings";
 import type { ChargerSettings } from "../words";
 
 export const FIELDS = [
-  "name", "phases", "connection", "max_ma", "max_w", "min_ma", "min_w", "unit", "start_with_zero",
-  "supply_limit_ma", "fallback_ma", "group", "priority",
+  "name",
+  "phases",
+  "connection",
+  "max_ma",
+  "max_w",
+  "min_ma",
+  "min_w",
+  "unit",
+  "start_with_zero",
+  "supply_limit_ma",
+  "fallback_ma",
+  "group",
+  "priority",
 ] as const;
 
 const LEGS: Record<number, string[]> = {
@@ -24,8 +42,16 @@ const UNCHANGED = "*";
 
 /** What is kept for a charger at first (model/settings.py: the defaults). */
 export const fresh = (id: string): ChargerSettings => ({
-  id, name: "", phases: 1, connection: "L1", unit: "A", start_with_zero: true,
-  supply_limit_ma: null, fallback_ma: null, group: null, priority: "normal",
+  id,
+  name: "",
+  phases: 1,
+  connection: "L1",
+  unit: "A",
+  start_with_zero: true,
+  supply_limit_ma: null,
+  fallback_ma: null,
+  group: null,
+  priority: "normal",
 });
 
 /** Its place in the draft; one that is not kept yet is put there when first edited. */
@@ -62,7 +88,8 @@ function touched(items: readonly ChargerSettings[], field: string): boolean {
 function put(items: readonly ChargerSettings[], change: Partial<Record<string, unknown>>): void {
   for (const item of items) {
     const place = placeOf(item.id);
-    for (const [field, value] of Object.entries(change)) setValue(["chargers", place, field], value);
+    for (const [field, value] of Object.entries(change))
+      setValue(["chargers", place, field], value);
   }
 }
 
@@ -89,7 +116,8 @@ function errorOf(items: readonly ChargerSettings[], ...fields: string[]): string
   return null;
 }
 
-const help = (field: string, label = ""): string => helpOf(["chargers", field], shown(field), label);
+const help = (field: string, label = ""): string =>
+  helpOf(["chargers", field], shown(field), label);
 
 export function ChargerForm({ items, batch }: FormProps) {
   return (
@@ -97,23 +125,58 @@ export function ChargerForm({ items, batch }: FormProps) {
       {!batch && <NameField items={items} />}
       <div class="form-row">
         <PhasesField items={items} batch={batch} />
-        <ChoiceField items={items} batch={batch} field="connection" label={t("field.connection")}
+        <ChoiceField
+          items={items}
+          batch={batch}
+          field="connection"
+          label={t("field.connection")}
           choices={connections(items).map((one) => ({ value: one, text: one }))}
-          help={`${help("connection")}. ${t("connection.hint")}`} />
+          help={`${help("connection")}. ${t("connection.hint")}`}
+        />
       </div>
       <PowerFields items={items} batch={batch} />
       <div class="form-row">
-        <ChoiceField items={items} batch={batch} field="unit" label={t("field.unit")} help={help("unit", t("field.unit"))}
-          choices={[{ value: "A", text: t("field.unit_A") }, { value: "W", text: t("field.unit_W") }]} />
+        <ChoiceField
+          items={items}
+          batch={batch}
+          field="unit"
+          label={t("field.unit")}
+          help={help("unit", t("field.unit"))}
+          choices={[
+            { value: "A", text: t("field.unit_A") },
+            { value: "W", text: t("field.unit_W") },
+          ]}
+        />
         <GroupField items={items} batch={batch} />
       </div>
       <ZeroField items={items} batch={batch} />
       <div class="form-row">
-        <AmountField items={items} batch={batch} field="supply_limit_ma" label={t("field.supply_limit_ma")} optional />
-        <AmountField items={items} batch={batch} field="fallback_ma" label={t("field.fallback_ma")} optional />
+        <AmountField
+          items={items}
+          batch={batch}
+          field="supply_limit_ma"
+          label={t("field.supply_limit_ma")}
+          optional
+        />
+        <AmountField
+          items={items}
+          batch={batch}
+          field="fallback_ma"
+          label={t("field.fallback_ma")}
+          optional
+        />
       </div>
-      <ChoiceField items={items} batch={batch} field="priority" label={t("field.priority")} help={help("priority")}
-        choices={[{ value: "normal", text: t("field.priority_normal") }, { value: "high", text: t("field.priority_high") }]} />
+      <ChoiceField
+        items={items}
+        batch={batch}
+        field="priority"
+        label={t("field.priority")}
+        help={help("priority")}
+        choices={[
+          { value: "normal", text: t("field.priority_normal") },
+          { value: "high", text: t("field.priority_high") },
+        ]}
+      />
     </div>
   );
 }
@@ -123,8 +186,14 @@ function NameField({ items }: FormProps) {
   return (
     <Field label={t("field.name")} help={help("name", t("field.name"))} error={error}>
       {(ids) => (
-        <TextInput id={ids.id} described={ids.described} value={items[0]?.name ?? ""} wrong={Boolean(error)}
-          maxLength={shown("name").maxLength} onValue={(name) => put(items, { name })} />
+        <TextInput
+          id={ids.id}
+          described={ids.described}
+          value={items[0]?.name ?? ""}
+          wrong={Boolean(error)}
+          maxLength={shown("name").maxLength}
+          onValue={(name) => put(items, { name })}
+        />
       )}
     </Field>
   );
@@ -144,9 +213,19 @@ interface ChoiceProps extends FormProps {
   also?: readonly string[]; // fields that go back with it to "unchanged"
 }
 
-function ChoiceField({ items, batch, field, label, help: words, choices, onChoose, also = [] }: ChoiceProps) {
+function ChoiceField({
+  items,
+  batch,
+  field,
+  label,
+  help: words,
+  choices,
+  onChoose,
+  also = [],
+}: ChoiceProps) {
   const error = errorOf(items, field);
-  const value = batch && !touched(items, field) ? UNCHANGED : String(common(items, field) ?? UNCHANGED);
+  const value =
+    batch && !touched(items, field) ? UNCHANGED : String(common(items, field) ?? UNCHANGED);
   const all = batch ? [{ value: UNCHANGED, text: t("chargers.unchanged") }, ...choices] : choices;
   const choose = (chosen: string) => {
     if (chosen === UNCHANGED) restore(items, [field, ...also]);
@@ -156,8 +235,14 @@ function ChoiceField({ items, batch, field, label, help: words, choices, onChoos
   return (
     <Field label={label} help={words} error={error}>
       {(ids) => (
-        <Select id={ids.id} described={ids.described} value={value} choices={all} wrong={Boolean(error)}
-          onChange={choose} />
+        <Select
+          id={ids.id}
+          described={ids.described}
+          value={value}
+          choices={all}
+          wrong={Boolean(error)}
+          onChange={choose}
+        />
       )}
     </Field>
   );
@@ -167,38 +252,68 @@ function PhasesField({ items, batch }: FormProps) {
   const split = draft.value?.site.split_mode !== "off";
   const two = split || items.some((item) => item.phases === 2);
   const choices = [1, ...(two ? [2] : []), 3].map((n) => ({
-    value: String(n), text: t(`field.phases_${n as 1 | 2 | 3}`),
+    value: String(n),
+    text: t(`field.phases_${n as 1 | 2 | 3}`),
   }));
   const choose = (chosen: string) => {
     const phases = Number(chosen);
     for (const item of items) {
       const legs = LEGS[phases] ?? [];
-      put([item], { phases, connection: legs.includes(item.connection) ? item.connection : legs[0] });
+      put([item], {
+        phases,
+        connection: legs.includes(item.connection) ? item.connection : legs[0],
+      });
     }
   };
   return (
-    <ChoiceField items={items} batch={batch} field="phases" label={t("field.phases")} help={help("phases")}
-      choices={choices} onChoose={choose} also={["connection"]} />
+    <ChoiceField
+      items={items}
+      batch={batch}
+      field="phases"
+      label={t("field.phases")}
+      help={help("phases")}
+      choices={choices}
+      onChoose={choose}
+      also={["connection"]}
+    />
   );
 }
 
 function GroupField({ items, batch }: FormProps) {
   const none = "\u0000";
-  const names = (draft.value?.groups ?? []).map((group) => ({ value: group.name, text: group.name }));
+  const names = (draft.value?.groups ?? []).map((group) => ({
+    value: group.name,
+    text: group.name,
+  }));
   const error = errorOf(items, "group");
   const same_ = common(items, "group");
-  const value = batch && !touched(items, "group") ? UNCHANGED
-    : same_ === undefined ? UNCHANGED : (same_ as string | null) ?? none;
-  const choices = [...(batch ? [{ value: UNCHANGED, text: t("chargers.unchanged") }] : []),
-    { value: none, text: t("field.no_group") }, ...names];
+  const value =
+    batch && !touched(items, "group")
+      ? UNCHANGED
+      : same_ === undefined
+        ? UNCHANGED
+        : ((same_ as string | null) ?? none);
+  const choices = [
+    ...(batch ? [{ value: UNCHANGED, text: t("chargers.unchanged") }] : []),
+    { value: none, text: t("field.no_group") },
+    ...names,
+  ];
   const choose = (chosen: string) => {
     if (chosen === UNCHANGED) restore(items, ["group"]);
     else put(items, { group: chosen === none ? null : chosen });
   };
   return (
     <Field label={t("field.group")} help={help("group")} error={error}>
-      {(ids) => <Select id={ids.id} described={ids.described} value={value} choices={choices}
-        wrong={Boolean(error)} onChange={choose} />}
+      {(ids) => (
+        <Select
+          id={ids.id}
+          described={ids.described}
+          value={value}
+          choices={choices}
+          wrong={Boolean(error)}
+          onChange={choose}
+        />
+      )}
     </Field>
   );
 }
@@ -209,21 +324,42 @@ function PowerFields({ items, batch }: FormProps) {
   const basis = inW ? "w" : "a";
   const choose = (chosen: "a" | "w") => {
     if (chosen === basis) return;
-    put(items, chosen === "w"
-      ? { max_ma: undefined, min_ma: undefined, max_w: 50_000, min_w: 0, unit: "W" }
-      : { max_w: undefined, min_w: undefined, max_ma: 32_000, min_ma: 6_000, unit: "A" });
+    put(
+      items,
+      chosen === "w"
+        ? { max_ma: undefined, min_ma: undefined, max_w: 50_000, min_w: 0, unit: "W" }
+        : { max_w: undefined, min_w: undefined, max_ma: 32_000, min_ma: 6_000, unit: "A" },
+    );
   };
   return (
     <fieldset class="field power-fields">
       <legend>{t("field.basis")}</legend>
-      <Choices label={t("field.basis")} value={basis} onChange={choose} choices={[
-        { value: "a", text: t("field.basis_a") }, { value: "w", text: t("field.basis_w") },
-      ]} />
+      <Choices
+        label={t("field.basis")}
+        value={basis}
+        onChange={choose}
+        choices={[
+          { value: "a", text: t("field.basis_a") },
+          { value: "w", text: t("field.basis_w") },
+        ]}
+      />
       <div class="form-row">
-        <AmountField items={items} batch={batch} field={inW ? "min_w" : "min_ma"} label={t("field.min")}
-          optional fallback={inW ? 0 : 6_000} />
-        <AmountField items={items} batch={batch} field={inW ? "max_w" : "max_ma"} label={t("field.max")}
-          optional fallback={inW ? undefined : 32_000} />
+        <AmountField
+          items={items}
+          batch={batch}
+          field={inW ? "min_w" : "min_ma"}
+          label={t("field.min")}
+          optional
+          fallback={inW ? 0 : 6_000}
+        />
+        <AmountField
+          items={items}
+          batch={batch}
+          field={inW ? "max_w" : "max_ma"}
+          label={t("field.max")}
+          optional
+          fallback={inW ? undefined : 32_000}
+        />
       </div>
     </fieldset>
   );
@@ -247,14 +383,23 @@ function AmountField({ items, batch, field, label, optional, fallback }: AmountP
     if (number === null && batch) restore(items, [field]);
     else put(items, { [field]: number === null && unset ? undefined : number });
   };
-  const standard = fallback === undefined ? t("field.none_set") : t("field.default", { v: fallback / 1000 });
+  const standard =
+    fallback === undefined ? t("field.none_set") : t("field.default", { v: fallback / 1000 });
   const words: ComponentChildren[] = [help(field), rangeOf(shape)].filter(Boolean);
   return (
     <Field label={label} help={words.join(" · ")} error={error}>
       {(ids) => (
-        <NumberInput id={ids.id} described={ids.described} value={value} shape={shape} optional={optional || batch}
-          placeholder={batch ? t("chargers.unchanged") : standard} wrong={Boolean(error)} onValue={take}
-          onText={(text) => markUnreadable(["chargers", Math.max(0, place), field], text)} />
+        <NumberInput
+          id={ids.id}
+          described={ids.described}
+          value={value}
+          shape={shape}
+          optional={optional || batch}
+          placeholder={batch ? t("chargers.unchanged") : standard}
+          wrong={Boolean(error)}
+          onValue={take}
+          onText={(text) => markUnreadable(["chargers", Math.max(0, place), field], text)}
+        />
       )}
     </Field>
   );
@@ -264,14 +409,27 @@ function ZeroField({ items, batch }: FormProps) {
   const error = errorOf(items, "start_with_zero");
   if (batch) {
     return (
-      <ChoiceField items={items} batch field="start_with_zero" label={t("field.start_with_zero")}
-        help={help("start_with_zero")} onChoose={(chosen) => put(items, { start_with_zero: chosen === "true" })}
-        choices={[{ value: "true", text: t("field.yes") }, { value: "false", text: t("field.no") }]} />
+      <ChoiceField
+        items={items}
+        batch
+        field="start_with_zero"
+        label={t("field.start_with_zero")}
+        help={help("start_with_zero")}
+        onChoose={(chosen) => put(items, { start_with_zero: chosen === "true" })}
+        choices={[
+          { value: "true", text: t("field.yes") },
+          { value: "false", text: t("field.no") },
+        ]}
+      />
     );
   }
   return (
-    <Switch label={t("field.start_with_zero")} help={help("start_with_zero")} error={error}
+    <Switch
+      label={t("field.start_with_zero")}
+      help={help("start_with_zero")}
+      error={error}
       checked={Boolean(items[0]?.start_with_zero)}
-      onChange={(checked) => put(items, { start_with_zero: checked })} />
+      onChange={(checked) => put(items, { start_with_zero: checked })}
+    />
   );
 }

@@ -42,17 +42,20 @@ function known(): Known[] {
   const kept = draft.value?.chargers ?? [];
   const seen = snapshot.value?.chargers ?? [];
   const ids = [...new Set([...kept.map((c) => c.id), ...seen.map((c) => c.id)])];
-  return byName(ids.map((id) => {
-    const own = kept.find((charger) => charger.id === id) ?? null;
-    const live = seen.find((charger) => charger.id === id) ?? null;
-    return { id, name: own?.name || live?.name || "", kept: own, seen: live };
-  }));
+  return byName(
+    ids.map((id) => {
+      const own = kept.find((charger) => charger.id === id) ?? null;
+      const live = seen.find((charger) => charger.id === id) ?? null;
+      return { id, name: own?.name || live?.name || "", kept: own, seen: live };
+    }),
+  );
 }
 
 export function linkState(seen: Charger | null): State {
   if (!seen) return { tone: "idle", icon: "circle-dashed", word: t("chargers.never") };
   if (!seen.licensed) return { tone: "limited", icon: "lock", word: t("chargers.unlicensed") };
-  return seen.connected ? { tone: "ok", icon: "circle-check", word: t("chargers.connected") }
+  return seen.connected
+    ? { tone: "ok", icon: "circle-check", word: t("chargers.connected") }
     : { tone: "fault", icon: "unplug", word: t("chargers.disconnected") };
 }
 
@@ -64,24 +67,50 @@ function List() {
   return (
     <>
       <header class="page-head">
-        <h1>{t("chargers.title")} <span class="second count">{say("chargers.count", { n: all.length })}</span></h1>
-        <Link class="text-link" to="/configuration/groups">{t("chargers.groups_link")} <Icon name="arrow-right" size={18} /></Link>
+        <h1>
+          {t("chargers.title")}{" "}
+          <span class="second count">{say("chargers.count", { n: all.length })}</span>
+        </h1>
+        <Link class="text-link" to="/configuration/groups">
+          {t("chargers.groups_link")} <Icon name="arrow-right" size={18} />
+        </Link>
       </header>
       {!draft.value && loadFailed.value === null && <p role="status">{t("draft.loading")}</p>}
       {all.length > 0 && (
         <div class="card charger-list">
           <div class="charger-row titles">
-            <Tick label={t("table.all")} checked={chosen.length === all.length && all.length > 0}
+            <Tick
+              label={t("table.all")}
+              checked={chosen.length === all.length && all.length > 0}
               mixed={chosen.length > 0 && chosen.length < all.length}
-              onChange={(on) => tick(all.map((one) => one.id), on)} />
-            <span>{t("table.name")}</span><span>{t("chargers.wiring")}</span><span>{t("chargers.range")}</span>
-            <span>{t("chargers.group")}</span><span>{t("chargers.firmware")}</span><span>{t("chargers.link")}</span>
+              onChange={(on) =>
+                tick(
+                  all.map((one) => one.id),
+                  on,
+                )
+              }
+            />
+            <span>{t("table.name")}</span>
+            <span>{t("chargers.wiring")}</span>
+            <span>{t("chargers.range")}</span>
+            <span>{t("chargers.group")}</span>
+            <span>{t("chargers.firmware")}</span>
+            <span>{t("chargers.link")}</span>
           </div>
-          <ul>{all.map((one) => <Line key={one.id} one={one} />)}</ul>
+          <ul>
+            {all.map((one) => (
+              <Line key={one.id} one={one} />
+            ))}
+          </ul>
         </div>
       )}
       {draft.value && !all.length && (
-        <Card class="empty"><p><b>{t("groups.none")}</b></p><p class="second">{t("groups.none_more")}</p></Card>
+        <Card class="empty">
+          <p>
+            <b>{t("groups.none")}</b>
+          </p>
+          <p class="second">{t("groups.none_more")}</p>
+        </Card>
       )}
       <ListActs chosen={chosen} />
       {draft.value && <Add />}
@@ -93,18 +122,27 @@ function Line({ one }: { one: Known }) {
   const { kept, seen } = one;
   return (
     <li class="charger-row">
-      <Tick label={t("chargers.select", { name: nameOf(one) })} checked={ticked.value.has(one.id)}
-        onChange={(on) => tick([one.id], on)} />
+      <Tick
+        label={t("chargers.select", { name: nameOf(one) })}
+        checked={ticked.value.has(one.id)}
+        onChange={(on) => tick([one.id], on)}
+      />
       <Link class="charger-name" to={`/chargers/${encodeURIComponent(one.id)}`}>
         <b>{nameOf(one)}</b>
         {one.name && <span class="second">{one.id}</span>}
-        {!kept && draft.value && <span class="badge limited"><Icon name="plus" size={16} /> {t("chargers.unlisted")}</span>}
+        {!kept && draft.value && (
+          <span class="badge limited">
+            <Icon name="plus" size={16} /> {t("chargers.unlisted")}
+          </span>
+        )}
       </Link>
       <span>{kept ? `${kept.phases} · ${kept.connection}` : "–"}</span>
       <span class="figure">{kept ? range(kept) : "–"}</span>
       <span>{kept?.group ?? <span class="second">{t("field.none_set")}</span>}</span>
       <span class="second firmware">{seen?.firmware || "–"}</span>
-      <span><Badge state={linkState(seen)} /></span>
+      <span>
+        <Badge state={linkState(seen)} />
+      </span>
     </li>
   );
 }
@@ -121,19 +159,28 @@ function ListActs({ chosen }: { chosen: string[] }) {
   if (!chosen.length) return null;
   const clear = () => tick(chosen, false);
   const seen = (snapshot.value?.chargers ?? []).filter((charger) => chosen.includes(charger.id));
-  const edit = () => go(chosen.length === 1 ? `/chargers/${encodeURIComponent(chosen[0] ?? "")}`
-    : `/chargers/edit?${new URLSearchParams(chosen.map((id) => ["id", id]))}`);
-  const remove = () => askDelete(seen, () => {
-    clear();
-    settle();
-  });
+  const edit = () =>
+    go(
+      chosen.length === 1
+        ? `/chargers/${encodeURIComponent(chosen[0] ?? "")}`
+        : `/chargers/edit?${new URLSearchParams(chosen.map((id) => ["id", id]))}`,
+    );
+  const remove = () =>
+    askDelete(seen, () => {
+      clear();
+      settle();
+    });
   return (
     <div class="ticked-bar" role="region" aria-label={say("ticked.n", { n: chosen.length })}>
       <b>{say("ticked.n", { n: chosen.length })}</b>
       <div class="ticked-acts">
-        <Button kind="primary" icon="pencil" onClick={edit}>{say("chargers.edit_n", { n: chosen.length })}</Button>
+        <Button kind="primary" icon="pencil" onClick={edit}>
+          {say("chargers.edit_n", { n: chosen.length })}
+        </Button>
         {seen.length === chosen.length && (
-          <Button acts kind="danger" icon="trash" onClick={remove}>{t("ticked.delete")}</Button>
+          <Button acts kind="danger" icon="trash" onClick={remove}>
+            {t("ticked.delete")}
+          </Button>
         )}
         <Button kind="quiet" icon="x" label={t("ticked.clear")} onClick={clear} />
       </div>
@@ -151,14 +198,26 @@ function Add() {
   };
   return (
     <details class="card details add">
-      <summary><h2>{t("chargers.add")}</h2> <Icon name="chevron-down" /></summary>
+      <summary>
+        <h2>{t("chargers.add")}</h2> <Icon name="chevron-down" />
+      </summary>
       <form class="form inline" onSubmit={add}>
         <div class="field">
           <label for={id}>{t("chargers.add_title")}</label>
-          <TextInput id={id} value={text} onValue={setText} maxLength={48} described={`${id}-help`} />
-          <p class="help" id={`${id}-help`}>{t("chargers.add_help")}</p>
+          <TextInput
+            id={id}
+            value={text}
+            onValue={setText}
+            maxLength={48}
+            described={`${id}-help`}
+          />
+          <p class="help" id={`${id}-help`}>
+            {t("chargers.add_help")}
+          </p>
         </div>
-        <Button type="submit" icon="plus">{t("chargers.add_do")}</Button>
+        <Button type="submit" icon="plus">
+          {t("chargers.add_do")}
+        </Button>
       </form>
     </details>
   );
@@ -175,7 +234,9 @@ function One({ id }: { id: string }) {
     <>
       <header class="page-head">
         <div>
-          <Link class="text-link back" to="/chargers"><Icon name="arrow-right" size={18} /> {t("chargers.back")}</Link>
+          <Link class="text-link back" to="/chargers">
+            <Icon name="arrow-right" size={18} /> {t("chargers.back")}
+          </Link>
           <h1>{kept?.name || seen?.name || id}</h1>
           <span class="second">{id}</span>
         </div>
@@ -192,7 +253,11 @@ function One({ id }: { id: string }) {
         </div>
       )}
       {draft.value && there && !kept && (
-        <p><Button kind="primary" icon="plus" onClick={() => placeOf(id)}>{t("chargers.add_do")}</Button></p>
+        <p>
+          <Button kind="primary" icon="plus" onClick={() => placeOf(id)}>
+            {t("chargers.add_do")}
+          </Button>
+        </p>
       )}
     </>
   );
@@ -215,16 +280,29 @@ function Passport({ seen }: { seen: Charger | null }) {
   return (
     <Card title={t("chargers.passport")}>
       {seen?.since && (
-        <p class="second">{t("chargers.since", { word: linkState(seen).word, time: moment(seen.since) })}</p>
+        <p class="second">
+          {t("chargers.since", { word: linkState(seen).word, time: moment(seen.since) })}
+        </p>
       )}
       <dl class="facts rows">
-        {facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
         <div>
           <dt>{t("passport.notes")}</dt>
           <dd>
             {seen?.notes.length ? (
-              <ul class="notes">{seen.notes.map((note) => <li key={note}>{given(note)}</li>)}</ul>
-            ) : t("passport.no_notes")}
+              <ul class="notes">
+                {seen.notes.map((note) => (
+                  <li key={note}>{given(note)}</li>
+                ))}
+              </ul>
+            ) : (
+              t("passport.no_notes")
+            )}
           </dd>
         </div>
       </dl>
@@ -241,7 +319,9 @@ function Many({ ids }: { ids: string[] }) {
     <>
       <header class="page-head">
         <div>
-          <Link class="text-link back" to="/chargers"><Icon name="arrow-right" size={18} /> {t("chargers.back")}</Link>
+          <Link class="text-link back" to="/chargers">
+            <Icon name="arrow-right" size={18} /> {t("chargers.back")}
+          </Link>
           <h1>{say("chargers.batch_title", { n: ids.length })}</h1>
           <p class="second">{byName(items).map(nameOf).join(", ")}</p>
         </div>
@@ -277,9 +357,15 @@ function Preview({ items }: { items: readonly ChargerSettings[] }) {
         {lines.map((line) => (
           <li key={line.field}>
             <Icon name="pencil" size={16} />
-            <span>{say("chargers.preview_line", {
-              field: has(`field.${line.field}`) ? say(`field.${line.field}`) : labelFor(line.field),
-              value: line.value, n: line.n })}</span>
+            <span>
+              {say("chargers.preview_line", {
+                field: has(`field.${line.field}`)
+                  ? say(`field.${line.field}`)
+                  : labelFor(line.field),
+                value: line.value,
+                n: line.n,
+              })}
+            </span>
           </li>
         ))}
       </ul>

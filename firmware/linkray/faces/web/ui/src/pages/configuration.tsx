@@ -1,21 +1,31 @@
 // Configuration: the site, its meter, its groups, working without a CSMS, files.
 
 import type { ComponentType } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
 import { kw } from "../format";
 import { say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
-import { Button, Card, Icon, Link, Note } from "../parts/basics";
+import { Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
 import { askDanger, inWords } from "../parts/dialog";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { Field, NumberInput, rangeOf, Select, Setting, TextInput } from "../parts/fields";
 import { segments } from "../route";
 import { ASSEMBLER, level } from "../session";
 import {
-  base, dirty, draft, errorAt, fieldSchema, loadFailed, loadSettings, markUnreadable, revision, setValue,
-  settle, type Path,
+  base,
+  dirty,
+  draft,
+  errorAt,
+  fieldSchema,
+  loadFailed,
+  loadSettings,
+  markUnreadable,
+  revision,
+  setValue,
+  settle,
+  type Path,
 } from "../settings";
 import { powerW } from "../site";
 import type { GroupSettings, Settings } from "../words";
@@ -46,7 +56,9 @@ export function Configuration() {
       <h1>{t("conf.title")}</h1>
       <nav class="tabs" aria-label={t("conf.tabs")}>
         {TABS.map((one) => (
-          <Link key={one.id} to={`/configuration/${one.id}`} current={one === tab}>{t(one.name)}</Link>
+          <Link key={one.id} to={`/configuration/${one.id}`} current={one === tab}>
+            {t(one.name)}
+          </Link>
         ))}
       </nav>
       {loadFailed.value !== null && <LoadFailed />}
@@ -88,18 +100,29 @@ function SiteTab() {
             <Setting path={["site", "split_mode"]} />
           </div>
           <Setting path={["site", "limit_ma"]} />
-          <p class="total"><span>{t("conf.total")}</span> <b class="figure">{kw(total)}</b> <span class="second">{t("conf.total_more")}</span></p>
+          <p class="total">
+            <span>{t("conf.total")}</span> <b class="figure">{kw(total)}</b>{" "}
+            <span class="second">{t("conf.total_more")}</span>
+          </p>
           <Setting path={["site", "time_zone"]} />
         </div>
       </Card>
       <Card title={t("conf.sharing")}>
         <div class="form">
-          {SHARING.map((name) => <Setting key={name} path={["site", name]} />)}
+          {SHARING.map((name) => (
+            <Setting key={name} path={["site", name]} />
+          ))}
         </div>
       </Card>
       <details class="card details">
-        <summary><h2>{t("conf.more")}</h2> <Icon name="chevron-down" /></summary>
-        <div class="form two">{rest.map((name) => <Setting key={name} path={["site", name]} />)}</div>
+        <summary>
+          <h2>{t("conf.more")}</h2> <Icon name="chevron-down" />
+        </summary>
+        <div class="form two">
+          {rest.map((name) => (
+            <Setting key={name} path={["site", name]} />
+          ))}
+        </div>
       </details>
     </>
   );
@@ -113,15 +136,30 @@ function GroupsTab() {
     const taken = new Set(groups.map((group) => group.name));
     let n = groups.length + 1;
     while (taken.has(t("groupset.new", { n }))) n += 1;
-    setValue(["groups"], [...groups, { name: t("groupset.new", { n }), limit_ma: 63_000, parent: null }]);
+    setValue(
+      ["groups"],
+      [...groups, { name: t("groupset.new", { n }), limit_ma: 63_000, parent: null }],
+    );
   };
   return (
-    <Card title={t("conf.groups")} aside={<Button icon="plus" onClick={add}>{t("groupset.add")}</Button>}>
+    <Card
+      title={t("conf.groups")}
+      aside={
+        <Button icon="plus" onClick={add}>
+          {t("groupset.add")}
+        </Button>
+      }
+    >
       {!groups.length && <p class="second">{t("groupset.none")}</p>}
-      {groups.map((group, place) => <GroupForm key={place} group={group} place={place} />)}
+      {groups.map((group, place) => (
+        <GroupForm key={place} group={group} place={place} />
+      ))}
       {groups.length > 0 && (
         <p class="second">
-          {t("groupset.assign")} <Link class="text-link" to="/chargers">{t("nav.chargers")} <Icon name="arrow-right" size={18} /></Link>
+          {t("groupset.assign")}{" "}
+          <Link class="text-link" to="/chargers">
+            {t("nav.chargers")} <Icon name="arrow-right" size={18} />
+          </Link>
         </p>
       )}
     </Card>
@@ -151,9 +189,28 @@ function remove(place: number): void {
   const left = tree.groups.filter((_, i) => i !== place);
   draft.value = {
     ...tree,
-    groups: left.map((group) => (group.parent === gone.name ? { ...group, parent: gone.parent } : group)),
+    groups: left.map((group) =>
+      group.parent === gone.name ? { ...group, parent: gone.parent } : group,
+    ),
     chargers: tree.chargers.map((one) => (one.group === gone.name ? { ...one, group: null } : one)),
   };
+}
+
+function askRemove(place: number, name: string, inside: number): void {
+  if (!inside) {
+    remove(place);
+    return;
+  }
+  askDanger({
+    title: t("groupset.remove_title", { name }),
+    body: say("groupset.remove_body", { n: inside }),
+    sessions: null,
+    verb: t("groupset.remove_do"),
+    act: async () => {
+      remove(place);
+      return "";
+    },
+  });
 }
 
 function GroupForm({ group, place }: { group: GroupSettings; place: number }) {
@@ -161,45 +218,59 @@ function GroupForm({ group, place }: { group: GroupSettings; place: number }) {
   const path = (field: string): Path => ["groups", place, field];
   const limit = fieldSchema(path("limit_ma"));
   const others = (draft.value?.groups ?? []).filter((one) => one.name !== group.name);
-  const ask = () => {
-    if (!inside.length) {
-      remove(place);
-      return;
-    }
-    askDanger({
-      title: t("groupset.remove_title", { name: group.name }),
-      body: say("groupset.remove_body", { n: inside.length }),
-      sessions: null,
-      verb: t("groupset.remove_do"),
-      act: async () => {
-        remove(place);
-        return "";
-      },
-    });
-  };
   return (
     <fieldset class="group-form">
       <legend class="unseen">{t("groupset.legend", { n: place + 1 })}</legend>
       <Field label={t("groupset.name")} error={errorAt(path("name"))}>
-        {(ids) => <TextInput id={ids.id} described={ids.described} value={group.name} maxLength={50}
-          wrong={Boolean(errorAt(path("name")))} onValue={(name) => rename(place, name)} />}
+        {(ids) => (
+          <TextInput
+            id={ids.id}
+            described={ids.described}
+            value={group.name}
+            maxLength={50}
+            wrong={Boolean(errorAt(path("name")))}
+            onValue={(name) => rename(place, name)}
+          />
+        )}
       </Field>
       <Field label={t("groupset.limit")} help={rangeOf(limit)} error={errorAt(path("limit_ma"))}>
-        {(ids) => <NumberInput id={ids.id} described={ids.described} value={group.limit_ma} shape={limit}
-          wrong={Boolean(errorAt(path("limit_ma")))} onValue={(ma) => setValue(path("limit_ma"), ma)}
-          onText={(text) => markUnreadable(path("limit_ma"), text)} />}
+        {(ids) => (
+          <NumberInput
+            id={ids.id}
+            described={ids.described}
+            value={group.limit_ma}
+            shape={limit}
+            wrong={Boolean(errorAt(path("limit_ma")))}
+            onValue={(ma) => setValue(path("limit_ma"), ma)}
+            onText={(text) => markUnreadable(path("limit_ma"), text)}
+          />
+        )}
       </Field>
       <Field label={t("groupset.parent")} error={errorAt(path("parent"))}>
-        {(ids) => <Select id={ids.id} described={ids.described} value={group.parent ?? ""}
-          wrong={Boolean(errorAt(path("parent")))}
-          choices={[{ value: "", text: t("groupset.site") }, ...others.map((one) => ({ value: one.name, text: one.name }))]}
-          onChange={(chosen) => setValue(path("parent"), chosen || null)} />}
+        {(ids) => (
+          <Select
+            id={ids.id}
+            described={ids.described}
+            value={group.parent ?? ""}
+            wrong={Boolean(errorAt(path("parent")))}
+            choices={[
+              { value: "", text: t("groupset.site") },
+              ...others.map((one) => ({ value: one.name, text: one.name })),
+            ]}
+            onChange={(chosen) => setValue(path("parent"), chosen || null)}
+          />
+        )}
       </Field>
       <p class="group-inside second">
         <b class="figure">{inside.length}</b> {t("groupset.chargers")}
         {inside.length > 0 && `: ${inside.map((one) => one.name || one.id).join(", ")}`}
       </p>
-      <Button kind="quiet" icon="trash" label={t("groupset.remove", { name: group.name })} onClick={ask} />
+      <Button
+        kind="quiet"
+        icon="trash"
+        label={t("groupset.remove", { name: group.name })}
+        onClick={() => askRemove(place, group.name, inside.length)}
+      />
     </fieldset>
   );
 }
@@ -212,7 +283,11 @@ function CsmsTab() {
   const at = csms?.url.replace(/\/+$/, "");
   return (
     <Card title={t("conf.csms")}>
-      {level() < ASSEMBLER && <Note tone="idle" icon="lock">{t("conf.csms_level")}</Note>}
+      {level() < ASSEMBLER && (
+        <Note tone="idle" icon="lock">
+          {t("conf.csms_level")}
+        </Note>
+      )}
       {now && <p class="second">{t("conf.csms_state", { state: now })}</p>}
       <div class="form">
         {Object.keys(fieldSchema(["csms"]).properties ?? {}).map((name) => (
@@ -243,7 +318,9 @@ function FilesTab() {
           </a>
         </p>
       </Card>
-      <Card title={t("files.import")}><Import /></Card>
+      <Card title={t("files.import")}>
+        <Import />
+      </Card>
     </div>
   );
 }
@@ -260,58 +337,66 @@ async function checked(file: File): Promise<Chosen> {
   }
 }
 
+function askImport(chosen: Chosen, done: () => void): void {
+  const tree = chosen.tree as Partial<Settings>;
+  const contents = t("files.contents", {
+    chargers: tree.chargers?.length ?? 0,
+    groups: tree.groups?.length ?? 0,
+  });
+  askDanger({
+    title: t("files.title"),
+    body: t("files.body", { name: chosen.name, contents }),
+    sessions: null,
+    verb: t("files.do"),
+    act: async () => {
+      await call("POST", "/settings/import", chosen.tree);
+      done();
+      draft.value = base.peek();
+      await loadSettings();
+      return t("files.done");
+    },
+  });
+}
+
 function Import() {
   const [busy, setBusy] = useState(false);
   const [chosen, setChosen] = useState<Chosen | null>(null);
-  const id = useId();
-  const choose = async (file: File | undefined) => {
-    if (!file) return;
+  const choose = async (file: File) => {
     setBusy(true);
     setChosen(await checked(file));
     setBusy(false);
-  };
-  const ask = () => {
-    if (!chosen) return;
-    const tree = chosen.tree as Partial<Settings>;
-    askDanger({
-      title: t("files.title"),
-      body: t("files.body", {
-        name: chosen.name,
-        contents: t("files.contents", { chargers: tree.chargers?.length ?? 0, groups: tree.groups?.length ?? 0 }),
-      }),
-      sessions: null,
-      verb: t("files.do"),
-      act: async () => {
-        await call("POST", "/settings/import", chosen.tree);
-        setChosen(null);
-        draft.value = base.peek();
-        await loadSettings();
-        return t("files.done");
-      },
-    });
   };
   return (
     <>
       <p class="second">{t("files.import_more")}</p>
       <p>
-        <label class="button plain file" for={id}>
-          <Icon name="upload" /> <span>{t("files.choose")}</span>
-          <input id={id} class="unseen" type="file" accept=".json,application/json"
-            onChange={(event) => {
-              void choose(event.currentTarget.files?.[0]);
-              event.currentTarget.value = "";
-            }} />
-        </label>
+        <FilePick accept=".json,application/json" onFile={(file) => void choose(file)}>
+          {t("files.choose")}
+        </FilePick>
       </p>
       {busy && <p role="status">{t("files.checking")}</p>}
-      {chosen?.fault && <Note tone="fault" live>{t("files.bad", { name: chosen.name, why: chosen.fault })}</Note>}
+      {chosen?.fault && (
+        <Note tone="fault" live>
+          {t("files.bad", { name: chosen.name, why: chosen.fault })}
+        </Note>
+      )}
       {chosen && !chosen.fault && (
         <>
-          <Note tone="ok" live>{t("files.good", { name: chosen.name })}</Note>
-          <p><Button acts kind="danger" icon="file-check" onClick={ask}>{t("files.do")}</Button></p>
+          <Note tone="ok" live>
+            {t("files.good", { name: chosen.name })}
+          </Note>
+          <p>
+            <Button
+              acts
+              kind="danger"
+              icon="file-check"
+              onClick={() => askImport(chosen, () => setChosen(null))}
+            >
+              {t("files.do")}
+            </Button>
+          </p>
         </>
       )}
     </>
   );
 }
-

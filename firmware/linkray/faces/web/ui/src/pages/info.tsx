@@ -5,7 +5,18 @@ import type { ComponentChildren } from "preact";
 
 import { askAllow, askDelete, setPriority } from "../acts";
 import { call } from "../api";
-import { amps, ampsColumn, ampsOf, kw, kwhOf, kwOf, moment, uptime, volts, voltsExact } from "../format";
+import {
+  amps,
+  ampsColumn,
+  ampsOf,
+  kw,
+  kwhOf,
+  kwOf,
+  moment,
+  uptime,
+  volts,
+  voltsExact,
+} from "../format";
 import { has, say, t, type Key } from "../i18n";
 import type { IconName } from "../icons";
 import { freshness, snapshot } from "../live";
@@ -19,7 +30,14 @@ import { PointTable, sameness, tick, ticked, Tile } from "../parts/points";
 import { go } from "../route";
 import { INSTALLER, keep, kept, level } from "../session";
 import {
-  branches, highest, phaseName, points, powerW, setLimit, sumOf, type Branch,
+  branches,
+  highest,
+  phaseName,
+  points,
+  powerW,
+  setLimit,
+  sumOf,
+  type Branch,
 } from "../site";
 import { byWhom } from "../why";
 import type { Fault, GroupView, Phases, Snapshot } from "../words";
@@ -51,8 +69,12 @@ function Waiting() {
   return (
     <div class="waiting" aria-busy="true">
       <h1 class="unseen">{t("info.title")}</h1>
-      <div class="bone" /><div class="bone tall" /><div class="bone tall" />
-      <p class="unseen" role="status">{t("head.connecting")}</p>
+      <div class="bone" />
+      <div class="bone tall" />
+      <div class="bone tall" />
+      <p class="unseen" role="status">
+        {t("head.connecting")}
+      </p>
     </div>
   );
 }
@@ -79,7 +101,8 @@ function Problems({ faults }: { faults: readonly Fault[] }) {
             <div class="problem-words">
               <b>{faultText(fault)}</b>
               <span class="second">
-                {t("info.since", { time: moment(fault.since) })} · {has(`cure.${fault.code}`) ? say(`cure.${fault.code}`) : fault.cure}
+                {t("info.since", { time: moment(fault.since) })} ·{" "}
+                {has(`cure.${fault.code}`) ? say(`cure.${fault.code}`) : fault.cure}
               </span>
             </div>
             <Cure fault={fault} />
@@ -94,15 +117,21 @@ function Problems({ faults }: { faults: readonly Fault[] }) {
 function Cure({ fault }: { fault: Fault }) {
   if (fault.code === "emergency_stop") {
     if (level() < INSTALLER) return null;
-    return <Button acts icon="circle-check" onClick={askAllow}>{t("head.allow")}</Button>;
+    return (
+      <Button acts icon="circle-check" onClick={askAllow}>
+        {t("head.allow")}
+      </Button>
+    );
   }
   const page = pageOf(fault.page);
   if (!page || page.id === "info" || !opens(page)) return null;
   const meters = fault.code === "meter" ? "/meter" : fault.code === "csms" ? "/csms" : "";
-  const one = fault.page === "chargers" && fault.subject ? `/${encodeURIComponent(fault.subject)}` : "";
+  const one =
+    fault.page === "chargers" && fault.subject ? `/${encodeURIComponent(fault.subject)}` : "";
   return (
     <Link class="button plain" to={`${page.to}${meters}${one}`}>
-      <span>{t("info.cure_open", { page: t(page.name) })}</span> <Icon name="arrow-right" size={18} />
+      <span>{t("info.cure_open", { page: t(page.name) })}</span>{" "}
+      <Icon name="arrow-right" size={18} />
     </Link>
   );
 }
@@ -119,16 +148,43 @@ function Figures({ shot }: { shot: Snapshot }) {
   const top = building ? highest(building) : null;
   return (
     <section class="figures" aria-label={t("info.figures")}>
-      <Figure icon="zap" name={t("info.charging")} value={kwOf(chargingW)} unit="kW"
-        more={say("info.sessions", { n: site.sessions })} />
-      <Figure icon="activity" name={t("info.free")} value={ampsOf(left[tight] ?? 0)} unit="A"
-        more={t("info.free_on", { phase: phaseName(tight), budget: amps(plan.budget_ma[tight] ?? 0) })} />
-      <Figure icon="building" name={t("info.building")}
-        value={buildingW === null ? "–" : kwOf(buildingW)} unit={buildingW === null ? "" : "kW"}
-        more={top === null ? t(shot.meter.enabled ? "info.building_lost" : "info.building_none") : (buildingW ?? 0) < 0 ? t("info.exporting")
-          : t("info.building_max", { phase: phaseName(top.phase), amps: amps(top.ma) })} />
-      <Figure icon="plug-zap" name={t("info.energy")} value={kwhOf(site.energy_today_wh)} unit="kWh"
-        more={t("info.energy_more")} />
+      <Figure
+        icon="zap"
+        name={t("info.charging")}
+        value={kwOf(chargingW)}
+        unit="kW"
+        more={say("info.sessions", { n: site.sessions })}
+      />
+      <Figure
+        icon="activity"
+        name={t("info.free")}
+        value={ampsOf(left[tight] ?? 0)}
+        unit="A"
+        more={t("info.free_on", {
+          phase: phaseName(tight),
+          budget: amps(plan.budget_ma[tight] ?? 0),
+        })}
+      />
+      <Figure
+        icon="building"
+        name={t("info.building")}
+        value={buildingW === null ? "–" : kwOf(buildingW)}
+        unit={buildingW === null ? "" : "kW"}
+        more={
+          top === null
+            ? t(shot.meter.enabled ? "info.building_lost" : "info.building_none")
+            : (buildingW ?? 0) < 0
+              ? t("info.exporting")
+              : t("info.building_max", { phase: phaseName(top.phase), amps: amps(top.ma) })
+        }
+      />
+      <Figure
+        icon="plug-zap"
+        name={t("info.energy")}
+        value={kwhOf(site.energy_today_wh)}
+        unit="kWh"
+        more={t("info.energy_more")}
+      />
     </section>
   );
 }
@@ -144,8 +200,13 @@ interface FigureProps {
 function Figure({ icon, name, value, unit, more }: FigureProps) {
   return (
     <div class="figure-card">
-      <span class="figure-name"><Icon name={icon} size={18} /> {name}</span>
-      <span class="figure-value figure">{value}<small> {unit}</small></span>
+      <span class="figure-name">
+        <Icon name={icon} size={18} /> {name}
+      </span>
+      <span class="figure-value figure">
+        {value}
+        <small> {unit}</small>
+      </span>
       <span class="second">{more}</span>
     </div>
   );
@@ -168,21 +229,34 @@ function Groups({ shot }: { shot: Snapshot }) {
     <section class="groups" aria-labelledby="groups-title">
       <header class="groups-head">
         <h2 id="groups-title">{t("groups.title")}</h2>
-        <Choices label={t("view.label")} value={view} onChange={choose} choices={[
-          { value: "tiles", text: t("view.tiles"), icon: "layout-grid" },
-          { value: "table", text: t("view.table"), icon: "rows-3" },
-        ]} />
+        <Choices
+          label={t("view.label")}
+          value={view}
+          onChange={choose}
+          choices={[
+            { value: "tiles", text: t("view.tiles"), icon: "layout-grid" },
+            { value: "table", text: t("view.table"), icon: "rows-3" },
+          ]}
+        />
       </header>
       {!all.length && (
         <Card class="empty">
           <Icon name="plug" size={32} />
-          <p><b>{t("groups.none")}</b></p>
+          <p>
+            <b>{t("groups.none")}</b>
+          </p>
           <p class="second">{t("groups.none_more")}</p>
         </Card>
       )}
-      {(all.length > 0 || groups.length > 0) && branches(all, groups).map((branch) => (
-        <GroupPart key={branch.name ?? "*loose"} branch={branch} voltage={shot.site.voltage_mv} view={view} />
-      ))}
+      {(all.length > 0 || groups.length > 0) &&
+        branches(all, groups).map((branch) => (
+          <GroupPart
+            key={branch.name ?? "*loose"}
+            branch={branch}
+            voltage={shot.site.voltage_mv}
+            view={view}
+          />
+        ))}
       <TickedBar shot={shot} />
     </section>
   );
@@ -225,21 +299,33 @@ function GroupHead({ branch, title, voltage }: { branch: Branch; title: string; 
     <header class="group-head">
       <h3>
         {title}
-        {branch.group?.parent && <span class="second"> {t("groups.fed", { parent: branch.group.parent })}</span>}
+        {branch.group?.parent && (
+          <span class="second"> {t("groups.fed", { parent: branch.group.parent })}</span>
+        )}
       </h3>
       {limit !== undefined && (
         <>
-          <LoadBar used={top.ma} limit={limit} label={t("groups.load", { used: amps(top.ma), limit: amps(limit) })} />
+          <LoadBar
+            used={top.ma}
+            limit={limit}
+            label={t("groups.load", { used: amps(top.ma), limit: amps(limit) })}
+          />
           <span class="group-words">
-            <b class="figure">{t("groups.load", { used: ampsOf(top.ma), limit: amps(limit) })}</b>{" "}
+            <b class="figure">
+              {t("groups.load", { used: ampsOf(top.ma), limit: amps(limit) })}
+            </b>{" "}
             <span class={left < 0 ? "over" : "second"}>
-              {left < 0 ? t("groups.over", { over: amps(-left), phase }) : t("groups.headroom", { free: amps(left), phase })}
+              {left < 0
+                ? t("groups.over", { over: amps(-left), phase })
+                : t("groups.headroom", { free: amps(left), phase })}
             </span>
           </span>
         </>
       )}
       {limit === undefined && (
-        <span class="group-words second">{t("groups.total", { power: kw(powerW(branch.drawn, voltage)) })}</span>
+        <span class="group-words second">
+          {t("groups.total", { power: kw(powerW(branch.drawn, voltage)) })}
+        </span>
       )}
     </header>
   );
@@ -253,17 +339,28 @@ function TickedBar({ shot }: { shot: Snapshot }) {
   const clear = () => tick(ids, false);
   const edit = () => {
     const only = ids[0] ?? "";
-    go(ids.length === 1 ? `/chargers/${encodeURIComponent(only)}`
-      : `/chargers/edit?${new URLSearchParams(ids.map((id) => ["id", id]))}`);
+    go(
+      ids.length === 1
+        ? `/chargers/${encodeURIComponent(only)}`
+        : `/chargers/edit?${new URLSearchParams(ids.map((id) => ["id", id]))}`,
+    );
   };
   return (
     <div class="ticked-bar" role="region" aria-label={say("ticked.n", { n: ids.length })}>
       <b>{say("ticked.n", { n: ids.length })}</b>
       <div class="ticked-acts">
-        <Button acts icon="star" onClick={() => void setPriority(ids, "high")}>{t("ticked.high")}</Button>
-        <Button acts icon="undo-2" onClick={() => void setPriority(ids, "normal")}>{t("ticked.balanced")}</Button>
-        <Button icon="pencil" onClick={edit}>{t("ticked.edit")}</Button>
-        <Button acts kind="danger" icon="trash" onClick={() => askDelete(chosen, clear)}>{t("ticked.delete")}</Button>
+        <Button acts icon="star" onClick={() => void setPriority(ids, "high")}>
+          {t("ticked.high")}
+        </Button>
+        <Button acts icon="undo-2" onClick={() => void setPriority(ids, "normal")}>
+          {t("ticked.balanced")}
+        </Button>
+        <Button icon="pencil" onClick={edit}>
+          {t("ticked.edit")}
+        </Button>
+        <Button acts kind="danger" icon="trash" onClick={() => askDelete(chosen, clear)}>
+          {t("ticked.delete")}
+        </Button>
         <Button kind="quiet" icon="x" label={t("ticked.clear")} onClick={clear} />
       </div>
     </div>
@@ -280,9 +377,14 @@ function Details({ shot }: { shot: Snapshot }) {
     keep("info.details", open ? "open" : "shut");
   };
   return (
-    <details class="card details" open={detailed.value}
-      onToggle={(event) => toggled(event.currentTarget.open)}>
-      <summary><h2>{t("details.title")}</h2> <Icon name="chevron-down" /></summary>
+    <details
+      class="card details"
+      open={detailed.value}
+      onToggle={(event) => toggled(event.currentTarget.open)}
+    >
+      <summary>
+        <h2>{t("details.title")}</h2> <Icon name="chevron-down" />
+      </summary>
       {detailed.value && (
         <div class="details-parts">
           <SiteFacts shot={shot} />
@@ -299,7 +401,10 @@ function Facts({ facts }: { facts: readonly [Key, ComponentChildren][] }) {
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (
-        <div key={name}><dt>{t(name)}</dt><dd class="figure">{value}</dd></div>
+        <div key={name}>
+          <dt>{t(name)}</dt>
+          <dd class="figure">{value}</dd>
+        </div>
       ))}
     </dl>
   );
@@ -310,25 +415,31 @@ function SiteFacts({ shot }: { shot: Snapshot }) {
   const of = (n: number, total: number) => t("details.of", { n, total });
   const identify = () => {
     call("POST", "/identify").then(
-      () => announce(t("details.identified")), (problem) => announce(inWords(problem), true));
+      () => announce(t("details.identified")),
+      (problem) => announce(inWords(problem), true),
+    );
   };
   return (
     <section>
       <h3>{t("details.site")}</h3>
-      <Facts facts={[
-        ["details.connected", of(site.chargers_connected, site.chargers_configured)],
-        ["details.licences", of(site.licences_used, site.licences_total)],
-        ["details.uptime", uptime(site.uptime_s)],
-        ["details.system_uptime", uptime(site.system_uptime_s)],
-        ["details.fifo", t(site.fifo ? "details.fifo_on" : "details.fifo_off")],
-        ["details.csms", site.csms || t("conf.csms_none")],
-        ["details.serial", site.serial || "–"],
-        ["details.version", site.version],
-        ["details.plan", t("details.plan_ms", { a: site.plan_ms_p50, b: site.plan_ms_p99 })],
-      ]} />
+      <Facts
+        facts={[
+          ["details.connected", of(site.chargers_connected, site.chargers_configured)],
+          ["details.licences", of(site.licences_used, site.licences_total)],
+          ["details.uptime", uptime(site.uptime_s)],
+          ["details.system_uptime", uptime(site.system_uptime_s)],
+          ["details.fifo", t(site.fifo ? "details.fifo_on" : "details.fifo_off")],
+          ["details.csms", site.csms || t("conf.csms_none")],
+          ["details.serial", site.serial || "–"],
+          ["details.version", site.version],
+          ["details.plan", t("details.plan_ms", { a: site.plan_ms_p50, b: site.plan_ms_p99 })],
+        ]}
+      />
       {level() >= INSTALLER && (
         <p>
-          <Button acts icon="lightbulb" onClick={identify}>{t("details.identify")}</Button>{" "}
+          <Button acts icon="lightbulb" onClick={identify}>
+            {t("details.identify")}
+          </Button>{" "}
           <span class="second">{t("details.identify_more")}</span>
         </p>
       )}
@@ -356,8 +467,11 @@ function powerLines(shot: Snapshot): Line[] {
   ];
   if (!meter.enabled) return lines;
   const read = meter.voltage_mv.map((mv) => (mv === null ? "–" : voltsExact(mv)));
-  return [...lines, { name: t("details.meter_current"), ma: meter.current_ma },
-    { name: t("details.meter_voltage"), texts: read }];
+  return [
+    ...lines,
+    { name: t("details.meter_current"), ma: meter.current_ma },
+    { name: t("details.meter_voltage"), texts: read },
+  ];
 }
 
 function PowerTable({ shot }: { shot: Snapshot }) {
@@ -370,8 +484,14 @@ function PowerTable({ shot }: { shot: Snapshot }) {
           <thead>
             <tr>
               <th scope="col">{t("details.row")}</th>
-              {PHASES.map((name, i) => <th scope="col" class="num" key={name}><PhaseTag place={i} /></th>)}
-              <th scope="col" class="num">{t("details.total")}</th>
+              {PHASES.map((name, i) => (
+                <th scope="col" class="num" key={name}>
+                  <PhaseTag place={i} />
+                </th>
+              ))}
+              <th scope="col" class="num">
+                {t("details.total")}
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -379,7 +499,10 @@ function PowerTable({ shot }: { shot: Snapshot }) {
               <tr key={line.name}>
                 <th scope="row">{line.name}</th>
                 {[0, 1, 2].map((i) => (
-                  <td class="num" key={i}>{line.texts?.[i] ?? (line.ma ? t("unit.a", { v: ampsColumn(line.ma[i] ?? 0) }) : "–")}</td>
+                  <td class="num" key={i}>
+                    {line.texts?.[i] ??
+                      (line.ma ? t("unit.a", { v: ampsColumn(line.ma[i] ?? 0) }) : "–")}
+                  </td>
                 ))}
                 <td class="num">{line.ma ? kw(powerW(line.ma, shot.site.voltage_mv)) : ""}</td>
               </tr>
@@ -390,7 +513,9 @@ function PowerTable({ shot }: { shot: Snapshot }) {
       {meter.enabled && (
         <p class="second">
           {t("details.meter", { name: meter.name })} · {t("details.meter_age")}:{" "}
-          {meter.age_s === null ? t("meter.never") : t("details.meter_ago", { s: Math.round(meter.age_s * 10) / 10 })}
+          {meter.age_s === null
+            ? t("meter.never")
+            : t("details.meter_ago", { s: Math.round(meter.age_s * 10) / 10 })}
           {meter.error && ` · ${meter.error}`}
         </p>
       )}
@@ -408,18 +533,38 @@ function GroupTotals({ shot }: { shot: Snapshot }) {
           <thead>
             <tr>
               <th scope="col">{t("details.group")}</th>
-              {PHASES.map((name, i) => <th scope="col" class="num" key={name}><PhaseTag place={i} /></th>)}
-              <th scope="col" class="num">{t("details.total")}</th>
-              <th scope="col" class="num">{t("phases.limit")}</th>
+              {PHASES.map((name, i) => (
+                <th scope="col" class="num" key={name}>
+                  <PhaseTag place={i} />
+                </th>
+              ))}
+              <th scope="col" class="num">
+                {t("details.total")}
+              </th>
+              <th scope="col" class="num">
+                {t("phases.limit")}
+              </th>
             </tr>
           </thead>
           <tbody>
-            {[...made.map((branch) => [branch.name ?? t("groups.loose"), branch.drawn, branch.group?.limit_ma] as const),
-              [t("details.total"), sumOf(made.filter((b) => !b.group?.parent).map((b) => b.drawn)), undefined] as const,
+            {[
+              ...made.map(
+                (branch) =>
+                  [branch.name ?? t("groups.loose"), branch.drawn, branch.group?.limit_ma] as const,
+              ),
+              [
+                t("details.total"),
+                sumOf(made.filter((b) => !b.group?.parent).map((b) => b.drawn)),
+                undefined,
+              ] as const,
             ].map(([name, drawn, limit], i) => (
               <tr key={i}>
                 <th scope="row">{name}</th>
-                {drawn.map((ma, phase) => <td class="num" key={phase}>{t("unit.a", { v: ampsColumn(ma) })}</td>)}
+                {drawn.map((ma, phase) => (
+                  <td class="num" key={phase}>
+                    {t("unit.a", { v: ampsColumn(ma) })}
+                  </td>
+                ))}
                 <td class="num">{kw(powerW(drawn, shot.site.voltage_mv))}</td>
                 <td class="num">{limit === undefined ? "" : amps(limit)}</td>
               </tr>
@@ -441,7 +586,10 @@ function Transactions({ shot }: { shot: Snapshot }) {
         <dl class="facts">
           {running.map((point) => (
             <div key={point.key}>
-              <dt>{point.title}{point.several && ` · ${t("tile.connector", { id: point.connector.id })}`}</dt>
+              <dt>
+                {point.title}
+                {point.several && ` · ${t("tile.connector", { id: point.connector.id })}`}
+              </dt>
               <dd class="figure">{point.connector.transaction_id}</dd>
             </div>
           ))}

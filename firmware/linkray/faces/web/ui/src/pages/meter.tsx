@@ -6,7 +6,7 @@ import { call } from "../api";
 import { amps, kw, voltsExact } from "../format";
 import { given, has, say, t } from "../i18n";
 import { snapshot } from "../live";
-import { Badge, Card, Icon, Note } from "../parts/basics";
+import { Badge, Card, FilePick, Icon, Note } from "../parts/basics";
 import { inWords } from "../parts/dialog";
 import { Field, FieldError, PhaseTag, Select, Setting, TextInput } from "../parts/fields";
 import { draft, errorAt, same, setValue } from "../settings";
@@ -53,28 +53,43 @@ export function MeterTab() {
 
 function stateOf(meter: Meter): State {
   if (!meter.enabled) return { tone: "idle", icon: "ban", word: t("meter.off") };
-  return meter.healthy ? { tone: "ok", icon: "circle-check", word: t("meter.healthy") }
+  return meter.healthy
+    ? { tone: "ok", icon: "circle-check", word: t("meter.healthy") }
     : { tone: "fault", icon: "unplug", word: t("meter.failed") };
 }
 
 function Reading() {
   const meter = snapshot.value?.meter;
   if (!meter) return null;
-  const age = meter.age_s === null ? t("meter.never") : t("meter.age", { s: Math.round(meter.age_s) });
+  const age =
+    meter.age_s === null ? t("meter.never") : t("meter.age", { s: Math.round(meter.age_s) });
   return (
     <Card title={t("meter.reading")} aside={<Badge state={stateOf(meter)} />} class="reading">
-      {meter.enabled && <p class="second figure">{[meter.name, age].filter(Boolean).join(" · ")}</p>}
+      {meter.enabled && (
+        <p class="second figure">{[meter.name, age].filter(Boolean).join(" · ")}</p>
+      )}
       <table class="power">
         <thead>
-          <tr><th scope="col"><span class="unseen">{t("field.phases")}</span></th>
-            <th scope="col" class="num">{t("meter.current")}</th><th scope="col" class="num">{t("meter.voltage")}</th></tr>
+          <tr>
+            <th scope="col">
+              <span class="unseen">{t("field.phases")}</span>
+            </th>
+            <th scope="col" class="num">
+              {t("meter.current")}
+            </th>
+            <th scope="col" class="num">
+              {t("meter.voltage")}
+            </th>
+          </tr>
         </thead>
         <tbody>
           {[0, 1, 2].map((place) => {
             const mv = meter.voltage_mv[place];
             return (
               <tr key={place}>
-                <th scope="row"><PhaseTag place={place} /></th>
+                <th scope="row">
+                  <PhaseTag place={place} />
+                </th>
                 <td class="num">{meter.current_ma ? amps(meter.current_ma[place] ?? 0) : "–"}</td>
                 <td class="num">{mv == null ? "–" : voltsExact(mv)}</td>
               </tr>
@@ -82,7 +97,10 @@ function Reading() {
           })}
         </tbody>
       </table>
-      <p class="total"><span>{t("meter.power")}</span> <b class="figure">{meter.power_w === null ? "–" : kw(meter.power_w)}</b></p>
+      <p class="total">
+        <span>{t("meter.power")}</span>{" "}
+        <b class="figure">{meter.power_w === null ? "–" : kw(meter.power_w)}</b>
+      </p>
       {meter.error && (
         <Note tone="fault">
           <p>{given(meter.error)}</p>
@@ -95,70 +113,101 @@ function Reading() {
 
 // --- which meter ---------------------------------------------------------------------------------
 
+interface Told {
+  fault: boolean;
+  text: string;
+}
+
+const putFile = (file: MeterFile): void => setValue(["site", "meter", "file"], file);
+
+/** Has the server read the file; a good one goes into the draft. */
+async function taken(file: File): Promise<Told> {
+  if (file.size > FILE_MOST_B) {
+    return { fault: true, text: t("meter.too_big", { kb: Math.round(file.size / 1024) }) };
+  }
+  try {
+    const text = await file.text();
+    const { body } = await call<{ file: MeterFile }>("POST", "/meters/check", undefined, { text });
+    putFile(body.file);
+    const name = String(body.file["name"] ?? file.name);
+    return { fault: false, text: t("meter.accepted", { name }) };
+  } catch (problem) {
+    return { fault: true, text: t("meter.refused", { why: inWords(problem) }) };
+  }
+}
+
 function Chooser() {
   const [list, setList] = useState<Shipped[]>([]);
-  const [told, setTold] = useState<{ fault: boolean; text: string } | null>(null);
+  const [told, setTold] = useState<Told | null>(null);
   const [busy, setBusy] = useState(false);
   const id = useId();
   const file = draft.value?.site.meter.file ?? null;
   useEffect(() => {
-    call<Shipped[]>("GET", "/meters").then((answer) => setList(answer.body), (problem) => {
-      setTold({ fault: true, text: inWords(problem) });
-    });
+    call<Shipped[]>("GET", "/meters").then(
+      (answer) => setList(answer.body),
+      (problem) => setTold({ fault: true, text: inWords(problem) }),
+    );
   }, []);
-  const chosen = list.find((one) => file && one.name === file["name"]);
-  const use = (made: MeterFile) => setValue(["site", "meter", "file"], made);
-  const upload = async (given_: File | undefined) => {
-    if (!given_) return;
-    setTold(null);
-    if (given_.size > FILE_MOST_B) {
-      setTold({ fault: true, text: t("meter.too_big", { kb: Math.round(given_.size / 1024) }) });
-      return;
-    }
+  const upload = async (chosen: File) => {
     setBusy(true);
-    try {
-      const text = await given_.text();
-      const answer = await call<{ file: MeterFile }>("POST", "/meters/check", undefined, { text });
-      use(answer.body.file);
-      setTold({ fault: false, text: t("meter.accepted", { name: String(answer.body.file["name"] ?? given_.name) }) });
-    } catch (problem) {
-      setTold({ fault: true, text: t("meter.refused", { why: inWords(problem) }) });
-    }
+    setTold(await taken(chosen));
     setBusy(false);
   };
   const error = errorAt(["site", "meter", "file"]);
   return (
     <fieldset class="field meter-file">
       <legend>{t("meter.file")}</legend>
-      <p class="meter-now">{file ? <b>{String(file["name"] ?? "–")}</b> : <span class="second">{t("meter.no_file")}</span>}
-        {file && <span class="second"> {t(file["tcp"] ? "meter.tcp" : "meter.rtu")}</span>}</p>
+      <MeterNow file={file} />
       <div class="form-row">
-        <Field label={t("meter.template")}>
-          {(ids) => (
-            <Select id={ids.id} value={chosen?.name ?? ""} choices={[
-              { value: "", text: t("meter.template_none") },
-              ...list.map((one) => ({ value: one.name, text: one.name })),
-            ]} onChange={(name) => {
-              const made = list.find((one) => one.name === name);
-              if (made) use(made.file);
-            }} />
-          )}
-        </Field>
+        <Templates list={list} file={file} />
         <div class="field upload">
-          <label class="button plain file" for={id}>
-            <Icon name="upload" /> <span>{busy ? t("meter.checking") : t("meter.upload")}</span>
-            <input id={id} class="unseen" type="file" accept=".meter,.json" onChange={(event) => {
-              void upload(event.currentTarget.files?.[0]);
-              event.currentTarget.value = "";
-            }} />
-          </label>
+          <FilePick accept=".meter,.json" onFile={(chosen) => void upload(chosen)}>
+            {busy ? t("meter.checking") : t("meter.upload")}
+          </FilePick>
         </div>
       </div>
-      {chosen?.note && <p class="help">{t("meter.note")}: {given(chosen.note)}</p>}
-      {told && <Note tone={told.fault ? "fault" : "ok"} live>{told.text}</Note>}
+      {told && (
+        <Note tone={told.fault ? "fault" : "ok"} live>
+          {told.text}
+        </Note>
+      )}
       {error && <FieldError id={`${id}-error`} text={error} />}
       {file && <FileForm file={file} />}
     </fieldset>
+  );
+}
+
+function MeterNow({ file }: { file: MeterFile | null }) {
+  if (!file) return <p class="meter-now second">{t("meter.no_file")}</p>;
+  return (
+    <p class="meter-now">
+      <b>{String(file["name"] ?? "–")}</b>{" "}
+      <span class="second">{t(file["tcp"] ? "meter.tcp" : "meter.rtu")}</span>
+    </p>
+  );
+}
+
+function Templates({ list, file }: { list: readonly Shipped[]; file: MeterFile | null }) {
+  const chosen = list.find((one) => file && one.name === file["name"]);
+  const choices = list.map((one) => ({ value: one.name, text: one.name }));
+  return (
+    <Field
+      label={t("meter.template")}
+      help={chosen?.note && `${t("meter.note")}: ${given(chosen.note)}`}
+    >
+      {(ids) => (
+        <Select
+          id={ids.id}
+          described={ids.described}
+          value={chosen?.name ?? ""}
+          choices={[{ value: "", text: t("meter.template_none") }, ...choices]}
+          onChange={(name) => {
+            const made = list.find((one) => one.name === name);
+            if (made) putFile(made.file);
+          }}
+        />
+      )}
+    </Field>
   );
 }
 
@@ -168,13 +217,22 @@ function FileForm({ file }: { file: MeterFile }) {
   return (
     <>
       <div class="form-row">
-        {keys.map((key) => <LineField key={key} name={key} value={file[key] ?? ""} />)}
+        {keys.map((key) => (
+          <LineField key={key} name={key} value={file[key] ?? ""} />
+        ))}
       </div>
       <details class="registers">
-        <summary>{t("meter.registers")} <Icon name="chevron-down" size={18} /></summary>
+        <summary>
+          {t("meter.registers")} <Icon name="chevron-down" size={18} />
+        </summary>
         <dl class="facts rows">
           {Object.entries(file).map(([key, value]) => (
-            <div key={key}><dt><code>{key}</code></dt><dd class="figure">{String(value)}</dd></div>
+            <div key={key}>
+              <dt>
+                <code>{key}</code>
+              </dt>
+              <dd class="figure">{String(value)}</dd>
+            </div>
           ))}
         </dl>
       </details>
@@ -193,10 +251,16 @@ function LineField({ name, value }: { name: string; value: string | number | boo
   return (
     <Field label={label} error={error}>
       {(ids) => (
-        <TextInput id={ids.id} described={ids.described} value={text} wrong={Boolean(error)} onValue={(typed) => {
-          setText(typed);
-          setValue(path, read(typed, value));
-        }} />
+        <TextInput
+          id={ids.id}
+          described={ids.described}
+          value={text}
+          wrong={Boolean(error)}
+          onValue={(typed) => {
+            setText(typed);
+            setValue(path, read(typed, value));
+          }}
+        />
       )}
     </Field>
   );

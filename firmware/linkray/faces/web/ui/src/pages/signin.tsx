@@ -43,7 +43,8 @@ function SignInForm() {
   const open = session.value?.accounts_open ?? ACCOUNTS;
   const last = kept("account") as AccountName | null;
   const [account, setAccount] = useState<AccountName>(
-    last && open.includes(last) ? last : (open[0] ?? "Assembler"));
+    last && open.includes(last) ? last : (open[0] ?? "Assembler"),
+  );
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState("");
@@ -63,17 +64,32 @@ function SignInForm() {
     } catch (problem) {
       const status = problem instanceof Problem ? problem.status : 0;
       if (status === 429) setWait((problem as Problem).retryAfterS ?? 5);
-      setWrong(status === 401 ? t("sign.wrong", { account }) : status === 429 ? "" : inWords(problem));
+      setWrong(
+        status === 401 ? t("sign.wrong", { account }) : status === 429 ? "" : inWords(problem),
+      );
       setBusy(false);
     }
   };
   return (
     <form class="gate-form" onSubmit={(event) => void submit(event)}>
       <Accounts open={open} chosen={account} onChoose={setAccount} />
-      <input class="unseen" type="text" name="username" autocomplete="username" value={account}
-        readOnly tabIndex={-1} aria-hidden="true" />
-      <Password label={t("sign.password")} value={password} onValue={setPassword} focus
-        error={wait > 0 ? t("sign.slow", { wait: duration(wait) }) : wrong} />
+      <input
+        class="unseen"
+        type="text"
+        name="username"
+        autocomplete="username"
+        value={account}
+        readOnly
+        tabIndex={-1}
+        aria-hidden="true"
+      />
+      <Password
+        label={t("sign.password")}
+        value={password}
+        onValue={setPassword}
+        focus
+        error={wait > 0 ? t("sign.slow", { wait: duration(wait) }) : wrong}
+      />
       <Button type="submit" kind="primary" busy={busy} disabled={wait > 0}>
         {busy ? t("sign.busy") : t("sign.do")}
       </Button>
@@ -93,8 +109,14 @@ function Accounts({ open, chosen, onChoose }: AccountsProps) {
       <legend>{t("sign.who")}</legend>
       {ACCOUNTS.map((name) => (
         <label key={name} class={open.includes(name) ? "" : "closed"}>
-          <input type="radio" name="account" value={name} checked={name === chosen}
-            disabled={!open.includes(name)} onChange={() => onChoose(name)} />
+          <input
+            type="radio"
+            name="account"
+            value={name}
+            checked={name === chosen}
+            disabled={!open.includes(name)}
+            onChange={() => onChoose(name)}
+          />
           <span class="account-words">
             <b>{name}</b>
             <span class="second">{open.includes(name) ? t(`sign.${name}`) : t("sign.closed")}</span>
@@ -120,7 +142,9 @@ function useCountdown(): [number, (s: number) => void] {
 
 type Entries = Record<AccountName, { text: string; again: string }>;
 const EMPTY: Entries = {
-  Assembler: { text: "", again: "" }, Installer: { text: "", again: "" }, EV: { text: "", again: "" },
+  Assembler: { text: "", again: "" },
+  Installer: { text: "", again: "" },
+  EV: { text: "", again: "" },
 };
 
 export function FirstPasswords() {
@@ -136,13 +160,18 @@ export function FirstPasswords() {
     if (Object.keys(found).length || busy) return;
     setBusy(true);
     try {
-      const passwords = Object.fromEntries(ACCOUNTS.map((name) => [name, entries[name].text || null]));
+      const passwords = Object.fromEntries(
+        ACCOUNTS.map((name) => [name, entries[name].text || null]),
+      );
       await call("POST", "/first-passwords", { passwords });
       announce(t("first.done"));
       await refreshSession();
       ended.value = false;
     } catch (problem) {
-      const at = problem instanceof Problem ? ACCOUNTS.find((name) => problem.path?.includes(name)) : undefined;
+      const at =
+        problem instanceof Problem
+          ? ACCOUNTS.find((name) => problem.path?.includes(name))
+          : undefined;
       if (at) setErrors({ [at]: (problem as Problem).detail });
       else setFailed(inWords(problem));
     }
@@ -156,12 +185,25 @@ export function FirstPasswords() {
         <Note tone="limited">{t("first.why")}</Note>
         <p class="second">{t("first.rule")}</p>
         {(["Assembler", "Installer", "EV"] as const).map((name) => (
-          <Entry key={name} account={name} entry={entries[name]} error={errors[name] ?? null}
-            onChange={(entry) => setEntries({ ...entries, [name]: entry })} />
+          <Entry
+            key={name}
+            account={name}
+            entry={entries[name]}
+            error={errors[name] ?? null}
+            onChange={(entry) => setEntries({ ...entries, [name]: entry })}
+          />
         ))}
-        {failed && <Note tone="fault" live>{failed}</Note>}
-        <Button type="submit" kind="primary" busy={busy}>{busy ? t("first.busy") : t("first.do")}</Button>
-        <Button kind="quiet" icon="log-out" onClick={() => void signOut()}>{t("sign.out")}</Button>
+        {failed && (
+          <Note tone="fault" live>
+            {failed}
+          </Note>
+        )}
+        <Button type="submit" kind="primary" busy={busy}>
+          {busy ? t("first.busy") : t("first.do")}
+        </Button>
+        <Button kind="quiet" icon="log-out" onClick={() => void signOut()}>
+          {t("sign.out")}
+        </Button>
       </form>
       <LookChoices />
     </main>
@@ -189,14 +231,25 @@ function Entry({ account, entry, error, onChange }: EntryProps) {
     <fieldset class="entry">
       <legend>
         <b>{account}</b>{" "}
-        <span class="second">{account === "Assembler" ? t("first.needed") : t("first.optional")}</span>
+        <span class="second">
+          {account === "Assembler" ? t("first.needed") : t("first.optional")}
+        </span>
       </legend>
-      <Password label={t("first.password", { account })} value={entry.text} fresh error={error}
-        onValue={(text) => onChange({ ...entry, text })} />
+      <Password
+        label={t("first.password", { account })}
+        value={entry.text}
+        fresh
+        error={error}
+        onValue={(text) => onChange({ ...entry, text })}
+      />
       <StrengthBar password={entry.text} account={account} />
       {entry.text && (
-        <Password label={`${t("first.repeat")}: ${account}`} value={entry.again} fresh
-          onValue={(again) => onChange({ ...entry, again })} />
+        <Password
+          label={`${t("first.repeat")}: ${account}`}
+          value={entry.again}
+          fresh
+          onValue={(again) => onChange({ ...entry, again })}
+        />
       )}
     </fieldset>
   );

@@ -33,20 +33,42 @@ function rows(shot: Snapshot): Row[] {
 /** Three bars: building grey, chargers in the phase's colour, reserved hatched, limit red. */
 export function PhaseBars({ shot }: { shot: Snapshot }) {
   const all = rows(shot);
-  const full = Math.max(...all.map((row) => Math.max(row.limit, Math.max(0, row.building ?? 0) +
-    row.chargers + row.reserved, 1000)));
+  const full = Math.max(
+    ...all.map((row) =>
+      Math.max(row.limit, Math.max(0, row.building ?? 0) + row.chargers + row.reserved, 1000),
+    ),
+  );
   const scale = full * 1.06; // so that the limit's mark has room on its right
   return (
     <Card title={t("phases.title")} class="phases-card">
       <div class="phase-rows">
-        {all.map((row) => <PhaseRow key={row.place} row={row} scale={scale} />)}
+        {all.map((row) => (
+          <PhaseRow key={row.place} row={row} scale={scale} />
+        ))}
       </div>
       <ul class="legend">
-        <li><i class="swatch building" />{t("phases.building")}</li>
-        <li><i class="swatch chargers" />{t("phases.chargers")}</li>
-        <li><i class="swatch reserved" />{t("phases.reserved")}</li>
-        <li><i class="swatch limit" />{t("phases.limit")}</li>
-        {shot.plan.degraded && <li><i class="swatch degraded" />{t("phases.degraded")}</li>}
+        <li>
+          <i class="swatch building" />
+          {t("phases.building")}
+        </li>
+        <li>
+          <i class="swatch chargers" />
+          {t("phases.chargers")}
+        </li>
+        <li>
+          <i class="swatch reserved" />
+          {t("phases.reserved")}
+        </li>
+        <li>
+          <i class="swatch limit" />
+          {t("phases.limit")}
+        </li>
+        {shot.plan.degraded && (
+          <li>
+            <i class="swatch degraded" />
+            {t("phases.degraded")}
+          </li>
+        )}
       </ul>
     </Card>
   );
@@ -60,7 +82,9 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
   const words = t("phases.read", {
     phase: `L${row.place + 1}`,
     building: row.building === null ? t("info.unknown") : amps(row.building),
-    chargers: amps(row.chargers), reserved: amps(row.reserved), limit: amps(bound),
+    chargers: amps(row.chargers),
+    reserved: amps(row.reserved),
+    limit: amps(bound),
   });
   const chargersAt = share(building, scale);
   const reservedAt = share(building + row.chargers, scale);
@@ -69,20 +93,29 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
       <PhaseTag place={row.place} />
       <div class="phase-bar" role="img" aria-label={words}>
         <span class="part building" style={{ width: `${share(building, scale)}%` }} />
-        <span class="part chargers"
-          style={{ insetInlineStart: `${chargersAt}%`, width: `${share(row.chargers, scale)}%` }} />
-        <span class="part reserved"
-          style={{ insetInlineStart: `${reservedAt}%`, width: `${share(row.reserved, scale)}%` }} />
+        <span
+          class="part chargers"
+          style={{ insetInlineStart: `${chargersAt}%`, width: `${share(row.chargers, scale)}%` }}
+        />
+        <span
+          class="part reserved"
+          style={{ insetInlineStart: `${reservedAt}%`, width: `${share(row.reserved, scale)}%` }}
+        />
         <span class="mark limit" style={{ insetInlineStart: `${share(row.limit, scale)}%` }} />
         {row.degraded !== null && (
-          <span class="mark degraded" style={{ insetInlineStart: `${share(row.degraded, scale)}%` }} />
+          <span
+            class="mark degraded"
+            style={{ insetInlineStart: `${share(row.degraded, scale)}%` }}
+          />
         )}
       </div>
       <div class="phase-words">
         <span class="figure">{t("phases.of", { used: ampsOf(used), limit: amps(bound) })}</span>
         <span class={over > 0 ? "left over" : "left"}>
           {over > 0 && <Icon name="triangle-alert" size={16} />}
-          {over > 0 ? t("phases.over", { over: amps(over) }) : t("phases.left", { free: amps(-over) })}
+          {over > 0
+            ? t("phases.over", { over: amps(over) })
+            : t("phases.left", { free: amps(-over) })}
         </span>
       </div>
     </div>

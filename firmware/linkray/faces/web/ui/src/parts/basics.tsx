@@ -103,7 +103,10 @@ export function Badge({ state }: { state: State }) {
 }
 
 const NOTE_ICONS: Record<Tone, IconName> = {
-  ok: "circle-check", limited: "triangle-alert", fault: "circle-x", idle: "info",
+  ok: "circle-check",
+  limited: "triangle-alert",
+  fault: "circle-x",
+  idle: "info",
 };
 
 interface NoteProps {
@@ -193,5 +196,30 @@ export function Choices<T extends string>({ label, value, choices, onChange }: C
         </button>
       ))}
     </div>
+  );
+}
+
+interface FilePickProps {
+  children: ComponentChildren;
+  accept: string;
+  onFile: (file: File) => void;
+}
+
+/** A button that chooses a file; the same file may be chosen again. */
+export function FilePick({ children, accept, onFile }: FilePickProps) {
+  return (
+    <label class="button plain file">
+      <Icon name="upload" /> <span>{children}</span>
+      <input
+        class="unseen"
+        type="file"
+        accept={accept}
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          event.currentTarget.value = "";
+          if (file) onFile(file);
+        }}
+      />
+    </label>
   );
 }

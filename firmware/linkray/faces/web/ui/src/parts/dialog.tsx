@@ -110,12 +110,22 @@ function Confirm({ danger }: { danger: Danger }) {
       {danger.sessions !== null && (
         <p class="consequence">
           <Icon name={danger.sessions ? "triangle-alert" : "circle-check"} />
-          <b>{danger.sessions ? say("danger.sessions", { n: danger.sessions }) : t("danger.no_sessions")}</b>
+          <b>
+            {danger.sessions
+              ? say("danger.sessions", { n: danger.sessions })
+              : t("danger.no_sessions")}
+          </b>
         </p>
       )}
-      {failed && <Note tone="fault" live>{failed}</Note>}
+      {failed && (
+        <Note tone="fault" live>
+          {failed}
+        </Note>
+      )}
       <footer class="dialog-foot">
-        <Button onClick={close} focus>{t("dialog.cancel")}</Button>
+        <Button onClick={close} focus>
+          {t("dialog.cancel")}
+        </Button>
         <Button kind={danger.calm ? "primary" : "danger"} busy={busy} onClick={() => void act()}>
           {busy ? t("dialog.working") : danger.verb}
         </Button>
@@ -146,7 +156,13 @@ export function Said() {
         <div class={`note ${now.fault ? "fault" : "ok"}`}>
           <Icon name={now.fault ? "circle-x" : "circle-check"} />
           <div>{now.text}</div>
-          <Button kind="quiet" small icon="x" label={t("dialog.close")} onClick={() => announce("")} />
+          <Button
+            kind="quiet"
+            small
+            icon="x"
+            label={t("dialog.close")}
+            onClick={() => announce("")}
+          />
         </div>
       )}
     </div>

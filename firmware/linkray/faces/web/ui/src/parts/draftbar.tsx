@@ -6,7 +6,16 @@ import { say, t } from "../i18n";
 import { mayAct } from "../live";
 import { guardLeaving } from "../route";
 import {
-  changes, conflict, dirty, invalid, loadFailed, loadSettings, rebase, refused, save, undo,
+  changes,
+  conflict,
+  dirty,
+  invalid,
+  loadFailed,
+  loadSettings,
+  rebase,
+  refused,
+  save,
+  undo,
 } from "../settings";
 import { Button, Note } from "./basics";
 import { announce, askDanger, inWords } from "./dialog";
@@ -15,7 +24,11 @@ export function LoadFailed() {
   return (
     <Note tone="fault" live>
       <p>{inWords(loadFailed.value)}</p>
-      <p><Button icon="refresh-cw" onClick={() => void loadSettings()}>{t("app.again")}</Button></p>
+      <p>
+        <Button icon="refresh-cw" onClick={() => void loadSettings()}>
+          {t("app.again")}
+        </Button>
+      </p>
     </Note>
   );
 }
@@ -50,16 +63,37 @@ export function DraftBar() {
   return (
     <div class="draft-bar" role="region" aria-label={t("draft.bar")}>
       {conflict.value && <Conflict />}
-      {failed && <Note tone="fault" live>{failed}</Note>}
+      {failed && (
+        <Note tone="fault" live>
+          {failed}
+        </Note>
+      )}
       {refused.value && (
-        <Note tone="fault" live>{t("draft.errors", { why: refused.value.text })}</Note>
+        <Note tone="fault" live>
+          {t("draft.errors", { why: refused.value.text })}
+        </Note>
       )}
       <div class="draft-row">
         <b>{wrong ? say("draft.invalid", { n: wrong }) : say("draft.n", { n: changes.value })}</b>
         <div class="draft-acts">
-          <Button icon="undo-2" onClick={() => { setFailed(""); undo(); }}>{t("draft.undo")}</Button>
-          <Button kind="primary" icon="save" busy={busy} disabled={!mayAct.value}
-            onClick={() => void store()}>{busy ? t("draft.saving") : t("draft.save")}</Button>
+          <Button
+            icon="undo-2"
+            onClick={() => {
+              setFailed("");
+              undo();
+            }}
+          >
+            {t("draft.undo")}
+          </Button>
+          <Button
+            kind="primary"
+            icon="save"
+            busy={busy}
+            disabled={!mayAct.value}
+            onClick={() => void store()}
+          >
+            {busy ? t("draft.saving") : t("draft.save")}
+          </Button>
         </div>
       </div>
     </div>
@@ -72,7 +106,9 @@ function Conflict() {
       <p>{t("draft.conflict")}</p>
       <p class="note-acts">
         <Button onClick={() => void loadSettings()}>{t("draft.theirs")}</Button>
-        <Button kind="primary" onClick={() => void rebase()}>{t("draft.mine")}</Button>
+        <Button kind="primary" onClick={() => void rebase()}>
+          {t("draft.mine")}
+        </Button>
       </p>
     </Note>
   );

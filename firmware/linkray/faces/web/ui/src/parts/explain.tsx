@@ -28,7 +28,9 @@ function Panel({ point }: { point: Point }) {
     explained.value = null;
   };
   const { charger, connector, offer } = point;
-  const title = point.several ? `${point.title} · ${t("tile.connector", { id: connector.id })}` : point.title;
+  const title = point.several
+    ? `${point.title} · ${t("tile.connector", { id: connector.id })}`
+    : point.title;
   return (
     <Dialog title={title} onClose={close} wide>
       <div class="explain-state">
@@ -41,7 +43,10 @@ function Panel({ point }: { point: Point }) {
         <Fact name={t("explain.accepted")} value={phasesWords(connector.offer_ma)} />
         <Fact name={t("explain.drawn")} value={phasesWords(connector.drawn_ma)} />
         {offer?.reason.seconds != null && (
-          <Fact name={t("explain.next")} value={t("explain.next_in", { wait: duration(offer.reason.seconds) })} />
+          <Fact
+            name={t("explain.next")}
+            value={t("explain.next_in", { wait: duration(offer.reason.seconds) })}
+          />
         )}
       </dl>
       {offer && <Ceilings offer={offer} />}
@@ -64,7 +69,10 @@ function phasesWords(ma: Phases | null): string {
   if (!ma) return t("info.unknown");
   if (ma.every((one) => one === 0)) return amps(0);
   if (alike(ma) && ma.every((one) => one !== 0)) return `3 × ${amps(highest(ma).ma)}`;
-  return ma.map((one, i) => (one ? `L${i + 1} ${amps(one)}` : "")).filter(Boolean).join(", ");
+  return ma
+    .map((one, i) => (one ? `L${i + 1} ${amps(one)}` : ""))
+    .filter(Boolean)
+    .join(", ");
 }
 
 function Ceilings({ offer }: { offer: Offer }) {
@@ -76,7 +84,11 @@ function Ceilings({ offer }: { offer: Offer }) {
         <thead>
           <tr>
             <th scope="col">{t("explain.cause")}</th>
-            {[1, 2, 3].map((n) => <th scope="col" class="num" key={n}><span class={`phase p${n}`}>{`L${n}`}</span></th>)}
+            {[1, 2, 3].map((n) => (
+              <th scope="col" class="num" key={n}>
+                <span class={`phase p${n}`}>{`L${n}`}</span>
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
@@ -85,11 +97,15 @@ function Ceilings({ offer }: { offer: Offer }) {
               <th scope="row">
                 {cause(ceiling)}
                 {ceiling.binding && (
-                  <span class="binds"><Icon name="lock" size={16} /> {t("explain.binding")}</span>
+                  <span class="binds">
+                    <Icon name="lock" size={16} /> {t("explain.binding")}
+                  </span>
                 )}
               </th>
               {ceiling.ma.map((ma, phase) => (
-                <td key={phase} class="num">{ampsColumn(ma)}</td>
+                <td key={phase} class="num">
+                  {ampsColumn(ma)}
+                </td>
               ))}
             </tr>
           ))}
@@ -106,8 +122,10 @@ function Raise({ offer }: { offer: Offer }) {
     <p class="raise">
       <Icon name="lightbulb" />
       <span>
-        <b>{t("explain.raise")}</b><br />
-        {top || !next ? t("explain.raise_none")
+        <b>{t("explain.raise")}</b>
+        <br />
+        {top || !next
+          ? t("explain.raise_none")
           : t("explain.raise_text", { amps: amps(highest(next.ma).ma), cause: cause(next) })}
       </span>
     </p>
@@ -117,7 +135,10 @@ function Raise({ offer }: { offer: Offer }) {
 function Session({ point }: { point: Point }) {
   const { charger, connector } = point;
   const running = connector.transaction_id !== null;
-  const source = connector.source && has(`source.${connector.source}`) ? say(`source.${connector.source}`) : "–";
+  const source =
+    connector.source && has(`source.${connector.source}`)
+      ? say(`source.${connector.source}`)
+      : "–";
   return (
     <section>
       <h3>{t("explain.session")}</h3>
@@ -125,14 +146,24 @@ function Session({ point }: { point: Point }) {
         <dl class="facts">
           <Fact name={t("explain.transaction")} value={String(connector.transaction_id)} />
           <Fact name={t("explain.tag")} value={connector.tag ?? "–"} />
-          <Fact name={t("explain.started")} value={connector.started ? moment(connector.started) : "–"} />
-          <Fact name={t("explain.energy")} value={connector.energy_wh === null ? "–" : kwh(connector.energy_wh)} />
+          <Fact
+            name={t("explain.started")}
+            value={connector.started ? moment(connector.started) : "–"}
+          />
+          <Fact
+            name={t("explain.energy")}
+            value={connector.energy_wh === null ? "–" : kwh(connector.energy_wh)}
+          />
           <Fact name={t("explain.source")} value={source} />
         </dl>
       )}
       <Acts point={point} running={running} />
       {level() >= INSTALLER && (
-        <p onClick={() => { explained.value = null; }}>
+        <p
+          onClick={() => {
+            explained.value = null;
+          }}
+        >
           <Link to={`/chargers/${encodeURIComponent(charger.id)}`} class="text-link">
             {t("explain.settings")} <Icon name="arrow-right" size={18} />
           </Link>
@@ -157,11 +188,18 @@ function Acts({ point, running }: { point: Point; running: boolean }) {
         <div class="field">
           <label for={id}>{t("explain.start_tag")}</label>
           <TextInput id={id} value={tag} onValue={setTag} maxLength={20} described={`${id}-help`} />
-          <p class="help" id={`${id}-help`}>{t("explain.start_tag_help")}</p>
+          <p class="help" id={`${id}-help`}>
+            {t("explain.start_tag_help")}
+          </p>
         </div>
       )}
-      <Button acts type="submit" icon={running ? "square" : "play"} disabled={!charger.connected}
-        busy={step?.step === "sent"}>
+      <Button
+        acts
+        type="submit"
+        icon={running ? "square" : "play"}
+        disabled={!charger.connected}
+        busy={step?.step === "sent"}
+      >
         {running ? t("tile.stop") : t("tile.start")}
       </Button>
       <Steps step={step} />

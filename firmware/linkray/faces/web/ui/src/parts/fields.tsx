@@ -6,7 +6,14 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { given, has, number, say, t } from "../i18n";
 import { level } from "../session";
 import {
-  at, draft, errorAt, fieldSchema, markUnreadable, setValue, type Path, type Schema,
+  at,
+  draft,
+  errorAt,
+  fieldSchema,
+  markUnreadable,
+  setValue,
+  type Path,
+  type Schema,
 } from "../settings";
 import { Icon } from "./basics";
 
@@ -26,7 +33,11 @@ export function Field({ label, help, error, children, wide }: Frame) {
     <div class={`field${error ? " wrong" : ""}${wide ? " wide" : ""}`}>
       <label for={id}>{label}</label>
       {children({ id, described: described || undefined })}
-      {help && <p class="help" id={`${id}-help`}>{help}</p>}
+      {help && (
+        <p class="help" id={`${id}-help`}>
+          {help}
+        </p>
+      )}
       {error && <FieldError id={`${id}-error`} text={error} />}
     </div>
   );
@@ -41,13 +52,16 @@ export function FieldError({ id, text }: { id: string; text: string }) {
 }
 
 const DIVISORS: Record<string, [number, string]> = {
-  mA: [1000, "A"], mV: [1000, "V"], W: [1000, "kW"], s: [1, "s"],
+  mA: [1000, "A"],
+  mV: [1000, "V"],
+  W: [1000, "kW"],
+  s: [1, "s"],
 };
 
-export const unitOf = (shape: Schema): [number, string] => DIVISORS[shape["x-unit"] ?? ""] ?? [1, ""];
+export const unitOf = (shape: Schema): [number, string] =>
+  DIVISORS[shape["x-unit"] ?? ""] ?? [1, ""];
 
-const plain = (value: number, by: number): string =>
-  number(value / by, 3, 0, false);
+const plain = (value: number, by: number): string => number(value / by, 3, 0, false);
 
 function read(text: string, by: number): number | null {
   const tidy = text.trim().replace(",", ".");
@@ -59,7 +73,9 @@ export function rangeOf(shape: Schema): string {
   const [by, unit] = unitOf(shape);
   const [low, high] = [shape.minimum, shape.maximum];
   const params = {
-    unit, low: low === undefined ? null : plain(low, by), high: high === undefined ? null : plain(high, by),
+    unit,
+    low: low === undefined ? null : plain(low, by),
+    high: high === undefined ? null : plain(high, by),
   };
   if (params.low && params.high) return t("field.range", params);
   if (params.low) return t("field.range_low", params);
@@ -96,8 +112,10 @@ export function NumberInput(props: NumberProps) {
   const take = (typed: string) => {
     setText(typed);
     const value = typed.trim() === "" && props.optional ? null : read(typed, by);
-    const error = value === null && !(props.optional && typed.trim() === "")
-      ? t("field.bad_number") : outside(value, props.shape);
+    const error =
+      value === null && !(props.optional && typed.trim() === "")
+        ? t("field.bad_number")
+        : outside(value, props.shape);
     props.onText(error);
     if (error) return;
     own.current = value;
@@ -118,7 +136,11 @@ export function NumberInput(props: NumberProps) {
         aria-invalid={props.wrong ? "true" : undefined}
         onInput={(event) => take(event.currentTarget.value)}
       />
-      {unit && <span class="unit" aria-hidden="true">{unit}</span>}
+      {unit && (
+        <span class="unit" aria-hidden="true">
+          {unit}
+        </span>
+      )}
     </div>
   );
 }
@@ -191,9 +213,15 @@ export function Switch({ label, checked, onChange, help, disabled, error }: Swit
         />
         <span class="track" aria-hidden="true" />
         <span class="switch-text">{label}</span>
-        <span class="switch-word" aria-hidden="true">{t(checked ? "field.on" : "field.off")}</span>
+        <span class="switch-word" aria-hidden="true">
+          {t(checked ? "field.on" : "field.off")}
+        </span>
       </label>
-      {help && <p class="help" id={id}>{help}</p>}
+      {help && (
+        <p class="help" id={id}>
+          {help}
+        </p>
+      )}
       {error && <FieldError id={`${id}-error`} text={error} />}
     </div>
   );
@@ -211,7 +239,9 @@ export function helpOf(path: Path, shape: Schema, label = ""): string {
 export function labelOf(path: Path): string {
   const name = path.filter((step) => typeof step === "string").join(".");
   if (has(`conf.f.${name}`)) return say(`conf.f.${name}`);
-  const last = String(path.at(-1)).replace(/_(ma|mv|mw|w|wh|s)$/, "").replaceAll("_", " ");
+  const last = String(path.at(-1))
+    .replace(/_(ma|mv|mw|w|wh|s)$/, "")
+    .replaceAll("_", " ");
   return given(last.charAt(0).toUpperCase() + last.slice(1));
 }
 
@@ -220,7 +250,7 @@ function choiceText(path: Path, value: string): string {
   return has(key) ? say(key) : given(value);
 }
 
-/** One setting: what it looks like, its limits, its help and who may change it, all from the schema. */
+/** One setting: looks, limits, help and who may change it, all from the schema. */
 export function Setting({ path, off }: { path: Path; off?: boolean }) {
   const shape = fieldSchema(path);
   const value = at(draft.value, path);
@@ -233,15 +263,28 @@ export function Setting({ path, off }: { path: Path; off?: boolean }) {
   }
   if (shape.type === "boolean") {
     return (
-      <Switch label={labelOf(path)} checked={Boolean(value)} help={help} error={error}
-        disabled={disabled} onChange={(checked) => setValue(path, checked)} />
+      <Switch
+        label={labelOf(path)}
+        checked={Boolean(value)}
+        help={help}
+        error={error}
+        disabled={disabled}
+        onChange={(checked) => setValue(path, checked)}
+      />
     );
   }
   return (
     <Field label={labelOf(path)} help={help} error={error}>
       {(ids) => (
-        <Control path={path} shape={shape} value={value} disabled={disabled} wrong={Boolean(error)}
-          id={ids.id} described={ids.described} />
+        <Control
+          path={path}
+          shape={shape}
+          value={value}
+          disabled={disabled}
+          wrong={Boolean(error)}
+          id={ids.id}
+          described={ids.described}
+        />
       )}
     </Field>
   );
@@ -259,28 +302,54 @@ interface ControlProps {
 
 function Control({ path, shape, value, id, described, disabled, wrong }: ControlProps) {
   if (shape.enum) {
-    const choices = shape.enum.map((one) => ({ value: String(one), text: choiceText(path, String(one)) }));
+    const choices = shape.enum.map((one) => ({
+      value: String(one),
+      text: choiceText(path, String(one)),
+    }));
     return (
-      <Select id={id} value={String(value)} described={described} disabled={disabled} wrong={wrong}
-        choices={choices} onChange={(chosen) => setValue(path, chosen)} />
+      <Select
+        id={id}
+        value={String(value)}
+        described={described}
+        disabled={disabled}
+        wrong={wrong}
+        choices={choices}
+        onChange={(chosen) => setValue(path, chosen)}
+      />
     );
   }
   if (shape.type === "integer" || shape.type === "number") {
     return (
-      <NumberInput id={id} value={value as number | null} shape={shape} described={described}
-        disabled={disabled} wrong={wrong}
-        onValue={(number) => setValue(path, number)} onText={(error) => markUnreadable(path, error)} />
+      <NumberInput
+        id={id}
+        value={value as number | null}
+        shape={shape}
+        described={described}
+        disabled={disabled}
+        wrong={wrong}
+        onValue={(number) => setValue(path, number)}
+        onText={(error) => markUnreadable(path, error)}
+      />
     );
   }
   return (
-    <TextInput id={id} value={typeof value === "string" ? value : ""} described={described} disabled={disabled}
-      wrong={wrong} onValue={(text) => setValue(path, text)} maxLength={shape.maxLength}
-      list={path.at(-1) === "time_zone" ? zones() : undefined} />
+    <TextInput
+      id={id}
+      value={typeof value === "string" ? value : ""}
+      described={described}
+      disabled={disabled}
+      wrong={wrong}
+      onValue={(text) => setValue(path, text)}
+      maxLength={shape.maxLength}
+      list={path.at(-1) === "time_zone" ? zones() : undefined}
+    />
   );
 }
 
 function zones(): string[] {
-  return typeof Intl.supportedValuesOf === "function" ? ["UTC", ...Intl.supportedValuesOf("timeZone")] : [];
+  return typeof Intl.supportedValuesOf === "function"
+    ? ["UTC", ...Intl.supportedValuesOf("timeZone")]
+    : [];
 }
 
 interface TextProps {
@@ -314,7 +383,9 @@ export function TextInput(props: TextProps) {
       />
       {props.list && (
         <datalist id={`${props.id}-list`}>
-          {props.list.map((one) => <option key={one} value={one} />)}
+          {props.list.map((one) => (
+            <option key={one} value={one} />
+          ))}
         </datalist>
       )}
     </>
@@ -337,11 +408,18 @@ function PhasesSetting({ path, disabled, help }: { path: Path; disabled: boolean
           const error = errorAt([...path, place]);
           return (
             <div key={place} class={error ? "wrong" : ""}>
-              <label for={`${id}-${place}`}><PhaseTag place={place} /></label>
-              <NumberInput id={`${id}-${place}`} value={at(draft.value, [...path, place]) as number}
-                shape={shapeOf(place)} disabled={disabled} wrong={Boolean(error)}
+              <label for={`${id}-${place}`}>
+                <PhaseTag place={place} />
+              </label>
+              <NumberInput
+                id={`${id}-${place}`}
+                value={at(draft.value, [...path, place]) as number}
+                shape={shapeOf(place)}
+                disabled={disabled}
+                wrong={Boolean(error)}
                 onValue={(number) => setValue([...path, place], number)}
-                onText={(text) => markUnreadable([...path, place], text)} />
+                onText={(text) => markUnreadable([...path, place], text)}
+              />
               {error && <FieldError id={`${id}-${place}-error`} text={error} />}
             </div>
           );

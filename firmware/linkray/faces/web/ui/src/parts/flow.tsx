@@ -10,6 +10,7 @@ import type { Phases, Snapshot } from "../words";
 import { Card } from "./basics";
 
 const GROUPS_SHOWN = 6;
+const NODE_PX = 112;
 const STEP_MS = 200; // a CSS animation would paint sixty times a second, which old phones feel
 const STEP_PX = 3;
 const DASH_PX = 22; // one dash and its gap, as the style sheet has them
@@ -32,7 +33,6 @@ function useDashes(still: boolean) {
   return box;
 }
 
-
 interface Branch {
   key: string;
   name: string;
@@ -52,15 +52,20 @@ function flowOf(shot: Snapshot): Flow {
   const chargersW = powerW(site.used_ma, site.voltage_mv);
   const buildingW = w(plan.building_ma);
   const atGrid = meter.enabled && meter.healthy && meter.location === "grid";
-  const gridW = atGrid && meter.power_w !== null ? meter.power_w
-    : buildingW === null ? null : buildingW + chargersW;
+  const gridW =
+    atGrid && meter.power_w !== null
+      ? meter.power_w
+      : buildingW === null
+        ? null
+        : buildingW + chargersW;
   return { gridW, buildingW, chargersW, groups: shares(shot) };
 }
 
 function shares(shot: Snapshot): Branch[] {
   const groups = shot.groups ?? [];
-  const top = branches(points(shot), groups)
-    .filter((one) => !one.group?.parent && (one.name !== null || one.points.length > 0));
+  const top = branches(points(shot), groups).filter(
+    (one) => !one.group?.parent && (one.name !== null || one.points.length > 0),
+  );
   const all = top.map((one) => ({
     key: one.name ?? "",
     name: one.name ?? t("flow.loose"),
@@ -75,13 +80,19 @@ export function PowerFlow({ shot, still }: { shot: Snapshot; still: boolean }) {
   const flow = flowOf(shot);
   const box = useDashes(still);
   const words = t("flow.read", {
-    grid: told(flow.gridW), building: told(flow.buildingW), chargers: kw(flow.chargersW),
+    grid: told(flow.gridW),
+    building: told(flow.buildingW),
+    chargers: kw(flow.chargersW),
   });
   return (
     <Card title={t("flow.title")} class="flow-card">
       <div ref={box}>
-        <div class="flow-wide"><Drawing flow={flow} words={words} upright={false} /></div>
-        <div class="flow-tall"><Drawing flow={flow} words={words} upright /></div>
+        <div class="flow-wide">
+          <Drawing flow={flow} words={words} upright={false} />
+        </div>
+        <div class="flow-tall">
+          <Drawing flow={flow} words={words} upright />
+        </div>
       </div>
     </Card>
   );
@@ -94,34 +105,65 @@ interface Place {
   y: number;
 }
 
-/** Three ranks of nodes. `along` runs with the flow, `across` over it. */
-function Drawing({ flow, words, upright }: { flow: Flow; words: string; upright: boolean }) {
-  const groups = flow.groups.length ? flow.groups : [];
-  const [width, height] = upright ? [320, 344] : [480, Math.max(236, groups.length * 48 + 20)];
-  const length = upright ? height : width;
-  const breadth = upright ? width : height;
-  const put = (along: number, across: number): Place =>
-    upright ? { x: across, y: along } : { x: along, y: across };
+interface Layout {
+  size: [number, number];
+  grid: Place;
+  building: Place;
+  chargers: Place;
+  ends: Place[];
+}
+
+/** Three ranks of places, along the flow; `across` is over it. */
+function laidOut(groups: number, upright: boolean): Layout {
+  const size: [number, number] = upright ? [320, 344] : [480, Math.max(236, groups * 48 + 20)];
+  const [length, breadth] = upright ? [size[1], size[0]] : size;
   const ranks = upright ? [32, 146, 268] : [58, 212, length - 142];
-  const grid = put(ranks[0] ?? 0, breadth / 2);
-  const building = put(ranks[1] ?? 0, breadth * 0.24);
-  const chargers = put(ranks[1] ?? 0, breadth * 0.74);
-  const ends = groups.map((_, i) => put(ranks[2] ?? 0, (breadth * (i + 0.5)) / groups.length));
-  const most = Math.max(flow.gridW ?? 0, flow.chargersW + Math.max(0, flow.buildingW ?? 0), 1);
+  const put = (rank: number, across: number): Place => {
+    const along = ranks[rank] ?? 0;
+    return upright ? { x: across, y: along } : { x: along, y: across };
+  };
+  return {
+    size,
+    grid: put(0, breadth / 2),
+    building: put(1, breadth * 0.24),
+    chargers: put(1, breadth * 0.74),
+    ends: Array.from({ length: groups }, (_, i) => put(2, (breadth * (i + 0.5)) / groups)),
+  };
+}
+
+function Drawing({ flow, words, upright }: { flow: Flow; words: string; upright: boolean }) {
+  const { groups, gridW, chargersW } = flow;
+  const { size, grid, building, chargers, ends } = laidOut(groups.length, upright);
+  const buildingW = flow.buildingW ?? 0;
+  const most = Math.max(gridW ?? 0, chargersW + Math.max(0, buildingW), 1);
+  const stream = { most, upright };
   return (
-    <svg class="flow" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={words}>
-      <Stream from={grid} to={building} w={flow.buildingW ?? 0} most={most} kind="building" upright={upright} />
-      <Stream from={grid} to={chargers} w={flow.chargersW} most={most} kind="chargers" upright={upright} />
+    <svg class="flow" viewBox={`0 0 ${size[0]} ${size[1]}`} role="img" aria-label={words}>
+      <Stream from={grid} to={building} w={buildingW} kind="building" {...stream} />
+      <Stream from={grid} to={chargers} w={chargersW} kind="chargers" {...stream} />
       {groups.map((group, i) => (
-        <Stream key={group.key} from={chargers} to={ends[i] ?? chargers} w={group.w} most={most}
-          kind="chargers" upright={upright} />
+        <Stream
+          key={group.key}
+          from={chargers}
+          to={ends[i] ?? chargers}
+          w={group.w}
+          kind="chargers"
+          {...stream}
+        />
       ))}
-      <Node at={grid} name={t("flow.grid")} value={told(flow.gridW)} kind="grid" w={112} />
-      <Node at={building} name={t("flow.building")} value={told(flow.buildingW)} kind="building" w={112} />
-      <Node at={chargers} name={t("flow.chargers")} value={kw(flow.chargersW)} kind="chargers" w={112} />
+      <Node at={grid} name={t("flow.grid")} value={told(gridW)} kind="grid" />
+      <Node at={building} name={t("flow.building")} value={told(flow.buildingW)} kind="building" />
+      <Node at={chargers} name={t("flow.chargers")} value={kw(chargersW)} kind="chargers" />
       {groups.map((group, i) => (
-        <Leaf key={group.key} at={ends[i] ?? chargers} group={group} upright={upright}
-          room={upright ? width / groups.length : 126} turn={i % 2} many={groups.length > 3} />
+        <Leaf
+          key={group.key}
+          at={ends[i] ?? chargers}
+          group={group}
+          upright={upright}
+          room={upright ? size[0] / groups.length : 126}
+          turn={i % 2}
+          many={groups.length > 3}
+        />
       ))}
     </svg>
   );
@@ -146,7 +188,9 @@ function Stream({ from, to, w, most, kind, upright }: StreamProps) {
   return (
     <g class={`stream ${kind}${Math.abs(w) < 50 ? " idle" : ""}`}>
       <path class="bed" d={path} stroke-width={thick} />
-      {Math.abs(w) >= 50 && <path class={`dashes${back}`} d={path} stroke-width={Math.min(3, thick / 2)} />}
+      {Math.abs(w) >= 50 && (
+        <path class={`dashes${back}`} d={path} stroke-width={Math.min(3, thick / 2)} />
+      )}
     </g>
   );
 }
@@ -156,15 +200,18 @@ interface NodeProps {
   name: string;
   value: string;
   kind: string;
-  w: number;
 }
 
-function Node({ at, name, value, kind, w }: NodeProps) {
+function Node({ at, name, value, kind }: NodeProps) {
   return (
     <g class={`flow-node ${kind}`}>
-      <rect x={at.x - w / 2} y={at.y - 26} width={w} height={52} rx={12} />
-      <text class="flow-name" x={at.x} y={at.y - 6}>{name}</text>
-      <text class="flow-value" x={at.x} y={at.y + 14}>{value}</text>
+      <rect x={at.x - NODE_PX / 2} y={at.y - 26} width={NODE_PX} height={52} rx={12} />
+      <text class="flow-name" x={at.x} y={at.y - 6}>
+        {name}
+      </text>
+      <text class="flow-value" x={at.x} y={at.y + 14}>
+        {value}
+      </text>
     </g>
   );
 }
@@ -178,7 +225,7 @@ interface LeafProps {
   many: boolean;
 }
 
-/** A group's end: beside its name on wide screens, above it on tall ones, in two rows when crowded. */
+/** A group's end: beside its name on wide screens, above it on tall ones. */
 function Leaf({ at, group, upright, room, turn, many }: LeafProps) {
   const letters = Math.max(4, Math.floor((many && upright ? room * 1.9 : room) / 7.6));
   const name = group.name.length > letters ? `${group.name.slice(0, letters - 1)}…` : group.name;
@@ -187,10 +234,18 @@ function Leaf({ at, group, upright, room, turn, many }: LeafProps) {
     <g class="flow-leaf">
       <title>{group.name}</title>
       <circle cx={at.x} cy={at.y} r={6} />
-      <text class="flow-name" x={upright ? at.x : at.x + 14} y={upright ? at.y + 24 + drop : at.y - 3}>
+      <text
+        class="flow-name"
+        x={upright ? at.x : at.x + 14}
+        y={upright ? at.y + 24 + drop : at.y - 3}
+      >
         {name}
       </text>
-      <text class="flow-value" x={upright ? at.x : at.x + 14} y={upright ? at.y + 40 + drop : at.y + 14}>
+      <text
+        class="flow-value"
+        x={upright ? at.x : at.x + 14}
+        y={upright ? at.y + 40 + drop : at.y + 14}
+      >
         {kw(group.w)}
       </text>
     </g>

@@ -9,7 +9,16 @@ import { FieldError } from "./fields";
 
 const LEAST = 12; // access.md, People
 const WORDS = 4;
-const KNOWN = ["password", "passwort", "linkray", "123456", "qwerty", "letmein", "welcome", "changeme"];
+const KNOWN = [
+  "password",
+  "passwort",
+  "linkray",
+  "123456",
+  "qwerty",
+  "letmein",
+  "welcome",
+  "changeme",
+];
 
 interface PasswordProps {
   label: string;
@@ -29,17 +38,33 @@ export function Password({ label, value, onValue, fresh, error, help, focus }: P
     <div class={`field${error ? " wrong" : ""}`}>
       <label for={id}>{label}</label>
       <div class="with-button">
-        <input id={id} type={(shown ? "text" : "password") as "password"} value={value} spellcheck={false}
-          autocapitalize="off" autocomplete={fresh ? "new-password" : "current-password"}
-          autofocus={focus} aria-describedby={described || undefined}
+        <input
+          id={id}
+          type={(shown ? "text" : "password") as "password"}
+          value={value}
+          spellcheck={false}
+          autocapitalize="off"
+          autocomplete={fresh ? "new-password" : "current-password"}
+          autofocus={focus}
+          aria-describedby={described || undefined}
           aria-invalid={error ? "true" : undefined}
-          onInput={(event) => onValue(event.currentTarget.value)} />
-        <button type="button" class="button quiet" aria-pressed={shown} onClick={() => setShown(!shown)}
-          aria-label={t("sign.reveal")}>
+          onInput={(event) => onValue(event.currentTarget.value)}
+        />
+        <button
+          type="button"
+          class="button quiet"
+          aria-pressed={shown}
+          onClick={() => setShown(!shown)}
+          aria-label={t("sign.reveal")}
+        >
           <Icon name={shown ? "eye-off" : "eye"} />
         </button>
       </div>
-      {help && <p class="help" id={`${id}-help`}>{help}</p>}
+      {help && (
+        <p class="help" id={`${id}-help`}>
+          {help}
+        </p>
+      )}
       {error && <FieldError id={`${id}-error`} text={error} />}
     </div>
   );
@@ -53,7 +78,10 @@ export interface Strength {
 
 export function strength(password: string, account: string): Strength {
   const short = LEAST - [...password].length;
-  const words = password.trim().split(/[\s\-_.]+/).filter((word) => word.length > 2).length;
+  const words = password
+    .trim()
+    .split(/[\s\-_.]+/)
+    .filter((word) => word.length > 2).length;
   const low = password.toLowerCase();
   const weak = (key: Key): Strength => ({ parts: 1, tone: "fault", text: t(key) });
   if (short > 0 && words < WORDS) {
@@ -76,10 +104,15 @@ export function StrengthBar({ password, account }: { password: string; account: 
   return (
     <div class={`strength ${found.tone}`} role="status">
       <span class="strength-bar" aria-hidden="true">
-        {[1, 2, 3].map((part) => <i key={part} class={part <= found.parts ? "on" : ""} />)}
+        {[1, 2, 3].map((part) => (
+          <i key={part} class={part <= found.parts ? "on" : ""} />
+        ))}
       </span>
       <Icon name={icon} size={16} />
-      <span><span class="unseen">{t("strength.label")}: </span>{found.text}</span>
+      <span>
+        <span class="unseen">{t("strength.label")}: </span>
+        {found.text}
+      </span>
     </div>
   );
 }

@@ -8,7 +8,15 @@ import { t } from "../i18n";
 import type { IconName } from "../icons";
 import { INSTALLER, level } from "../session";
 import {
-  alike, highest, maximum, NONE, phaseName, powerW, stateOf, type Branch, type Point,
+  alike,
+  highest,
+  maximum,
+  NONE,
+  phaseName,
+  powerW,
+  stateOf,
+  type Branch,
+  type Point,
 } from "../site";
 import { sentence } from "../why";
 import type { Phases } from "../words";
@@ -30,7 +38,9 @@ export function tick(ids: readonly string[], on: boolean): void {
 }
 
 const fullName = (point: Point): string =>
-  point.several ? `${point.title} · ${t("tile.connector", { id: point.connector.id })}` : point.title;
+  point.several
+    ? `${point.title} · ${t("tile.connector", { id: point.connector.id })}`
+    : point.title;
 
 const offerInForce = (point: Point): Phases | null =>
   point.connector.offer_ma ?? point.offer?.offer_ma ?? null;
@@ -68,13 +78,17 @@ export function Tile({ point, voltage }: { point: Point } & PointsProps) {
     <li class={`tile ${charger.connected ? "" : "offline"}`}>
       <div class="tile-head">
         {level() >= INSTALLER && (
-          <Tick label={t("tile.select", { name: point.title })} checked={ticked.value.has(charger.id)}
-            onChange={(on) => tick([charger.id], on)} />
+          <Tick
+            label={t("tile.select", { name: point.title })}
+            checked={ticked.value.has(charger.id)}
+            onChange={(on) => tick([charger.id], on)}
+          />
         )}
         <div class="tile-name">
           <h4>{point.title}</h4>
           <span class="second">
-            {point.several ? t("tile.connector", { id: connector.id })
+            {point.several
+              ? t("tile.connector", { id: connector.id })
               : (charger.name && charger.id) || `${charger.vendor} ${charger.model}`}
           </span>
         </div>
@@ -82,11 +96,17 @@ export function Tile({ point, voltage }: { point: Point } & PointsProps) {
       </div>
       <div class="tile-figures">
         <b class="figure">{drawn ? kw(powerW(drawn, voltage)) : "–"}</b>
-        <span class="figure second">{connector.energy_wh === null ? "–" : kwh(connector.energy_wh)}</span>
+        <span class="figure second">
+          {connector.energy_wh === null ? "–" : kwh(connector.energy_wh)}
+        </span>
         {charger.priority === "high" && <High />}
       </div>
-      <DrawBar drawn={drawn ? highest(drawn).ma : 0} offered={offer ? highest(offer).ma : 0}
-        most={highest(most).ma} label={words} />
+      <DrawBar
+        drawn={drawn ? highest(drawn).ma : 0}
+        offered={offer ? highest(offer).ma : 0}
+        most={highest(most).ma}
+        label={words}
+      />
       <p class="tile-words second">{words}</p>
       <div class="tile-foot">
         <Why point={point} />
@@ -109,7 +129,14 @@ export function Why({ point }: { point: Point }) {
   const words = sentence(point);
   if (!words) return <span class="why none second">{t("tile.no_plan")}</span>;
   return (
-    <button type="button" class="why" aria-haspopup="dialog" onClick={() => { explained.value = point.key; }}>
+    <button
+      type="button"
+      class="why"
+      aria-haspopup="dialog"
+      onClick={() => {
+        explained.value = point.key;
+      }}
+    >
       <span>{words}</span>
       <Icon name="chevron-right" size={18} />
     </button>
@@ -124,9 +151,15 @@ export function StartStop({ point }: { point: Point }) {
   const word = running ? t("tile.stop") : t("tile.start"); // the name heard begins with it
   const act = () => void startOrStop(running ? "stop" : "start", charger.id, connector.id);
   return (
-    <Button acts small icon={running ? "square" : "play"} onClick={act}
-      disabled={!charger.connected} busy={step === "sent"}
-      label={`${word} · ${name}`}>
+    <Button
+      acts
+      small
+      icon={running ? "square" : "play"}
+      onClick={act}
+      disabled={!charger.connected}
+      busy={step === "sent"}
+      label={`${word} · ${name}`}
+    >
       {word}
     </Button>
   );
@@ -145,7 +178,11 @@ export function Steps({ step }: { step: Progress | undefined }) {
     );
   }
   if (step.step === "late") {
-    return <p class="steps" role="status"><Icon name="hourglass" size={18} /> {t("step.waiting")}</p>;
+    return (
+      <p class="steps" role="status">
+        <Icon name="hourglass" size={18} /> {t("step.waiting")}
+      </p>
+    );
   }
   const reached = ORDER.indexOf(step.step);
   return (
@@ -164,25 +201,45 @@ export function Steps({ step }: { step: Progress | undefined }) {
   );
 }
 
-// --- the dense table: LinkRay's columns -----------------------------------------------------------
+// --- the dense table: LinkRay's columns ---------------------------------------------------------
 
-export function PointTable({ branch, voltage, title }: { branch: Branch; title: string } & PointsProps) {
+export function PointTable({
+  branch,
+  voltage,
+  title,
+}: { branch: Branch; title: string } & PointsProps) {
   const picks = level() >= INSTALLER;
   return (
     <div class="table-scroll" tabIndex={0} role="group" aria-label={title}>
       <table class="dense">
         <thead>
           <tr>
-            {picks && <th scope="col" class="c-tick"><Selecting branch={branch} /></th>}
-            <th scope="col" class="c-name">{t("table.name")}</th>
-            <th scope="col" class="c-status">{t("table.status")}</th>
-            <th scope="col" class="num c-amount">{t("table.offered")}</th>
-            <th scope="col" class="num c-amount">{t("table.power")}</th>
+            {picks && (
+              <th scope="col" class="c-tick">
+                <Selecting branch={branch} />
+              </th>
+            )}
+            <th scope="col" class="c-name">
+              {t("table.name")}
+            </th>
+            <th scope="col" class="c-status">
+              {t("table.status")}
+            </th>
+            <th scope="col" class="num c-amount">
+              {t("table.offered")}
+            </th>
+            <th scope="col" class="num c-amount">
+              {t("table.power")}
+            </th>
             {[0, 1, 2].map((place) => (
-              <th scope="col" class="num c-amount" key={place}><span class={`phase p${place + 1}`}>{`L${place + 1} [A]`}</span></th>
+              <th scope="col" class="num c-amount" key={place}>
+                <span class={`phase p${place + 1}`}>{`L${place + 1} [A]`}</span>
+              </th>
             ))}
             <th scope="col">{t("table.why")}</th>
-            <th scope="col" class="c-acts">{t("table.controls")}</th>
+            <th scope="col" class="c-acts">
+              {t("table.controls")}
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -201,8 +258,12 @@ function Selecting({ branch }: { branch: Branch }) {
   const ids = [...new Set(branch.points.map((point) => point.charger.id))];
   const on = ids.filter((id) => ticked.value.has(id)).length;
   return (
-    <Tick label={t("table.all")} checked={on > 0 && on === ids.length} mixed={on > 0 && on < ids.length}
-      onChange={(all) => tick(ids, all)} />
+    <Tick
+      label={t("table.all")}
+      checked={on > 0 && on === ids.length}
+      mixed={on > 0 && on < ids.length}
+      onChange={(all) => tick(ids, all)}
+    />
   );
 }
 
@@ -215,33 +276,55 @@ function Row({ point, voltage, picks }: { point: Point; picks: boolean } & Point
     <tr>
       {picks && (
         <td>
-          <Tick label={t("tile.select", { name: point.title })} checked={ticked.value.has(charger.id)}
-            onChange={(on) => tick([charger.id], on)} />
+          <Tick
+            label={t("tile.select", { name: point.title })}
+            checked={ticked.value.has(charger.id)}
+            onChange={(on) => tick([charger.id], on)}
+          />
         </td>
       )}
       <th scope="row">
         <span class="row-name">
-          {charger.priority === "high" && <><Icon name="star" size={16} /><span class="unseen">{t("tile.high")}</span></>}
+          {charger.priority === "high" && (
+            <>
+              <Icon name="star" size={16} />
+              <span class="unseen">{t("tile.high")}</span>
+            </>
+          )}
           {point.title}
         </span>
         <span class="second">
-          {charger.name && <>{charger.id}<br /></>}
+          {charger.name && (
+            <>
+              {charger.id}
+              <br />
+            </>
+          )}
           {t("tile.connector", { id: connector.id })}
         </span>
       </th>
       <td>
         <Badge state={stateOf(charger, connector)} />
         {connector.transaction_id !== null && (
-          <span class="second transaction">{t("table.transaction", { id: String(connector.transaction_id) })}</span>
+          <span class="second transaction">
+            {t("table.transaction", { id: String(connector.transaction_id) })}
+          </span>
         )}
       </td>
       <td class="num">{offer ? ampsColumn(highest(offer).ma) : "–"}</td>
       <td class="num">{drawn ? kwOf(powerW(drawn, voltage)) : "–"}</td>
       {[0, 1, 2].map((place) => (
-        <td class="num" key={place}>{drawn ? ampsColumn(drawn[place] ?? 0) : "–"}</td>
+        <td class="num" key={place}>
+          {drawn ? ampsColumn(drawn[place] ?? 0) : "–"}
+        </td>
       ))}
-      <td class="why-cell"><Why point={point} /></td>
-      <td class="row-acts"><StartStop point={point} /><Steps step={step} /></td>
+      <td class="why-cell">
+        <Why point={point} />
+      </td>
+      <td class="row-acts">
+        <StartStop point={point} />
+        <Steps step={step} />
+      </td>
     </tr>
   );
 }

@@ -17,8 +17,12 @@ export function Header() {
   return (
     <header class={`head${stopped ? " stopped" : ""}`}>
       <div class="head-row">
-        <span class="head-brand"><Brand /></span>
-        <span class="head-site" title={site}>{site}</span>
+        <span class="head-brand">
+          <Brand />
+        </span>
+        <span class="head-site" title={site}>
+          {site}
+        </span>
         <div class="head-chips" role="group" aria-label={t("head.status")}>
           <LedMirror />
           <Alerts />
@@ -26,7 +30,9 @@ export function Header() {
         </div>
         <Who />
         {!stopped && (
-          <Button kind="danger" icon="octagon-x" onClick={askStopAll}>{t("head.stop_all")}</Button>
+          <Button kind="danger" icon="octagon-x" onClick={askStopAll}>
+            {t("head.stop_all")}
+          </Button>
         )}
       </div>
       {stopped && <StoppedBar by={shot?.site.emergency_stop_by ?? null} />}
@@ -42,10 +48,14 @@ function StoppedBar({ by }: { by: string | null }) {
       <Icon name="octagon-x" size={24} />
       <div>
         <b>{t("head.stopped", { by: byWhom(by) })}</b>
-        <span>{t("head.stopped_more")} {level() < INSTALLER && t("head.allow_who")}</span>
+        <span>
+          {t("head.stopped_more")} {level() < INSTALLER && t("head.allow_who")}
+        </span>
       </div>
       {level() >= INSTALLER && (
-        <Button acts icon="circle-check" onClick={askAllow}>{t("head.allow")}</Button>
+        <Button acts icon="circle-check" onClick={askAllow}>
+          {t("head.allow")}
+        </Button>
       )}
     </div>
   );
@@ -67,7 +77,9 @@ function Old() {
   return (
     <div class="away-bar" role="status">
       <Icon name="clock" />
-      <span>{t("stale.title", { time: clock(arrivedClock.value) })}. {t("stale.reason")}</span>
+      <span>
+        {t("stale.title", { time: clock(arrivedClock.value) })}. {t("stale.reason")}
+      </span>
     </div>
   );
 }
@@ -93,7 +105,8 @@ function Alerts() {
   if (!count) {
     return (
       <span class="chip ok alerts-none">
-        <Icon name="circle-check" size={18} /><span class="chip-word">{t("head.no_alerts")}</span>
+        <Icon name="circle-check" size={18} />
+        <span class="chip-word">{t("head.no_alerts")}</span>
       </span>
     );
   }
@@ -107,20 +120,35 @@ function Alerts() {
 
 function Live() {
   const state = freshness.value;
-  if (!snapshot.value) return <span class="chip idle"><Icon name="hourglass" size={18} />{t("head.connecting")}</span>;
+  if (!snapshot.value)
+    return (
+      <span class="chip idle">
+        <Icon name="hourglass" size={18} />
+        {t("head.connecting")}
+      </span>
+    );
   if (state === "grey") {
     return (
-      <span class="chip idle live-chip"><Icon name="clock" size={18} />
-        <span class="figure">{t("head.as_of", { time: clock(arrivedClock.value) })}</span></span>
+      <span class="chip idle live-chip">
+        <Icon name="clock" size={18} />
+        <span class="figure">{t("head.as_of", { time: clock(arrivedClock.value) })}</span>
+      </span>
     );
   }
   if (state === "dim") {
     return (
-      <span class="chip limited live-chip"><Icon name="hourglass" size={18} />
-        <span class="figure">{t("head.age", { s: Math.floor(age.value) })}</span></span>
+      <span class="chip limited live-chip">
+        <Icon name="hourglass" size={18} />
+        <span class="figure">{t("head.age", { s: Math.floor(age.value) })}</span>
+      </span>
     );
   }
-  return <span class="chip ok live-chip"><Icon name="radio" size={18} />{t("head.live")}</span>;
+  return (
+    <span class="chip ok live-chip">
+      <Icon name="radio" size={18} />
+      {t("head.live")}
+    </span>
+  );
 }
 
 function Who() {

@@ -1,0 +1,95 @@
+"""`tools/run`: the whole site in one command, as a newcomer starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.e2e.box import ROOT, Client, until
+
+pytestmark = pytest.mark.realtime
+
+FOR_S = 30
+PHASES = 3
+
+
+def live(*words: str) -> list[str]:
+    return [sys.executable, "-m", "tools.live", *words]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one has started and that still live."""
+    tasks = Path(f"/proc/{pid}/task")
+    lists = [task / "children" for task in tasks.iterdir()] if tasks.exists() else []
+    return [int(child) for file in lists for child in file.read_text().split()]
+
+
+def is_over(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "Z"
+
+
+def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
+    done = subprocess.run(
+        live("--headless", "--for", str(FOR_S)), capture_output=True, text=True, check=False,
+        timeout=FOR_S + 60, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\n") == 1
+    told = json.loads(done.stdout)
+    assert told["chargers_connected"] == 8
+    assert told["sessions"] >= 1
+    assert told["limit_exceeded_s"] == 0
+    assert told["led"] == "green blinking"
+    assert told["faults"] == []
+    assert told["complaints"] == []
+    assert told["restarts"] == 0
+    assert 0 < told["plan_ms_p50"] <= told["plan_ms_p99"]
+    assert told["limit_ma"] == [100_000] * PHASES
+    assert all(0 < h <= limit for h, limit in zip(told["highest_ma"], told["limit_ma"], strict=True))
+    offered = [sum(offer["offer_ma"][p] for offer in told["offers"]) for p in range(PHASES)]
+    assert all(o <= budget for o, budget in zip(offered, told["budget_ma"], strict=True))
+    assert any(offered)
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_ends_it_at_once_and_leaves_nobody_behind(tmp_path: Path):
+    state = tmp_path / "site"
+    words = live("--state", str(state), *(
+        word for name in ("https", "http", "ocpp", "ocpps") for word in (f"--{name}-port", "0")
+    ))  # fmt: skip
+    said = tmp_path / "said"
+    with said.open("wb") as out:
+        process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT)
+    try:
+        until(lambda: "8 chargers" in said.read_text() or process.poll() is not None, 60,
+              "the terminal shows eight chargers")  # fmt: skip
+        text = said.read_text()
+        assert process.poll() is None, text
+        found = re.search(r"https://localhost:(\d+)/", text)
+        word = re.search(r"Assembler +(\S+)", text)
+        assert found, text
+        assert word, text
+        client = Client(int(found[1]), state / "tls" / "self-made.pem")
+        assert client.sign_in("Assembler", word[1]).json()["level"] == 3
+        ours = children(process.pid)
+        assert len(ours) == 3  # control, faces, world
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        until(lambda: all(is_over(pid) for pid in ours), 5, "what it started has ended")
+        assert "Traceback" not in said.read_text()
+        assert "Traceback" not in (state / "site.log").read_text()
+    finally:
+        process.kill()
+        process.wait()

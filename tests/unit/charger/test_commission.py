@@ -1,0 +1,313 @@
+"""Commissioning a charger, 1 to 5 (chargers.md)."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.charger.person import Played
+
+from linkray.charger.wire import Received, Terms, TermsNow
+from linkray.model.facts import Booted
+from linkray.model.records import ChargerSeen
+from linkray.model.settings import Charger
+
+RICHEST = (
+    "Current.Import,Energy.Active.Import.Register,Power.Active.Import,Voltage,Current.Offered,SoC"
+)
+RIGHT = {
+    "AuthorizationCacheEnabled": "false",
+    "AuthorizeRemoteTxRequests": "true",
+    "AllowOfflineTxForUnknownId": "FALSE",
+    "LocalAuthorizeOffline": "true",
+    "MeterValueSampleInterval": " 10",
+    "MeterValuesSampledData": RICHEST.replace(",", ", "),
+    "StopTxnSampledData": "Energy.Active.Import.Register",
+    "NumberOfConnectors": "1",
+}
+
+
+def configuration(**values: str) -> dict:
+    return {"configurationKey": [
+        {"key": key, "readonly": False, "value": value} for key, value in values.items()]}
+
+
+class Answers:
+    """Answers calls by action and key; notes what was written."""
+
+    def __init__(self, played: Played, config: dict | None = None, **by_key: str) -> None:
+        self.played = played
+        self.config = config or configuration()
+        self.by_key = by_key
+        self.written: list[tuple[str, str]] = []
+        self.asked: list[str] = []
+
+    def all(self) -> Answers:
+        while self.played.calls:
+            _name, action, payload = self.played.calls[0]
+            self.asked.append(action)
+            if action == "GetConfiguration":
+                assert payload == {}
+                self.played.answer(self.config)
+            elif action == "ChangeConfiguration":
+                self.written.append((payload["key"], payload["value"]))
+                status = self.by_key.get(payload["key"], "Accepted")
+                if callable(status):
+                    status = status(payload["value"])
+                self.played.answer({"status": status})
+            else:
+                self.played.answer({"status": "Accepted"})
+        return self
+
+
+def test_step_1_a_boot_is_accepted_with_our_time_and_an_interval_of_a_minute() -> None:
+    played = Played()
+
+    answer = played.boot()
+
+    assert answer[2] == {"status": "Accepted", "currentTime": "2026-06-15T12:01:40.000Z",
+                         "interval": 60}  # fmt: skip
+
+
+def test_a_boot_that_does_not_come_is_asked_for_after_10_s() -> None:
+    played = Played()
+    played.wait(9.9)
+    assert played.calls == []
+
+    played.wait(0.2)
+    assert played.asked("TriggerMessage") == [{"requestedMessage": "BootNotification"}]
+    played.answer({"status": "Accepted"})
+    played.boot()
+
+    assert [call[1] for call in played.calls] == ["GetConfiguration"]
+    assert played.facts(Booted) == [], "it was asked for: the charger has not started anew"
+
+
+def test_a_charger_that_sends_no_boot_at_all_is_commissioned_all_the_same() -> None:
+    for answer in ({"status": "Accepted"}, {"status": "Rejected"}):
+        played = Played()
+        played.wait(10.1)
+        played.answer(answer)
+
+        played.wait(10.1)
+
+        assert [call[1] for call in played.calls] == ["GetConfiguration"]
+
+
+def test_steps_2_to_5_come_in_their_order_and_write_what_differs() -> None:
+    played = Played()
+    played.boot()
+    played.offer(0, 1)
+
+    done = Answers(played).all()
+
+    assert done.written == [
+        ("AuthorizationCacheEnabled", "false"),
+        ("AuthorizeRemoteTxRequests", "true"),
+        ("AllowOfflineTxForUnknownId", "false"),
+        ("LocalAuthorizeOffline", "true"),
+        ("MeterValueSampleInterval", "10"),
+        ("MeterValuesSampledData", RICHEST),
+        ("StopTxnSampledData", "Energy.Active.Import.Register"),
+    ]
+    order = list(dict.fromkeys(done.asked))
+    assert order == ["GetConfiguration", "ChangeConfiguration", "ClearChargingProfile",
+                     "SetChargingProfile", "TriggerMessage"]  # fmt: skip
+
+
+def test_nothing_is_written_where_nothing_differs() -> None:
+    played = Played()
+    played.boot()
+
+    done = Answers(played, configuration(**RIGHT)).all()
+
+    assert done.written == []
+
+
+def test_the_settings_say_what_is_written() -> None:
+    terms = Terms(Charger("CP1"), interval_s=30, offline_allowed=False)
+    played = Played(terms=terms)
+    played.boot()
+
+    done = Answers(played, configuration(**RIGHT)).all()
+
+    assert done.written == [
+        ("LocalAuthorizeOffline", "false"),
+        ("MeterValueSampleInterval", "30"),
+    ]
+
+
+def test_a_setting_that_changes_is_written_to_a_standing_charger() -> None:
+    played = Played()
+    played.boot()
+    Answers(played, configuration(**RIGHT)).all()
+
+    played.feed(TermsNow(Terms(Charger("CP1"), interval_s=60)))
+
+    assert Answers(played).all().written == [("MeterValueSampleInterval", "60")]
+
+
+def test_the_richest_list_that_is_taken_is_found_from_its_end_never_below_two() -> None:
+    played = Played()
+    played.boot()
+
+    done = Answers(played, configuration(**{**RIGHT, "MeterValuesSampledData": "SoC"}),
+                   MeterValuesSampledData="Rejected").all()  # fmt: skip
+
+    lists = [value.split(",") for _, value in done.written]
+    assert [len(names) for names in lists] == [6, 5, 4, 3, 2]
+    assert lists[-1] == ["Current.Import", "Energy.Active.Import.Register"]
+    assert "MeterValuesSampledData: Rejected" in played.view().notes
+
+
+def test_the_search_for_the_list_ends_where_the_charger_takes_one() -> None:
+    played = Played()
+    played.boot()
+
+    done = Answers(
+        played, configuration(**{**RIGHT, "MeterValuesSampledData": "SoC"}),
+        MeterValuesSampledData=lambda v: "Accepted" if v.count(",") == 3 else "Rejected",
+    ).all()  # fmt: skip
+
+    assert len(done.written) == 3
+    assert not [n for n in played.view().notes if "MeterValuesSampledData" in n]
+
+
+def test_refusals_and_needed_reboots_are_noted_and_stop_nothing() -> None:
+    played = Played()
+    played.boot()
+
+    done = Answers(played, AuthorizationCacheEnabled="NotSupported",
+                   LocalAuthorizeOffline="RebootRequired").all()  # fmt: skip
+
+    notes = played.view().notes
+    assert "AuthorizationCacheEnabled: NotSupported" in notes
+    assert any("RebootRequired" in note and "LocalAuthorizeOffline" in note for note in notes)
+    assert len(done.written) == 7
+
+
+def test_a_key_that_is_read_only_is_noted_and_not_written() -> None:
+    played = Played()
+    played.boot()
+    config = {"configurationKey": [{"key": "MeterValueSampleInterval", "readonly": True,
+                                    "value": "60"}]}  # fmt: skip
+
+    done = Answers(played, config).all()
+
+    assert "MeterValueSampleInterval" not in dict(done.written)
+    assert any("cannot be changed" in note for note in played.view().notes)
+
+
+def test_a_charger_that_answers_nothing_is_still_told_its_offer_and_serves_sessions() -> None:
+    played = Played()
+    played.offer(0, 1)
+
+    played.wait(10 + 30 + 30 + 30 + 5 * 30 + 10)
+
+    said = [json.loads(out.text) for out in played.said if type(out).__name__ == "Send"]
+    actions = [frame[2] for frame in said if frame[0] == 2]
+    assert actions.count("ChangeConfiguration") <= 2
+    assert "SetChargingProfile" in actions
+    assert played.start()[2]["idTagInfo"]["status"] == "Accepted"
+
+
+def test_a_charger_that_answers_every_call_with_an_error_is_commissioned_to_the_end() -> None:
+    played = Played()
+    played.boot()
+    asked = []
+
+    while played.calls:
+        asked.append(played.calls[0][1])
+        played.fail("NotImplemented")
+
+    assert asked[-1] == "TriggerMessage"
+    assert any("GetConfiguration" in note for note in played.view().notes)
+
+
+def test_an_answer_that_cannot_be_read_is_no_answer() -> None:
+    played = Played()
+    played.boot()
+
+    played.answer({"configurationKey": "what?"})
+
+    assert [call[1] for call in played.calls] == ["ChangeConfiguration"]
+
+
+def test_connectors_are_learned_from_the_configuration_and_from_statuses() -> None:
+    played = Played()
+    played.boot()
+    Answers(played, configuration(**{**RIGHT, "NumberOfConnectors": "2"})).all()
+    assert len(played.view().connectors) == 2
+
+    played.status("Available", 3)
+
+    assert played.records(ChargerSeen)[-1].connectors == 3
+
+
+def test_a_number_of_connectors_that_cannot_be_is_not_believed() -> None:
+    for nonsense in ("0", "-1", "1000000", "two", "9" * 30, ""):
+        played = Played()
+        played.boot()
+
+        Answers(played, configuration(**{**RIGHT, "NumberOfConnectors": nonsense})).all()
+
+        assert len(played.view().connectors) == 1
+
+
+def test_statuses_are_asked_for_only_where_they_are_unknown() -> None:
+    played = Played()
+    played.boot()
+    played.status("Available", 1)
+    triggered = []
+
+    while played.calls:
+        _name, action, payload = played.calls[0]
+        if action == "TriggerMessage":
+            triggered.append(payload)
+        config = configuration(**{**RIGHT, "NumberOfConnectors": "2"})
+        played.answer(config if action == "GetConfiguration" else {"status": "Accepted"})
+
+    assert triggered == [{"requestedMessage": "StatusNotification", "connectorId": 2}]
+
+
+def test_a_step_that_a_lower_offer_pushed_aside_is_asked_again() -> None:
+    played = Played()
+    played.boot()
+    played.start()
+    played.offer(6_000, 1, session=True, urgent=True)
+
+    played.wait(0.6)
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+
+    again = [call for call in played.calls if call[1] == "GetConfiguration"]
+    assert len(again) == 2, "the one pushed aside and its repetition"
+
+
+def test_an_answer_to_a_commissioning_that_was_begun_anew_counts_no_more() -> None:
+    played = Played()
+    played.boot()
+    old = played.calls[0][0]
+    played.wait(40)
+    played.boot()
+    played.calls = [call for call in played.calls if call[0] != old]
+    asked = [call[1] for call in played.calls]
+
+    played.feed(Received(json.dumps([3, old, configuration(NumberOfConnectors="5")])))
+
+    assert [call[1] for call in played.calls] == asked
+    assert len(played.view().connectors) == 1
+
+
+def test_a_make_s_own_list_and_interval_are_written_as_its_entry_says() -> None:
+    quirk = (
+        'measurands = ["Power.Active.Import"]\ninterval_s_min = 30\nwhy = "boot loop"\n'
+        'seen = ["x"]\n[[match]]\nvendor = "Acme"\n'
+    )
+    played = Played(quirks=quirk)
+    played.boot()
+
+    done = Answers(played, configuration(**RIGHT)).all()
+
+    assert done.written == [
+        ("MeterValueSampleInterval", "30"),
+        ("MeterValuesSampledData", "Power.Active.Import"),
+    ]

@@ -1,0 +1,492 @@
+"""How a link tells offers, carries out commands and stops (balancing.md 4; Emergency stop)."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.charger.person import Played, limits, purpose
+
+from linkray.charger.wire import Command, Emergency, Gone, Reply, Retell, Send, Terms, TermsNow
+from linkray.model.asks import StartCharging, StopCharging
+from linkray.model.facts import (
+    ChargerKnown,
+    LinkUp,
+    OfferAnswered,
+    SessionBegan,
+    StatusSeen,
+)
+from linkray.model.records import TransactionBegan, TransactionEnded
+from linkray.model.settings import Charger
+
+CHARGER = Charger("CP1")
+
+
+def charging(**made: object) -> Played:
+    """A commissioned charger with a session and nothing open."""
+    played = Played(**made)
+    played.commission()
+    played.offer(0, 1)
+    played.yes()
+    played.start()
+    played.status("Charging")
+    played.yes()
+    return played
+
+
+def outcomes(played: Played) -> list[tuple[int, str]]:
+    return [(f.offer_id, f.outcome) for f in played.facts(OfferAnswered)]
+
+
+def test_the_start_up_default_goes_to_each_connector_once_commissioning_has_come_to_it() -> None:
+    played = Played()
+    played.offer(0, 1)
+    assert played.calls == []
+
+    played.boot()
+    while not played.profiles():
+        played.answer({"status": "Accepted"})
+
+    assert purpose(played.profiles()[0]) == "TxDefaultProfile"
+    assert limits(played.profiles()[0])[0] == 0
+
+
+def test_the_first_profile_of_a_session_waits_for_nothing_but_its_offer() -> None:
+    played = charging()
+
+    played.offer(16_000, 2, session=True)
+
+    profile = played.profiles()[0]
+    assert purpose(profile) == "TxProfile"
+    assert profile["csChargingProfiles"]["transactionId"] == 1001
+    assert limits(profile) == [16, 0], "the offer, then the fail-safe current"
+
+
+def test_an_accepted_offer_is_told_with_its_lease() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+
+    played.answer({"status": "Accepted"})
+
+    fact = played.facts(OfferAnswered)[0]
+    assert (fact.offer_id, fact.outcome, fact.leased) == (2, "accepted", True)
+    assert played.view().connectors[0].offer_ma.l1 == 16_000
+
+
+def test_an_offer_that_says_the_same_is_told_as_accepted_and_not_sent() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+
+    played.offer(16_000, 3, session=True)
+
+    assert played.calls == []
+    assert outcomes(played) == [(3, "accepted")]
+
+
+def test_the_newest_offer_takes_the_place_of_one_that_waits_unsent() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.offer(18_000, 3, session=True)
+    played.offer(20_000, 4, session=True)
+    assert len(played.profiles()) == 1
+
+    played.answer({"status": "Accepted"})
+
+    assert [limits(p)[0] for p in played.profiles()] == [20]
+    played.answer({"status": "Accepted"})
+    assert outcomes(played) == [(4, "accepted")]
+
+
+def test_a_lower_offer_overtakes_a_call_that_is_not_answered_within_half_a_second() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+
+    played.offer(6_000, 3, session=True, urgent=True)
+    assert len(played.profiles()) == 1
+    played.wait(0.6)
+
+    assert [limits(p)[0] for p in played.profiles()] == [16, 6]
+    played.calls.pop(0)
+    played.answer({"status": "Accepted"})
+    assert (3, "accepted") in outcomes(played)
+
+
+def test_a_late_answer_to_an_overtaken_offer_is_still_told() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.offer(6_000, 3, session=True, urgent=True)
+    played.wait(0.6)
+
+    played.answer({"status": "Accepted"})
+
+    assert outcomes(played) == [(2, "accepted")]
+
+
+def test_c2_a_refused_profile_is_tried_in_the_next_form_and_the_form_that_works_is_kept() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    tried = 0
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+        tried += 1
+        assert outcomes(played) == []
+
+    played.answer({"status": "Accepted"})
+    assert tried >= 1
+    assert outcomes(played) == [(2, "accepted")]
+    played.offer(10_000, 3, session=True)
+
+    assert purpose(played.profiles()[0]) == "TxDefaultProfile"
+
+
+def test_c3_a_charger_that_refuses_every_form_is_told_of_once_and_asked_again_in_5_min() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    while played.profiles():
+        played.answer({"status": "NotSupported"})
+
+    assert outcomes(played) == [(2, "rejected")]
+    played.offer(14_000, 3, session=True)
+    assert played.calls == [], "not asked again for every new value"
+    assert outcomes(played) == [(3, "rejected")]
+    played.wait(301)
+
+    assert limits(played.profiles()[0])[0] == 14
+
+
+def test_a_callerror_or_no_answer_leaves_it_unknown_what_is_in_force() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+
+    while played.profiles():
+        played.fail("InternalError")
+
+    assert outcomes(played) == [(2, "unknown")]
+
+
+def test_a_charger_that_does_not_know_the_action_at_all_has_refused() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+
+    while played.profiles():
+        played.fail("NotImplemented")
+
+    assert outcomes(played) == [(2, "rejected")]
+
+
+def test_c1_an_offer_that_gets_no_answer_is_sent_again_in_the_form_that_worked() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(6_000, 3, session=True, urgent=True)
+
+    played.wait(25)
+
+    assert [(purpose(p), limits(p)[0]) for p in played.profiles()] == [("TxProfile", 6)] * 3
+
+
+def test_a_lease_is_renewed_at_a_third_of_its_time_and_told_only_when_it_changes() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+
+    played.wait(59)
+    assert played.profiles() == []
+    played.wait(2)
+    renewed = played.profiles()
+    assert [limits(p)[0] for p in renewed] == [16]
+    played.answer({"status": "Accepted"})
+
+    assert outcomes(played) == []
+
+
+def test_no_lease_is_renewed_while_no_plan_is_made() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.now += 60.5
+
+    played.out = played.link.wake(played.now)
+    assert played.frames() == []
+    played.planned_at = played.now = played.now + 1
+    played._took(played.link.wake(played.now))
+
+    assert len(played.profiles()) == 1
+
+
+def test_the_second_period_of_a_relative_profile_counts_from_the_session_s_start() -> None:
+    played = charging()
+    played.wait(100)
+
+    played.offer(16_000, 2, session=True)
+
+    periods = played.profiles()[0]["csChargingProfiles"]["chargingSchedule"][
+        "chargingSchedulePeriod"
+    ]
+    assert 279 <= periods[1]["startPeriod"] <= 282
+
+
+def test_an_offer_for_a_session_that_has_ended_is_not_sent() -> None:
+    played = charging()
+    played.stop(1001)
+
+    played.offer(16_000, 2, session=True)
+
+    assert played.calls == []
+
+
+def test_a_new_session_with_the_same_offer_gets_a_profile_of_its_own() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.yes()
+    played.stop(1001)
+    played.start(tag="OTHER")
+
+    played.offer(16_000, 3, session=True)
+
+    assert [p["csChargingProfiles"]["transactionId"] for p in played.profiles()] == [1002]
+
+
+def test_an_offer_that_says_stop_ends_the_session_until_it_has_ended() -> None:
+    played = charging()
+
+    played.offer(0, 2, session=True, urgent=True, stop=True)
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+    played.answer({"status": "Rejected"})
+    played.wait(11)
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+    played.yes()
+    played.stop(1001)
+    played.wait(30)
+
+    assert played.asked("RemoteStopTransaction") == []
+
+
+def test_a_charger_past_the_licence_is_told_0_and_starts_no_session() -> None:
+    played = Played(terms=Terms(CHARGER, places=0))
+    played.boot()
+    played.offer(16_000, 1)
+    while not played.profiles():
+        played.answer({"status": "Accepted"})
+    assert limits(played.profiles()[0])[0] == 0
+    played.yes()
+
+    assert played.ask("Authorize", {"idTag": "T"})[2]["idTagInfo"]["status"] == "Blocked"
+    assert played.start()[2]["idTagInfo"]["status"] == "Blocked"
+    assert played.facts(SessionBegan)
+    asked = [call for call in played.calls if call[1] == "RemoteStopTransaction"]
+    assert len(asked) == 1
+    assert played.view().licensed is False
+
+
+def test_of_two_connectors_with_one_place_the_higher_is_told_0() -> None:
+    played = Played(terms=Terms(CHARGER, places=1))
+    told: dict[int, float] = {}
+    played.boot()
+    played.status("Available", 2)
+    played.offer(16_000, 1, connector=1)
+    played.offer(16_000, 1, connector=2)
+    while played.calls:
+        _name, action, payload = played.calls[0]
+        if action == "SetChargingProfile":
+            told[payload["connectorId"]] = limits(payload)[0]
+        played.answer({"status": "Accepted"})
+
+    assert told == {1: 16, 2: 0}
+
+
+def test_a_charger_that_waits_to_be_adopted_is_told_0_until_it_is() -> None:
+    played = Played(terms=Terms(CHARGER, adopted=False))
+    played.boot()
+    played.offer(6_000, 1)
+    while not played.profiles():
+        played.answer({"status": "Accepted"})
+    assert limits(played.profiles()[0])[0] == 0
+    played.yes()
+
+    played.feed(TermsNow(Terms(CHARGER)))
+
+    assert limits(played.profiles()[0])[0] == 6
+    assert played.ask("Authorize", {"idTag": "T"})[2]["idTagInfo"]["status"] == "Accepted"
+
+
+def test_a_start_by_hand_is_asked_and_its_tag_is_let_in() -> None:
+    played = Played()
+    played.commission()
+    played.refused.add("LINKRAY")
+
+    played.feed(Command(StartCharging("CP1", 1), 7))
+    assert played.asked("RemoteStartTransaction") == [{"idTag": "LINKRAY", "connectorId": 1}]
+    played.answer({"status": "Accepted"})
+
+    reply = next(out for out in played.out if isinstance(out, Reply))
+    assert (reply.reply_id, reply.answer.ok) == (7, True)
+    assert played.start(tag="linkray")[2]["idTagInfo"]["status"] == "Accepted"
+    assert played.by_hand
+    assert played.records(TransactionBegan)[0].authorised_by == "hand"
+
+
+def test_a_start_by_hand_lets_its_tag_in_for_two_minutes_only() -> None:
+    played = Played()
+    played.commission()
+    played.refused.add("LINKRAY")
+    played.feed(Command(StartCharging("CP1", 1), 7))
+    played.answer({"status": "Accepted"})
+
+    played.wait(121)
+
+    assert played.start(tag="LINKRAY")[2]["idTagInfo"]["status"] == "Blocked"
+
+
+def test_commands_that_cannot_be_are_answered_at_once() -> None:
+    played = charging()
+
+    def answer(ask: StartCharging | StopCharging) -> tuple[bool, str]:
+        played.feed(Command(ask, 1))
+        found = next(out.answer for out in played.out if isinstance(out, Reply))
+        return found.ok, found.code
+
+    assert answer(StartCharging("CP1", 1)) == (False, "refused"), "a session runs"
+    assert answer(StartCharging("CP1", 9)) == (False, "unknown")
+    assert answer(StartCharging("CP1", 1, tag="x" * 21))[0] is False
+    played.stop(1001)
+    assert answer(StartCharging("CP1", 1, tag="x" * 21)) == (False, "invalid")
+    assert answer(StopCharging("CP1", 1)) == (False, "refused")
+    played.emergency(True)
+    assert answer(StartCharging("CP1", 1)) == (False, "refused")
+    assert played.calls == []
+
+
+def test_a_stop_by_hand_says_what_the_charger_said() -> None:
+    for said, ok, code in (({"status": "Accepted"}, True, "ok"),
+                           ({"status": "Rejected"}, False, "refused")):  # fmt: skip
+        played = charging()
+        played.feed(Command(StopCharging("CP1", 1), 3))
+
+        played.answer(said)
+
+        answer = next(out.answer for out in played.out if isinstance(out, Reply))
+        assert (answer.ok, answer.code) == (ok, code)
+
+
+def test_a_command_that_is_not_answered_says_so() -> None:
+    played = charging()
+    played.feed(Command(StopCharging("CP1", 1), 3))
+
+    played.wait(10.1)
+
+    answer = next(out.answer for out in played.out if isinstance(out, Reply))
+    assert (answer.ok, answer.code) == (False, "timeout")
+
+
+def test_a_command_on_a_link_that_ends_is_answered() -> None:
+    played = charging()
+    played.feed(Command(StopCharging("CP1", 1), 3))
+
+    played.feed(Gone("closed"))
+
+    assert next(out.answer.code for out in played.out if isinstance(out, Reply)) == "failed"
+
+
+def test_the_emergency_stop_stops_every_session_and_refuses_new_ones() -> None:
+    played = Played()
+    played.commission(2)
+    played.start(1)
+    played.start(2, tag="T2")
+
+    played.feed(Emergency(True))
+    played.yes(2)
+
+    stops = [1001, 1002]
+    sent = [json.loads(out.text) for out in played.said if isinstance(out, Send)]
+    asked = [f[3]["transactionId"] for f in sent if f[2] == "RemoteStopTransaction"]
+    assert asked == stops
+    assert played.ask("Authorize", {"idTag": "T"})[2]["idTagInfo"]["status"] == "Blocked"
+    played.stop(1001, reason="Remote")
+    assert played.records(TransactionEnded)[0].reason == "EmergencyStop"
+
+
+def test_a_session_that_begins_under_the_emergency_stop_is_kept_blocked_and_stopped() -> None:
+    played = Played(emergency=True)
+    played.commission()
+
+    answer = played.start()
+
+    assert answer[2] == {"idTagInfo": {"status": "Blocked"}, "transactionId": 1001}
+    assert played.records(TransactionBegan)[0].id == 1001
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+
+
+def test_an_emergency_stop_that_is_over_lets_sessions_begin() -> None:
+    played = Played(emergency=True)
+    played.commission()
+
+    played.feed(Emergency(False))
+
+    assert played.start()[2]["idTagInfo"]["status"] == "Accepted"
+
+
+def test_a_balancer_that_begins_anew_is_told_what_stands() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.yes()
+
+    played.feed(Retell())
+    told = [type(fact) for fact in played.facts()]
+    assert told[:2] == [ChargerKnown, LinkUp]
+    assert SessionBegan in told
+    assert StatusSeen in told
+    played.offer(16_000, 2, session=True)
+
+    assert played.calls == []
+    assert outcomes(played) == [(2, "accepted")], "the number of the new balancer's offer"
+
+
+def test_a_make_that_must_not_be_told_0_is_stopped_instead() -> None:
+    quirk = 'zero = "never"\nwhy = "waits for ever"\nseen = ["x"]\n[[match]]\nvendor = "Acme"\n'
+    played = Played(quirks=quirk)
+    played.commission()
+    played.start()
+    played.yes()
+
+    played.offer(0, 2, session=True, urgent=True)
+
+    assert played.profiles() == []
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+
+
+def test_a_make_that_ignores_the_first_limit_after_0_is_told_twice() -> None:
+    quirk = 'twice_after_zero = true\nwhy = "ignored"\nseen = ["x"]\n[[match]]\nvendor = "Acme"\n'
+    played = charging(quirks=quirk)
+    played.offer(0, 2, session=True)
+    played.yes()
+
+    played.offer(10_000, 3, session=True)
+    first = played.profiles()
+    played.answer({"status": "Accepted"})
+    assert outcomes(played) == []
+    second = played.profiles()
+    played.answer({"status": "Accepted"})
+
+    assert [limits(p)[0] for p in first + second] == [10, 10]
+    assert outcomes(played) == [(3, "accepted")]
+
+
+def test_profile_writes_are_counted_and_shown() -> None:
+    played = charging()
+    before = played.view().profile_writes
+
+    played.offer(16_000, 2, session=True)
+    played.yes()
+
+    assert played.view().profile_writes == before + 1
+
+
+def test_offers_for_connectors_that_are_not_there_are_left_alone() -> None:
+    played = Played()
+    played.commission()
+
+    played.offer(16_000, 1, connector=5)
+
+    assert played.calls == []
