@@ -170,6 +170,8 @@ class Chargers(RuleBasedStateMachine):
             last = self.raised_at.get(name, -math.inf)
             assert self.now - last >= 10.0 - 1e-9, "raised twice within 10 s"
             self.raised_at[name] = self.now
+        if self.tree.site.meter.enabled and not self.plan.degraded:
+            assert self.now - self.read_at <= 3.0, "raised on a stale reading"  # M1, INV-2
         new = self.top(name) > before
         if new:  # INV-1, INV-3: nothing rises where the books do not hold already
             assert not over & self.above(name), "raised under a limit that is passed"

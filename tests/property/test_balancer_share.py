@@ -90,7 +90,7 @@ def test_in_fifo_nobody_takes_what_an_earlier_one_could_use(case):
     left = before.copy()
     for i, amount in enumerate(share.got):
         limits = field.limits[field.kind[i]]
-        most = min(field.want[i], min(left[r] for r in limits))
+        most = min(field.want[i], *(left[r] for r in limits))
         assert amount == (most if most >= field.least[i] else 0)
         for r in limits:
             left[r] -= amount

@@ -617,7 +617,7 @@ async def test_a_mistake_of_ours_in_one_link_ends_that_link_alone(
         await bad.ws.send_message('[2,"h","Heartbeat",{}]')
         await b.until(lambda: "BAD" not in b.room.links)
 
-        assert b.lines("planted")
+        assert b.lines("link failed, its neighbours go on")
         assert (await good.call("Heartbeat", {}))[0] == 3
         assert ("charger_offline", "BAD") in b.raised()
         again = await b.dial("/BAD")

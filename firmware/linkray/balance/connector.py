@@ -241,13 +241,6 @@ class Connector:
             for leg in self.legs:
                 falling[leg] += self.fall[leg]
 
-    def on_phases(self, amount_ma: int) -> Phases:
-        """The same amount on every phase in use."""
-        return laid(self.in_use() if self.released else self.legs, amount_ma)
-
-    def named(self) -> str:
-        return f"{self.charger}/{self.number}"
-
 
 _LAID: dict[tuple[tuple[int, ...], int], Phases] = {}
 _LAID_MAX = 20_000

@@ -155,7 +155,7 @@ class Decision:
             c.stage, c.stage_at, c.resend = 1, self.now, True
         elif c.stage < 3 and self.now >= c.stage_at + ESCALATE_S:
             c.stage, c.stage_at = c.stage + 1, self.now
-            c.stop = c.stop or c.stage == 3
+        c.stop = c.stop or c.stage == 3
 
     # room: every limit less what is reserved under it
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 OBEY_S = 10.0  # trust.md 1, Model: until learnt
 OBEY_S_MIN = 5.0  # never below
 OBEY_S_MAX = 120.0  # a charger slower than this is not obeying
+ENTRIES_MAX = 32  # values in the books of one connector
 UNKNOWNS_MAX = 3  # trust.md C1: sent again three times, then its maximum is reserved
 
 
@@ -74,9 +75,10 @@ class Books:
             self.unanswered_since = now
         self._entries.append((self.offer_id, amount_ma))
         self.top_ma = max(self.top_ma, min(self.max_ma, amount_ma))
-        if len(self._entries) > 32:  # twenty unanswered values: only the highest matters
-            highest = max(self._entries[:-16], key=lambda entry: entry[1])
-            self._entries = [highest, *self._entries[-16:]]
+        if len(self._entries) > ENTRIES_MAX:  # of many unanswered ones only the highest matters
+            newest = self._entries[-ENTRIES_MAX // 2 :]
+            older = self._entries[: -ENTRIES_MAX // 2]
+            self._entries = [max(older, key=lambda entry: entry[1]), *newest]
 
     def accepted(self, offer_id: int, drawn_ma: int | None, at: float, *, leased: bool) -> bool:
         """The charger has taken it; what was issued before leaves after the obey time (P 3)."""
@@ -100,15 +102,16 @@ class Books:
         return True
 
     def rejected(self, offer_id: int) -> bool:
-        """It was refused in every form: this value leaves, no other does (P 4)."""
+        """Refused in every form: this value leaves, no other (P 4). True: it was the newest."""
         left = [entry for entry in self._entries if entry[0] != offer_id]
-        if len(left) == len(self._entries) or offer_id == 0:
-            return False
+        if len(left) == len(self._entries) or offer_id <= self.accepted_id:
+            return False  # not one of ours, or taken already
         self._entries = left or [(0, self.max_ma)]
-        self.refused = True
-        if offer_id == self.offer_id:
-            self.unanswered_since = None
         self._topped()
+        if offer_id != self.offer_id:
+            return False  # overtaken: what became of the newest is still to be heard
+        self.refused = True
+        self.unanswered_since = None
         return True
 
     def unknown(self, offer_id: int) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 import trio
+from tests.unit.balance.balance_world import settings
 
 from linkray.balance.balancer import Balancer
 from linkray.balance.task import BURST_MAX, FactRing, PlanTimes, run_balance
@@ -14,7 +15,6 @@ from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.model.facts import ChargerKnown, EmergencyStopped, LinkUp, SessionBegan, StatusSeen
 from linkray.model.plan import NO_PLAN
-from tests.unit.balance.balance_world import settings
 
 
 class Bark:

@@ -1,6 +1,6 @@
 // Signing in, and the one page that a first password opens: the one that replaces it.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 
 import { call, Problem } from "../api";
 import { duration } from "../format";
@@ -104,6 +104,7 @@ interface AccountsProps {
 }
 
 function Accounts({ open, chosen, onChoose }: AccountsProps) {
+  const id = useId();
   return (
     <fieldset class="accounts">
       <legend>{t("sign.who")}</legend>
@@ -115,11 +116,15 @@ function Accounts({ open, chosen, onChoose }: AccountsProps) {
             value={name}
             checked={name === chosen}
             disabled={!open.includes(name)}
+            aria-labelledby={`${id}-${name}`}
+            aria-describedby={`${id}-${name}-more`}
             onChange={() => onChoose(name)}
           />
           <span class="account-words">
-            <b>{name}</b>
-            <span class="second">{open.includes(name) ? t(`sign.${name}`) : t("sign.closed")}</span>
+            <b id={`${id}-${name}`}>{name}</b>
+            <span class="second" id={`${id}-${name}-more`}>
+              {open.includes(name) ? t(`sign.${name}`) : t("sign.closed")}
+            </span>
           </span>
           <Icon name={open.includes(name) ? "user" : "lock"} />
         </label>
