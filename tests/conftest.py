@@ -10,7 +10,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-
 # The everyday run is the same everywhere; `--hypothesis-profile=search` looks for what is new.
 hypothesis.settings.register_profile("everyday", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)

@@ -1,4 +1,4 @@
-"""The balancer against an oracle that keeps books of its own (trust.md 1; balancing.md, Invariants).
+"""The balancer against an oracle that keeps books of its own (trust.md 1; balancing.md).
 
 The oracle knows the P-rules and nothing of the balancer's insides: it reads plans and makes facts.
 """
@@ -314,7 +314,8 @@ class Chargers(RuleBasedStateMachine):
     @rule(data=st.data())
     def newcomer(self, data) -> None:
         """One more car, and every charger quick to answer: who gives way is cut, not yet proved."""
-        self.session(data.draw(st.sampled_from(sorted(self.linked - set(self.sessions)))), vip=False)
+        free = sorted(self.linked - set(self.sessions))
+        self.session(data.draw(st.sampled_from(free)), vip=False)
         self.wait(1.0)
         self.all_answer()
         self.wait(2.0)
@@ -417,10 +418,9 @@ class Chargers(RuleBasedStateMachine):
             least, most = max(6_000, charger.lowest_ma()), charger.highest_ma()
             assert offer.limit_ma == 0 or least <= offer.limit_ma <= most  # INV-6
             assert offer.limit_ma % 100 == 0
-            assert all(
-                offer.offer_ma[p] in ((offer.limit_ma, 0) if p in self.legs(offer.charger) else (0,))
-                for p in range(3)
-            )
+            legs = self.legs(offer.charger)
+            for p in range(3):
+                assert offer.offer_ma[p] in ((offer.limit_ma, 0) if p in legs else (0,))
 
     @invariant()
     def the_smallest_ceiling_is_the_offer(self) -> None:

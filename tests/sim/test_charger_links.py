@@ -7,15 +7,17 @@ written with our own `ocpp` package.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
-from trio_websocket import ConnectionClosed, wrap_client_stream
+from trio_websocket import ConnectionClosed, connect_websocket, wrap_client_stream
 
 from linkray.access.tags import may_charge
 from linkray.app import shipped_quirks
@@ -25,6 +27,7 @@ from linkray.charger.task import ChargerRoom, Wire, run_chargers, serve_stream
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.kit.log import LogRing, set_up
+from linkray.kit.tls import own_certificate, server_context
 from linkray.model.asks import LOCAL, StartCharging, StopCharging, Who
 from linkray.model.facts import (
     AnyFact,
@@ -775,3 +778,55 @@ async def test_a_write_that_was_cut_short_is_the_last_one() -> None:
 
     with pytest.raises(trio.BrokenResourceError):
         await wire.send_all(b"more")
+
+
+# -- real sockets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("secure", [False, True])
+async def test_chargers_come_in_over_tcp_and_tls(secure: bool, tmp_path: Path) -> None:
+    server = server_context(own_certificate(tmp_path)) if secure else None
+    client = ssl.create_default_context() if secure else False
+    if client:
+        client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    async with box() as b:
+        port = await b.nursery.start(task.listen, b.room, "127.0.0.1", 0, server)
+        with trio.fail_after(20):
+            ws = await connect_websocket(b.nursery, "127.0.0.1", port, "/CP1", use_ssl=client,
+                                         subprotocols=["ocpp1.6"])  # fmt: skip
+            peer = Peer(ws, None)
+            assert (await peer.boot())[2]["status"] == "Accepted"
+            assert b.views["CP1"].value.address == "127.0.0.1"
+            await ws.aclose()
+            await b.until(lambda: b.room.links == {})
+
+
+@pytest.mark.realtime
+async def test_a_peer_that_does_not_speak_tls_is_named_and_closed(tmp_path: Path) -> None:
+    async with box() as b:
+        server = server_context(own_certificate(tmp_path))
+        port = await b.nursery.start(task.listen, b.room, "127.0.0.1", 0, server)
+        with trio.fail_after(20):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(b"GET /CP1 HTTP/1.1\r\n\r\n")
+                with suppress(trio.BrokenResourceError):
+                    while await stream.receive_some():
+                        pass
+            await b.until(lambda: bool(b.lines("TLS handshake failed")))
+
+        assert b.room.handshakes == 0
+
+
+@pytest.mark.realtime
+async def test_a34_a_source_over_its_rate_is_closed_without_a_handshake() -> None:
+    async with box() as b:
+        port = await b.nursery.start(task.listen, b.room, None, 0)
+        while b.room.admits("127.0.0.1"):
+            pass
+        with trio.fail_after(20):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                with suppress(trio.BrokenResourceError):
+                    assert await stream.receive_some() == b""
+
+        assert b.lines("too many connections")

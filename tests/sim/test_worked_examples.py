@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 import trio
 from tests.sim.house import amps, hungry, scene, single, site, three
-from linkray.model.settings import Group, MeterSettings
 from tools.world import Make
+
+from linkray.model.settings import Group, MeterSettings
 
 C = [single(f"C{n}") for n in range(1, 11)]
 SMALL = 20.0  # a car that takes no more than this

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from linkray.model import asks, faults, settings
 
 ROOT = Path(__file__).parents[2]

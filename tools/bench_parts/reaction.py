@@ -82,7 +82,7 @@ async def steps(meter: Meter, fleet: list[Car]) -> list[float]:
         await car.dial()
         await car.boot()
     charging = [asyncio.create_task(car.charge()) for car in fleet]
-    while sum(c.drawn_a for c in fleet) < COUNT * CAR_A * 0.99:
+    while sum(c.drawn_a for c in fleet) < COUNT * CAR_A * 0.99:  # noqa: ASYNC110  # 32 of them
         await asyncio.sleep(0.2)
     await asyncio.sleep(65)  # the start is over, the high-water mark is the steady load
     meter.building_a = LIMIT_A - COUNT * CAR_A - 1
@@ -93,13 +93,15 @@ async def steps(meter: Meter, fleet: list[Car]) -> list[float]:
         stepped, want = loop.time(), meter.building_a
         await asyncio.sleep(2.5)
         seen = next((at for at, told in meter.told if told == want and at >= stepped), None)
-        if seen is None or any(c.lowered_at < seen for c in fleet):
-            raise RuntimeError(f"a step to {want:g} A did not reach every charger")
+        late = [c.name for c in fleet if seen is None or c.lowered_at < seen]
+        if seen is None or late:
+            raise RuntimeError(f"the step to {want:g} A did not reach {', '.join(late)}")
         took.append(max(c.lowered_at for c in fleet) - seen)
         if LIMIT_A - meter.building_a - STEP_A < COUNT * 6.5:
             break
     for task in charging:
         task.cancel()
+    await asyncio.gather(*charging, return_exceptions=True)
     return took
 
 

@@ -1,4 +1,4 @@
-"""Who may charge while LinkRay decides (access.md, RFID). Knows no charger and no list's storage."""
+"""Who may charge while LinkRay decides (access.md, RFID). Knows no charger and no storage."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Balancer:
             if not c.line.linked:
                 continue
             if c.drawn is not None:
-                seen = c.visible(interval_s, now)
+                seen = c.drawing(interval_s, now)
                 if seen is not None:
                     drawn[0] += seen.l1
                     drawn[1] += seen.l2

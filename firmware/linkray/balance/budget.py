@@ -1,6 +1,6 @@
 """What the chargers may use on each phase of the site: the limit, the building, the meter's rules.
 
-Knows the meter's readings and what the chargers drew, not who drew it (balancing.md 1; metering.md).
+Knows the meter's readings and what the chargers drew, not who drew it (balancing.md 1).
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class MeterWatch:
         self._water = (HighWater(), HighWater(), HighWater())
         self._lowest_mv: deque[tuple[int, int]] = deque(maxlen=MINUTES_OF_VOLTAGE + 1)
         self._settled = tuple(HighWater(SETTLED_S) for _ in range(3))  # growth is seen against it
-        self._pressing: list[int | None] = [None, None, None]  # the building at worst, while the meter is over the limit
+        # the building at worst, while the meter is over the limit
+        self._pressing: list[int | None] = [None, None, None]
         self._over_since: float | None = None
         self.overloaded = False
 

@@ -8,7 +8,7 @@ from linkray.model.settings import Charger, Site
 from linkray.model.units import PHASES, Phases, site_phases
 
 from .demand import Demand
-from .possible import Books
+from .possible import OBEY_S, Books
 
 STEP_MA = 100  # what a charger in amps can be told: balancing.md, head
 ETA_PERCENT = 85  # decided.md, DC efficiency: until learned
@@ -18,7 +18,8 @@ USED_MA = 3_000  # … while another carries more
 RELEASE_SAMPLES = 3  # trust.md 1, P 7
 RELEASE_S = 30.0  # chargers.md, Sessions
 RISE_INTERVALS = 2  # for so long meter growth may be a raise (balancing.md 1)
-FALL_S = 3.0  # for so long the meter may still see what a charger has stopped drawing
+FOLLOW_S = 3.0  # a car that obeys has come down to an accepted limit by then (INV-9: 2 s)
+FALL_S = 1.5  # a reading of the meter may be so much older than a value of a charger
 NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 OUT_OF_ORDER: frozenset[Status | None] = frozenset({"Faulted", "Unavailable"})
@@ -227,6 +228,16 @@ class Connector:
         if self.drawn is None or now - self.drawn_at > STALE_INTERVALS * interval_s:
             return None
         return self.drawn
+
+    def drawing(self, interval_s: int, now: float) -> Phases | None:
+        """What it draws now: its fresh sample, and no more than what it has accepted since."""
+        seen, books = self.visible(interval_s, now), self.books
+        if seen is None or not books.accepted_id or books.accepted_ma >= self.used_ma:
+            return seen
+        slow = books.obey_s if books.obey_s > OBEY_S else FOLLOW_S
+        if self.drawn_at >= books.accepted_at + slow or now < books.accepted_at + slow:
+            return seen
+        return seen.at_most(Phases.each(books.accepted_ma))
 
     def allowance(self, now: float, falling: list[int], rising: list[int]) -> None:
         """Adds what the meter may show of it beyond its own values: still, and soon."""

@@ -71,7 +71,7 @@ def _issue(c: Connector, amount_ma: int, watts: int | None, now: float) -> None:
 
 
 def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
-    """Raise it as far as allowed; what it waits for, where it is not."""
+    """Raise it as far as allowed; what it waits for, where that is not all the way."""
     target, top, offered = step.targets[i], step.tops[i], c.books.offer_ma
     if c.waits_since is None:
         c.waits_since = now
@@ -105,4 +105,4 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
             step.spare[leg] -= max(0, amount - held)
     c.rise_until = now + step.rise_s
     _issue(c, amount, watts, now)
-    return None
+    return Wait(limit, now + RAISE_EVERY_S) if amount < target else None

@@ -20,7 +20,8 @@ class Books:
     __slots__ = (
         "_entries", "accepted_at", "accepted_id", "accepted_ma", "answered", "caught",
         "cut_at", "cut_from_ma", "doubted_id",
-        "is_fast", "issued_at", "leased", "lost", "max_ma", "obey_s", "offer_id", "offer_ma", "over_since",
+        "is_fast", "issued_at", "leased", "lost", "max_ma", "obey_s", "offer_id", "offer_ma",
+        "over_since",
         "proven", "refused", "top_ma", "unanswered_since", "unknowns",
     )  # fmt: skip
 

@@ -848,6 +848,8 @@ class Link:
     def _told(self, stage: Stage, event: Answered | Failed, now: float) -> list[Move]:
         connector = self._connector(stage.attempt.offer.connector)
         situation = self._situation(connector, now)
+        if isinstance(event, Failed) and event.code == "gone" and not event.sent:
+            return []  # the charger never saw it
         if isinstance(event, Failed):
             return connector.teller.failed(stage, event.code, event.text, now, situation)
         status = _status(event)

@@ -188,8 +188,6 @@ class Teller:
             self._again_at = math.inf
             self._refused = None
             return self.step(now, s)
-        if now < self._renew_at:
-            return []
         self._renew_at = math.inf
         stands = self._in_force.get(s.run is not None)
         if self._attempt is not None or stands is None:
@@ -222,6 +220,9 @@ class Teller:
         attempt = stage.attempt
         if code == "replaced":
             return []
+        if code == "gone":
+            self._overtake()
+            return self._tell(attempt.offer, "unknown", now, leased=False)
         if code == "full":
             if attempt is self._attempt:
                 self._overtake()

@@ -77,6 +77,16 @@ def test_p4_a_late_refusal_of_what_was_overtaken_or_taken_refuses_nothing() -> N
     assert books.top_ma == 32_000
 
 
+def test_p3_a_late_answer_for_an_older_value_does_not_take_the_newer_one_back() -> None:
+    books = told(16)
+    first = books.offer_id
+    books.issue(10_000, 1.0)
+    assert books.accepted(books.offer_id, None, 2.0, leased=False)
+    assert not books.accepted(first, None, 3.0, leased=False)
+    books.settle(12.0)
+    assert books.top_ma == 10_000
+
+
 def test_c1_after_three_silences_only_an_answer_ends_the_doubt() -> None:
     books = told(16)
     books.accepted(books.offer_id, None, 0.0, leased=False)

@@ -20,6 +20,7 @@ from linkray.model.facts import (
     MeterRead,
     OfferAnswered,
     SessionBegan,
+    SessionEnded,
     SettingsChanged,
     StatusSeen,
 )
@@ -543,6 +544,25 @@ def test_b6_nested_groups_and_an_uneven_site_bind_by_the_least() -> None:
     assert (world.reason("c1"), world.offer("c1").reason.phase) == ("site_limit", "L2")
 
 
+def test_inv_2_no_raise_passes_what_the_meter_itself_leaves() -> None:
+    """One charger says nothing of what it draws; it counts as drawing its offer, and does not."""
+    chargers = [Charger(id="c1", max_ma=20_000), Charger(id="c2")]
+    world = World(settings(63, chargers, meter=metered()))
+    world.connect()
+    world.begin("c1")
+    while world.now < 115:
+        world.now += 1
+        assumed = Phases(world.offer("c1").limit_ma)
+        world.feed(Drawn("c1", 1, assumed, "assumed", world.now),
+                   MeterRead(Phases(50_000), (None, None, None), world.now))  # fmt: skip
+        world.take(world.core.wake(world.now))
+        if world.now > 90 and ("c2", 1) not in world.running:
+            assert world.plan.building_ma.l1 < 50_000
+            world.begin("c2")
+    assert world.plan.budget_ma.l1 - world.offer("c1").limit_ma > 14_000
+    assert world.amps("c2") == [13]
+
+
 def test_the_chargers_own_ramp_is_not_mistaken_for_building() -> None:
     world = World(settings(63, 2, meter=metered()), meter=True)
     world.building_a = [20, 0, 0]
@@ -694,6 +714,34 @@ def test_with_building_noise_offers_settle() -> None:
         world.building_a = [20 + noise[(second * 7) % 11], 0, 0]
         world.run(1)
     assert len(world.sent) - told <= 2 * 10  # INV-15
+
+
+def test_a_car_that_is_plugged_in_and_has_no_session_takes_no_room() -> None:
+    world = World(settings(32, 2))
+    world.connect()
+    world.feed(StatusSeen("c1", 1, "Preparing", world.now))
+    world.begin("c2")
+    assert world.amps() == [32]
+
+
+def test_what_is_drawn_without_a_session_counts_against_the_others() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.run(30)
+    for _ in range(3):
+        world.run(10)
+        world.feed(Drawn("c1", 1, Phases(20_000), "phases", world.now))
+    assert ("NOT_OBEYING", "c1") in world.raised
+    world.begin("c2")
+    world.run(30)
+    assert world.amps("c2") == [28]
+
+
+def test_a_session_that_ends_before_its_status_does_is_over() -> None:
+    world = busy(32, 2)
+    world.feed(SessionEnded("c1", 1, world.running["c1", 1], world.now))
+    world.run(1.1)
+    assert world.amps("c2") == [32]
 
 
 # -- watts --------------------------------------------------------------------------------------

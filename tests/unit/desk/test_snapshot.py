@@ -41,11 +41,12 @@ def test_a_session_whose_current_is_not_known_counts_with_its_offer():
     seen = snapshot(plan=plan)
 
     assert seen.site.used_ma == Phases(25_000)
-    assert seen.site.available_ma == Phases(15_000, 50_000, 50_000)
+    assert seen.site.available_ma == Phases(25_000, 50_000, 50_000)  # the budget is after reserves
 
 
 def test_nothing_available_is_never_less_than_nothing():
-    plan = Plan(seq=1, budget_ma=Phases(5_000), reserved_ma=Phases.each(9_000))
+    over = Offer("A", 1, Phases(6_000), Phases(9_000), Reason("fair_share"), (), session=True)
+    plan = Plan(seq=1, budget_ma=Phases(5_000), offers=(over,))
 
     assert snapshot(plan=plan).site.available_ma == Phases()
 
