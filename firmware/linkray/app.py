@@ -119,7 +119,6 @@ class House:
 
     def __post_init__(self) -> None:
         self.tell_balance, self.inbox = trio.open_memory_channel[facts.AnyFact](INBOX_FACTS)
-        self._standing = Standing()
         self.began = trio.current_time()
         self.energy_today_wh = 0
         self.stopped_by: str | None = None
@@ -145,7 +144,6 @@ class House:
 
     def tell(self, fact: facts.AnyFact) -> bool:
         """A fact for the balancer, without waiting; False: its inbox is full or closed."""
-        self._standing.note(fact)
         try:
             self.tell_balance.send_nowait(fact)
         except trio.WouldBlock:
@@ -372,9 +370,8 @@ class House:
         async def run() -> None:
             nonlocal said
             core = Balancer(self._effective())
-            if said:  # one that starts again knows nothing: tell it what stands
-                for fact in self._standing.facts():
-                    self.tell_balance.send_nowait(fact)
+            if said:
+                self._retell()
             async with trio.open_nursery() as nursery:
                 await nursery.start(
                     functools.partial(
@@ -387,6 +384,14 @@ class House:
                     task_status.started()
 
         await keep("balance", run, vital=True, strict=self.strict)
+
+    def _retell(self) -> None:
+        """A balancer that starts again knows nothing: it is told what stands."""
+        for fact in self.chargers.known():
+            self.tell(fact)
+        if self.emergency.value:
+            self.tell(facts.EmergencyStopped(True, self.stopped_by or "", trio.current_time()))
+        self.chargers.retell()
 
     async def _run_chargers(self, task_status: trio.TaskStatus[None]) -> None:
         said = False
@@ -463,34 +468,6 @@ class House:
                 if offer.drawn_ma is not None:  # what was offered less is not drawn any more
                     total += offer.drawn_ma.at_most(offer.offer_ma)
             self.drawn.set(total)
-
-
-class Standing:
-    """The newest facts that still hold, from which a balancer that starts again is told."""
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, ...], facts.AnyFact] = {}
-
-    def note(self, fact: facts.AnyFact) -> None:
-        name = type(fact).__name__
-        if isinstance(fact, facts.LinkLost):
-            self._drop(fact.charger, ("LinkUp", "StatusSeen", "Drawn"))
-        elif isinstance(fact, facts.SessionEnded):
-            self._held.pop(("SessionBegan", fact.charger, str(fact.connector)), None)
-        elif isinstance(fact, facts.MeterLost | facts.MeterBack):
-            self._held["meter",] = fact
-        elif isinstance(fact, facts.OfferAnswered | facts.Booted):
-            return  # of offers that a new balancer has not made
-        else:
-            subject = (getattr(fact, "charger", ""), str(getattr(fact, "connector", "")))
-            self._held[name, *subject] = fact
-
-    def _drop(self, charger: str, names: tuple[str, ...]) -> None:
-        for held in [k for k in self._held if len(k) == 3 and k[0] in names and k[1] == charger]:
-            del self._held[held]
-
-    def facts(self) -> list[facts.AnyFact]:
-        return list(self._held.values())
 
 
 class Meters:

@@ -80,6 +80,7 @@ class Scene:
         self.nursery = nursery
         self.folder = folder
         self.licence = licence
+        self.strict = True  # the first mistake of ours ends the run
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.on_frame: Callable[[Frame], None] | None = None
         self.meter_dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
@@ -105,7 +106,7 @@ class Scene:
 
     async def _up(self) -> None:
         self.house = House(
-            self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=True,
+            self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=self.strict,
             dial=self.meter_dial, state=self.folder,
         )  # fmt: skip
         self.house.chargers.ocpp_log = self._note_frame
@@ -267,6 +268,7 @@ async def scene(
     licence: int = 64,
     meter: str | None = None,
     makes: dict[str, Make] | None = None,
+    strict: bool = True,
 ) -> AsyncIterator[Scene]:
     """A box with these settings and a simulated charger for each that it knows, all dialled in.
 
@@ -287,19 +289,27 @@ async def scene(
     for kept in settings.chargers:
         made = (makes or {}).get(kept.id) or Make(phases=1 if kept.phases == 1 else 3)
         world.add_charger(kept.id, make=made, connection=kept.connection, group=kept.group)
-    async with played(settings, world, seed=seed, licence=licence) as a_scene:
+    async with played(
+        settings, world, seed=seed, licence=licence, strict=strict
+    ) as a_scene:
         yield a_scene
 
 
 @asynccontextmanager
 async def played(
-    settings: Settings, world: World, *, seed: int = 1, licence: int = 64
+    settings: Settings,
+    world: World,
+    *,
+    seed: int = 1,
+    licence: int = 64,
+    strict: bool = True,
 ) -> AsyncIterator[Scene]:
     """A box with these settings in this world; ends when the block does."""
     with same_order(seed), TemporaryDirectory() as folder:
         async with trio.open_nursery() as nursery:
             LOG.lines.clear()
             a_scene = Scene(settings, world, nursery, Path(folder), licence)
+            a_scene.strict = strict
             set_up(a_scene.wall, LOG, StringIO())
             if world.meter is not None and world.meter.is_tcp:
                 a_scene.meter_dial = meter_dial(a_scene)

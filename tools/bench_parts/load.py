@@ -105,10 +105,15 @@ class Charger:
             "connectorId": 1, "errorCode": "NoError", "status": "Available"})
         self.booted_at = asyncio.get_running_loop().time()
 
-    async def meter_values(self, until: float) -> None:
+    async def meter_values(self, until: float, pause_s: float = 0.0) -> None:
+        """Values one after another, or so far apart, until the loop's time `until`."""
         payload: dict[str, object] = {"connectorId": 1, "meterValue": [
             {"timestamp": "2026-11-21T10:00:00Z", "sampledValue": SAMPLE}]}
         loop = asyncio.get_running_loop()
+        if pause_s:
+            await asyncio.sleep(random.random() * pause_s)
         while loop.time() < until:
             await self.call("MeterValues", payload)
             self.trips += 1
+            if pause_s:
+                await asyncio.sleep(pause_s)

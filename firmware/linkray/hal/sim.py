@@ -32,6 +32,7 @@ class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backend: Literal["sim"]
     rs485: str = "serial0"  # a device path; a relative one lies in the state folder
     watchdog_s: float = WATCHDOG_S
+    licence: int = 32  # connectors (access.md, Licence: the simulated board)
     ethernet: str = "eth0"
     wifi: str = "wlan0"
     cellular: str = "wwan0"
@@ -269,12 +270,12 @@ class SimBoard:
     """The board of `tools/run`, of the tests and of every laptop."""
 
     simulated = True
-    licence = 32  # access.md, Licence
 
     def __init__(
         self, wiring: Wiring, identity: Identified, slots: SimSlots, serial: Serial
     ) -> None:
         self.name = wiring.name
+        self.licence = wiring.licence
         self.leds = SimLeds()
         self.button = SimButton()
         self.serial = serial

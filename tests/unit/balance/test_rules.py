@@ -721,6 +721,7 @@ def test_a_car_that_is_plugged_in_and_has_no_session_takes_no_room() -> None:
     world.connect()
     world.feed(StatusSeen("c1", 1, "Preparing", world.now))
     world.begin("c2")
+    world.run(0.2)
     assert world.amps() == [32]
 
 

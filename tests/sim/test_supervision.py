@@ -1,0 +1,58 @@
+"""Our own mistakes: what is restarted, what is given up, and what comes up again (kit/keep.py).
+
+The mistake is planted as a fact of a type that the balancer does not know: it raises.
+"""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from tests.sim.house import Scene, scene, single, site
+
+from linkray.kit.keep import KeptDown
+
+C = [single(f"C{n}") for n in (1, 2)]
+
+
+def poison(s: Scene) -> None:
+    s.house.tell_balance.send_nowait(object())
+
+
+async def test_a_balancer_that_fails_starts_again_and_no_one_notices() -> None:
+    async with scene(site(40, *C), strict=False) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        links = dict(s.house.chargers.links)
+        poison(s)
+        await trio.sleep(0.5)
+        await s.offered(20, 20, within_s=30)
+        await trio.sleep(30)
+
+        assert s.offers_a("C1", "C2") == [20, 20]
+        assert s.house.chargers.links == links
+        assert s.world.limit_exceeded_s == 0
+        assert s.lines("task failed")
+        assert s.offer("C1").session
+
+
+async def test_the_third_failure_within_a_minute_ends_the_process() -> None:
+    with pytest.raises(BaseExceptionGroup) as ended:
+        async with scene(site(40, *C), strict=False) as s:
+            for _ in range(3):
+                poison(s)
+                await trio.sleep(2)
+
+    assert ended.group_contains(KeptDown, match="balance failed 3 times within a minute")
+
+
+async def test_after_three_crashes_within_five_minutes_every_offer_is_fail_safe() -> None:
+    async with scene(site(40, *C)) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        for _ in range(3):
+            await s.restart()
+            await trio.sleep(5)
+        await s.until(lambda: s.pilots_a("C1", "C2") == [0, 0], 60, lambda: s.offers_a("C1", "C2"))
+
+        assert "safe_mode" in s.faults()
+        assert s.offers_a("C1", "C2") == [0, 0]
