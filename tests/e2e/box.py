@@ -266,6 +266,9 @@ class Box:
     started: list[Process] = field(default_factory=list)
     control: Process = None  # type: ignore[assignment]  # set by `start_control`
     web: Process = None  # type: ignore[assignment]  # set by `start_web`
+    world: Process = None  # type: ignore[assignment]  # set by `start_world`
+    reader: str = ""  # an API key, where one was made
+    writer: str = ""
 
     # -- commands --------------------------------------------------------------------------------
 
@@ -326,13 +329,14 @@ class Box:
         self.ports |= {name: port for name, port in told.items() if name != "ready"}
 
     def start_world(self, *more: str) -> Process:
-        """The simulated world on this box; `world` commands it."""
-        return self.run(
+        """The simulated world around this box; it heeds lines on stdin."""
+        self.world = self.run(
             "-m", "tools.world", "run", str(SITE),
             "--ocpp", f"ws://127.0.0.1:{self.ports['ocpp']}",
             "--serial-link", str(self.state / "serial0"), "--seed", "1",
             "--stdin", "--status", "-", *more, name="world",
         )  # fmt: skip
+        return self.world
 
     # -- seeing ----------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         box.set_passwords()
         box.writer = box.key("write")
         box.start_control()
-        box.world = box.start_world("--empty")
+        box.start_world("--empty")
         box.start_web()
         box.world.say({"do": "building_hold", "ma": BUILDING_MA})
         api = box.client(box.writer)

@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         box.import_settings(world_settings())
         box.reader = box.key("read")
         box.start_control()
-        box.world = box.start_world()
+        box.start_world()
         box.start_web()
         until(lambda: connected(client_of(box)) == CHARGERS, 30, "all chargers are connected")
         until(lambda: client_of(box).get("meter")["healthy"], 30, "the meter is read")

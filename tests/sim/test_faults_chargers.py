@@ -311,12 +311,12 @@ async def test_c22_a_connector_that_faults_leaves_the_other_to_charge() -> None:
         await s.until(lambda: first.connector(2).drawn_ma[0] > 0, 60)
         near = s.watch("C1", "C2")
         first.fault(2)
-        await s.until(lambda: s.offer("C1", 2).offer_ma.highest() == 0, 10)
+        await s.until(lambda: s.offer("C1", 2).reason.code == "charger_fault", 10)
 
-        assert s.offer("C1", 2).reason.code == "charger_fault"
+        assert s.offer("C1", 2).offer_ma.highest() == 0
         s.said("connector faulted", "charger=C1", "connector=2", "GroundFailure")
         await s.offered(30, 30, within_s=60)
-        s.went_on(near, 10)
+        s.went_on(near, 5)
         first.mend(2)
         first.present_tag("TAG2", 2)
         await s.until(lambda: first.connector(2).drawn_ma[0] > 0, 90)
@@ -684,4 +684,24 @@ async def test_a34_one_that_never_reads_is_hung_up_on() -> None:
         await s.until(lambda: not s.house.views["EVIL"].value.connected, 200)
         s.said("link lost", "charger=EVIL", "peer=10.6.6.6", "cause=")
         s.went_on(near, 10)
+        s.is_safe()
+
+
+async def test_c26_a_stranger_that_waits_to_be_adopted_counts_and_gets_nothing() -> None:
+    async with scene(site(60, *C[:2], new_chargers="ask")) as s:
+        await charging(s, "C1", "C2")
+        await s.offered(30, 30)
+        stranger = s.world.add_charger("STRANGER", make=Make(phases=1), connection="L1")
+        stranger.stop_answering()
+        s.nursery.start_soon(stranger.link, s.dial("10.0.0.77"))
+        await s.offered(14, 14, within_s=60)
+
+        assert s.house.plan.value.reserved_ma.l1 == 32_000
+        assert s.offer("STRANGER").reason.code == "not_adopted"
+        stranger.answer_again()
+        await s.offered(30, 30, within_s=120)
+        stranger.plug(hungry())
+        stranger.present_tag("TAG9")
+        await trio.sleep(30)
+        assert s.world.charger("STRANGER").true_current_ma() == (0, 0, 0)
         s.is_safe()

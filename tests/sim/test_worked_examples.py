@@ -101,7 +101,7 @@ def failing(**meter: object) -> object:
 async def charging_40(s: object) -> None:
     s.world.building.hold((10_000, 10_000, 10_000))
     s.charge("C1", "C2", car=lambda: hungry(max_a=SMALL))
-    await s.until(lambda: s.world.chargers_ma()[0] >= 39_900, 120, lambda: s.world.chargers_ma())
+    await s.until(lambda: s.world.chargers_ma()[0] >= 39_900, 120, s.world.chargers_ma)
 
 
 def total_a(s: object) -> float:

@@ -9,7 +9,7 @@ from linkray.model.asks import Account, Key
 
 from .keys import find, level
 from .passwords import weakness
-from .sessions import Session, Sessions
+from .sessions import Session, Sessions, digest
 from .throttle import Throttle
 
 
@@ -40,7 +40,7 @@ class Door:
         """A new session for an account whose password was right."""
         return self.sessions.open(
             account.name, account.level, now, self._fresh(),
-            must_change=account.first, changed=account.changed,
+            must_change=account.first, password=_mark(account),
         )  # fmt: skip
 
     def session(self, token: str, now: float, *, used: bool) -> Session | None:
@@ -51,7 +51,7 @@ class Door:
 
     def passwords_changed(self, accounts: tuple[Account, ...]) -> None:
         """Sessions from before a change of their account's password end."""
-        self.sessions.end_older({account.name: account.changed for account in accounts})
+        self.sessions.end_older({account.name: _mark(account) for account in accounts})
 
     def key(self, keys: tuple[Key, ...], presented: str, utc: datetime) -> tuple[Key, int] | None:
         """The key presented and its level. A wall clock set back revives none (trust.md T3)."""
@@ -62,3 +62,8 @@ class Door:
     def weakness(self, password: str, account: str, names: tuple[str, ...] = ()) -> str | None:
         """Why a new password will not do, in words; None when it will."""
         return weakness(password, account, names)
+
+
+def _mark(account: Account) -> str:
+    """Another one with every new password, whatever the wall clock said when it was set."""
+    return digest(account.hash + account.changed)

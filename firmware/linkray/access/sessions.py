@@ -24,7 +24,7 @@ class Session(msgspec.Struct):
     made: float
     used: float
     must_change: bool = False  # the first password: three routes only (trust.md A1)
-    changed: str = ""  # the account's `changed` at sign-in; another one ends the session
+    password: str = ""  # a mark of the one it was opened with; another ends the session
 
 
 def text_of(secret: bytes) -> str:
@@ -54,13 +54,13 @@ class Sessions:
         secret: bytes,
         *,
         must_change: bool = False,
-        changed: str = "",
+        password: str = "",
     ) -> tuple[str, Session]:
         """A new session and its token; the CSRF token is another hash of the same secret."""
         assert len(secret) >= TOKEN_BYTES
         token = text_of(secret)
         csrf = text_of(hmac.digest(secret, b"csrf", "sha256"))
-        session = Session(account, level, csrf, now, now, must_change, changed)
+        session = Session(account, level, csrf, now, now, must_change, password)
         if len(self._open) >= SESSIONS_MAX:
             del self._open[min(self._open, key=lambda held: self._open[held].used)]
         self._open[digest(token)] = session
@@ -82,21 +82,11 @@ class Sessions:
     def end(self, token: str) -> None:
         self._open.pop(digest(token), None)
 
-    def end_account(self, account: str) -> None:
-        """All sessions of an account: its password was changed."""
-        self._keep({h: s for h, s in self._open.items() if s.account != account})
-
-    def end_older(self, changed: dict[str, str]) -> None:
-        """All whose account has another `changed` than at sign-in, or is gone."""
-        self._keep(
-            {h: s for h, s in self._open.items() if changed.get(s.account) == s.changed},
-        )
-
-    def sweep(self, now: float) -> None:
-        self._keep({h: s for h, s in self._open.items() if not self._over(s, now)})
-
-    def _keep(self, those: dict[str, Session]) -> None:
-        self._open = those
+    def end_older(self, passwords: dict[str, str]) -> None:
+        """All whose account has another password than at sign-in, or is gone."""
+        self._open = {
+            h: s for h, s in self._open.items() if passwords.get(s.account) == s.password
+        }
 
     def _over(self, session: Session, now: float) -> bool:
         longest = MUST_CHANGE_S if session.must_change else LONGEST_S

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from linkray.model.facts import (
     AnyFact,
     Booted,
@@ -39,6 +41,7 @@ from .tree import Tree
 TICK_S = 1.0  # balancing.md, Each tick
 URGENT_S = 0.1  # plans that are due at once are at least so far apart, but for limits and stops
 LINES_MAX = 2 * CHARGERS_MAX  # chargers whose links are remembered, in the settings or not
+STRANGERS_MAX = 256  # that are linked; the chargers' room lets in no more
 CONNECTORS_MAX = 64  # of one charger; OCPP names none, no charger has so many
 RESEND_S = 2.0  # an unanswered offer is sent again after this time …
 RESENDS = 3  # … so often (trust.md C1) …
@@ -60,6 +63,8 @@ class Balancer:
         self._connectors: dict[tuple[str, int], Connector] = {}
         self._list: list[Connector] = []
         self._confs: dict[str, Charger] = {}
+        self._strangers: set[str] = set()  # linked, and not in the settings (trust.md C26, A30)
+        self._is_stale = False  # a stranger has come or gone since the tree was made
         self._meter = MeterWatch(settings.site)
         self._tree = Tree(settings)
         self._voltage_mv = settings.site.voltage_mv
@@ -101,6 +106,8 @@ class Balancer:
 
     def wake(self, now: float) -> list[Out]:
         """Decide anew: a plan with an offer for every connector, and what has become of faults."""
+        if self._is_stale:
+            self._rebuild()
         passed_s = 0.0 if self._planned_at is None else max(0.0, now - self._planned_at)
         self._planned_at = now
         self._due = now + TICK_S
@@ -155,6 +162,10 @@ class Balancer:
     def _rebuild(self) -> None:
         """Settings or connectors have changed: the tree anew, every connector's place in it."""
         settings = self._settings
+        self._is_stale = False
+        self._strangers -= {conf.id for conf in settings.chargers}
+        waiting = tuple(Charger(charger) for charger in sorted(self._strangers))
+        settings = msgspec.structs.replace(settings, chargers=(*settings.chargers, *waiting))
         self._tree = Tree(settings)
         self._confs = {conf.id: conf for conf in settings.chargers}
         known: dict[tuple[str, int], Connector] = {}
@@ -167,6 +178,7 @@ class Balancer:
                 c = self._connectors.get(key) or Connector(conf.id, number, line)
                 c.line = line
                 c.configure(conf, amounts, path)
+                c.is_stranger = conf.id in self._strangers
                 self._place(c)
                 known[key] = c
         self._connectors = known
@@ -189,6 +201,8 @@ class Balancer:
         return line
 
     def _of(self, charger: str) -> list[Connector]:
+        if self._is_stale:
+            self._rebuild()
         line = self._lines.get(charger)
         if line is None or charger not in self._confs:
             self.ignored += 1
@@ -197,6 +211,8 @@ class Balancer:
 
     def _find(self, charger: str, number: int) -> Connector | None:
         """A connector; one of a known charger that was not known itself is added."""
+        if self._is_stale:
+            self._rebuild()
         c = self._connectors.get((charger, number))
         if c is None and charger in self._confs and 1 <= number <= CONNECTORS_MAX:
             line = self._line(charger)
@@ -275,6 +291,9 @@ class Balancer:
 
     def _link_up(self, fact: LinkUp, _now: float) -> int:
         self._line(fact.charger).linked = True
+        if fact.charger not in self._confs and len(self._strangers) < STRANGERS_MAX:
+            self._strangers.add(fact.charger)  # nobody has adopted it: it counts, and gets nothing
+            self._is_stale = True
         for c in self._of(fact.charger):
             c.forget_limits()
             c.raised_at = -math.inf  # it was told its fail-safe meanwhile: this is a beginning
@@ -287,6 +306,9 @@ class Balancer:
             c.books.leased = c.books.leased and c.books.unanswered_since is None
             c.released = frozenset()
             self._place(c)
+        if fact.charger in self._strangers:  # not ours to keep current for
+            self._strangers.discard(fact.charger)
+            self._is_stale = True
         self._meter.reckon(*self._drawn_now(now), now)
         return SOON
 

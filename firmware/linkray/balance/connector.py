@@ -87,7 +87,7 @@ class Connector:
 
     __slots__ = (
         "_idle_count", "_idle_since", "amounts", "books", "ceilings", "charged_s", "charger",
-        "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "key_parts", "kind",
+        "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "is_stranger", "key_parts", "kind",
         "kind_slow", "legs", "line", "measured", "number", "offer", "offer_w", "order", "path",
         "paused_at", "raised_at", "reason", "released", "resend", "retry_at", "rise_until",
         "stage", "stage_at", "status", "stop", "turn_at", "tx", "used_ma", "vip", "waits_since",
@@ -106,6 +106,7 @@ class Connector:
         self.resend = True  # the charger has not been told anything yet
         self.retry_at = NEVER
         self.high = False
+        self.is_stranger = False  # not adopted, or without a place under the licence
         self.stop = False
         self.stage, self.stage_at = 0, NEVER
         self.rise_until = self.fall_until = NEVER

@@ -134,6 +134,7 @@ class Decision:
         if c.status == "SuspendedEV" and not c.demand.asleep:
             c.demand.suspended(now)
         waiting_s = now - books.unanswered_since if books.unanswered_since is not None else 0.0
+        c.stop = c.stop or c.is_stranger
         if books.caught:
             self._escalate(c)
             return HELD
@@ -351,6 +352,8 @@ class Decision:
     def _parts(self, i: int, c: Connector, wait: Wait | None) -> list[Part]:
         stands, offered = self.standing[i], c.books.offer_ma
         parts = self._stops()
+        if c.is_stranger:
+            parts.append(part("not_adopted", offered))
         if stands == ABSENT:
             parts.append(part("fail_safe", offered))
         elif stands in (HELD, FAULTY) or (stands == IDLE and c.status in OUT_OF_ORDER):

@@ -283,7 +283,7 @@ class Desk:
             self._clock.stamp(),
             self._see(),
             released=self.lock.value.released,
-            passwords_changed=max((a.changed for a in self._accounts), default=""),
+            passwords_changed=" ".join(a.changed for a in self._accounts if a.changed),
         )
         data = msgspec.Raw(msgspec.json.encode(snapshot))
         self.pushed.set(msgspec.json.encode(Reply(0, Answer(ok=True, data=data))))

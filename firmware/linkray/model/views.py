@@ -126,7 +126,7 @@ class SiteView(msgspec.Struct, frozen=True):
     plan_gap_s_max: float = 0.0  # the longest time between two plans since the start
     simulated: bool = False
     commissioning_open: bool = True  # the printed password is let in at all (trust.md 4, rule 5)
-    passwords_changed: str = ""  # UTC of the newest change: older sessions of its account ended
+    passwords_changed: str = ""  # UTC of each account's newest change: older sessions have ended
     configured_limit_ma: Phases = ZERO  # as set; `limit_ma` is the one in force
 
 

@@ -30,6 +30,7 @@ from .problem import Problem, checked, read
 ASK_S = 10.0
 ACT_S = 35.0  # a charger has 30 s to answer (chargers.md, Frames)
 NAMES_MAX = 64  # of an account, as it is counted
+CONNECTOR_DIGITS_MAX = 4
 
 
 class _Parts(msgspec.Struct):
@@ -172,7 +173,8 @@ class Api:
         if first:
             self._check_first(call.source)
         await self._check(account, body.account, body.password, call.source, first=first)
-        assert account is not None
+        if account is None or account not in await self._read_accounts():
+            raise Problem(401, "The password was changed meanwhile")
         self._door.leave(call.asker.token)
         token, _session = self._door.enter(account, self._now())
         return await self._session_view(token, cookie=True)
@@ -258,12 +260,13 @@ class Api:
         token = call.asker.token
 
         async def alive() -> bool:
-            if call.asker.is_key:
-                return True
             try:
+                if call.asker.is_key:
+                    await self.find_key(call.asker.token)
+                    return True
                 await self.refresh()
-            except Problem:
-                return True  # control is away: nothing is shown, and it ends nobody's session
+            except Problem as problem:  # control is away: nothing is shown, and it ends nobody
+                return problem.status not in {401, 403}
             return self._door.session(token, self._now(), used=False) is not None
 
         return self.feed.stream(alive)
@@ -352,13 +355,13 @@ class Api:
 
     async def start(self, call: Call) -> ASGIApp:
         body = read(call.body, table.Start) if call.body else table.Start()
-        charger, connector = call.params["id"], int(call.params["connector"])
+        charger, connector = call.params["id"], _connector(call)
         if body.tag is None:
             return await self._act(asks.StartCharging(charger, connector), call)
         return await self._act(asks.StartCharging(charger, connector, body.tag), call)
 
     async def stop(self, call: Call) -> ASGIApp:
-        charger, connector = call.params["id"], int(call.params["connector"])
+        charger, connector = call.params["id"], _connector(call)
         return await self._act(asks.StopCharging(charger, connector), call)
 
     async def priority(self, call: Call) -> ASGIApp:
@@ -379,6 +382,14 @@ class Api:
 
 class _File(msgspec.Struct):
     file: dict[str, MeterFileValue]
+
+
+def _connector(call: Call) -> int:
+    """The connector in the path; 404 for what is no small number."""
+    given = call.params["connector"]
+    if not (given.isascii() and given.isdecimal() and len(given) <= CONNECTOR_DIGITS_MAX):
+        raise Problem(404, f"Expected the number of a connector, got {given[:20]!r}")
+    return int(given)
 
 
 def _set_password(name: str, made: str) -> asks.SetPassword:

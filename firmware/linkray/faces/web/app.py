@@ -31,7 +31,7 @@ def build_app(
     senders = Senders(door, api.find_key, api.refresh)
     routes = [
         Route(
-            entry.path,
+            entry.path.replace(":int", ""),  # read by `api`: a number of 5,000 digits is none
             Guarded(entry, getattr(api, entry.answer), senders),
             methods=[entry.method],
         )

@@ -28,6 +28,7 @@ COOKIE = "__Host-linkray"
 CSRF = "x-linkray-csrf"
 BODY_START_S = 10.0  # trust.md A28: for the first byte, and then 1 KiB/s at least
 BODY_BYTES_A_SECOND = 1024
+FIELDS_MAX = 20  # of a query
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -119,15 +120,23 @@ class Guarded:
         if self._entry.method != "GET":
             body = await read_body(receive, headers, self._entry.body_max)
             right_kind(self._entry, headers, body)
-        query = scope.get("query_string", b"").decode("latin-1")
         return Call(
             asker=asker,
             source=client_of(scope),
             params={name: str(value) for name, value in scope.get("path_params", {}).items()},
-            query=dict(parse_qsl(query, max_num_fields=20)),
+            query=query_of(scope),
             headers={name.lower(): value for name, value in headers.items()},
             body=body,
         )
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """What stands behind the `?`; no route knows more than one or two names."""
+    try:
+        text = scope.get("query_string", b"").decode("latin-1")
+        return dict(parse_qsl(text, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise Problem(400, f"Expected at most {FIELDS_MAX} fields in the query") from None
 
 
 def allow(entry: Entry, asker: Asker) -> None:
@@ -223,7 +232,7 @@ class Senders:
             if scheme.lower() != "bearer":
                 raise Problem(401, "Expected Authorization: Bearer with a key")
             name, level = await self._find_key(key.strip())
-            return Asker(Who(f"key:{name}", level, source), is_key=True)
+            return Asker(Who(f"key:{name}", level, source), token=key.strip(), is_key=True)
         token = token_in(headers)
         session: Session | None = None
         if token:
