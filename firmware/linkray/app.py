@@ -17,11 +17,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -42,7 +41,7 @@ from linkray.hal.boards import load as load_board
 from linkray.hal.notify import ready as tell_systemd
 from linkray.hal.sim import SimButton
 from linkray.kit.cell import Cell, Flags
-from linkray.kit.clock import WallClock
+from linkray.kit.clock import WallClock, stamp, zone_named
 from linkray.kit.keep import keep
 from linkray.kit.log import LogRing, set_up
 from linkray.kit.tls import own_certificate, server_context
@@ -78,7 +77,6 @@ from linkray.upkeep.task import factory_reset, finish_reset
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
 FIGURES_S = 5.0  # how often energy today is asked of the store
-GRACE_S = 3.0  # for each floor at shutdown
 
 EMERGENCY = "emergency_stop"  # what the store remembers
 OPENED = "commissioning_opened"
@@ -322,7 +320,8 @@ class House:
         """Three starts within five minutes: safe mode, every offer at its fail-safe."""
         now = self.wall.utc()
         stamps = [s for s in (self.store.recall(STARTS) or "").split() if s]
-        recent = [s for s in stamps if (now - datetime.fromisoformat(s)).total_seconds() < STARTS_S]
+        ages_s = ((s, (now - datetime.fromisoformat(s)).total_seconds()) for s in stamps)
+        recent = [s for s, age_s in ages_s if 0 <= age_s < STARTS_S]  # not of a clock set back
         if len(recent) >= STARTS_MAX:
             self.safe_mode = True
             self.raise_(Code.SAFE_MODE, f"{len(recent)} crashes within {STARTS_S:.0f} s")
@@ -364,7 +363,7 @@ class House:
         return functools.partial(keep, name, run, vital=vital, strict=self.strict)
 
     async def _balance(self, task_status: trio.TaskStatus[None]) -> None:
-        """The balancer, vital: after a crash it is rebuilt from the settings and the links' facts."""
+        """The balancer, vital: after a crash it is told anew what stands."""
         said = False
 
         async def run() -> None:
@@ -439,12 +438,12 @@ class House:
     async def _follow_figures(self) -> None:
         self._note_password()
         while True:
-            zone = self.store.settings.value.site.time_zone
+            zone = zone_named(self.store.settings.value.site.time_zone) or UTC
+            midnight = self.wall.utc().astimezone(zone).replace(
+                hour=0, minute=0, second=0, microsecond=0
+            )
             try:
-                local = self.wall.utc().astimezone(ZoneInfo(zone))
-                midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-                since = midnight.astimezone(ZoneInfo("UTC")).isoformat().replace("+00:00", "Z")
-                self.energy_today_wh = await self.store.energy_since(since)
+                self.energy_today_wh = await self.store.energy_since(stamp(midnight))
             except StoreError as error:
                 log.warning("energy of today not known", cause=str(error))
             await trio.sleep(FIGURES_S)
@@ -578,7 +577,6 @@ async def _until_told(
             log.info("control is up", version=__version__, serial=house.board.identity.serial,
                      ocpp=ocpp, ocpps=ocpps)  # fmt: skip
             code = await _wait_end(house)
-            doors.cancel_scope.deadline = trio.current_time() + GRACE_S
             doors.cancel_scope.cancel()
         await house.store.remember(STARTS, "")  # an end that was asked for is no crash
         outer.cancel_scope.cancel()

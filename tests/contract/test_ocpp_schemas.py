@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import inspect
-from ocpp.messages import MessageType, get_validator
+from ocpp.messages import MessageType
+from tools.world.schemas import validator
 
 from linkray.ocpp import messages
 from linkray.ocpp.lenient import Unreadable, read_as
@@ -37,8 +38,7 @@ WORDS_IN_STRUCT = {("StopTransaction", "unit"): {"Hertz"}}  # MeterValues' schem
 def validator_of(name: str) -> Any:
     action = name.removesuffix("Response")
     kind = MessageType.CallResult if action != name else MessageType.Call
-    # profiles have "multipleOf: 0.1", which only decimals can be held to
-    return get_validator(kind, action, "1.6", parse_float=decimal.Decimal)
+    return validator(kind, action)  # floats as decimals: profiles have "multipleOf: 0.1"
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -45,6 +45,24 @@ async def test_the_third_failure_within_a_minute_ends_the_process() -> None:
     assert ended.group_contains(KeptDown, match="balance failed 3 times within a minute")
 
 
+async def test_starts_that_a_clock_set_back_has_left_in_the_future_are_no_crashes() -> None:
+    async with scene(site(40, *C)) as s:
+        later = " ".join(["2031-01-01T00:00:00.000Z"] * 3)
+        await s.store.remember("starts", later)
+        await s.restart()
+
+        assert "safe_mode" not in s.faults()
+
+
+async def test_b8_a_time_zone_on_disk_that_nobody_knows_ends_nothing() -> None:
+    async with scene(site(40, *C, time_zone="Mars/Olympus")) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        await trio.sleep(60)
+
+        assert s.house.energy_today_wh > 0
+
+
 async def test_after_three_crashes_within_five_minutes_every_offer_is_fail_safe() -> None:
     async with scene(site(40, *C)) as s:
         s.charge("C1", "C2")

@@ -1,4 +1,4 @@
-"""What the pages weigh: the first visit and all scripts, as a browser that reads brotli gets them."""
+"""What the pages weigh: the first visit and all scripts, as a browser gets them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def first_visit() -> list[str]:
     """index.html and what it names: the application, its shared parts, the style, the icon."""
     page = STATIC / "index.html"
     if not page.exists():
-        raise FileNotFoundError(f"Expected the built pages in {STATIC}, found none; run tools/pages")
+        raise FileNotFoundError(f"Expected built pages in {STATIC}, found none: run tools/pages")
     return ["index.html", *NAMED.findall(page.read_text(encoding="utf-8"))]
 
 

@@ -50,8 +50,12 @@ def started(*argv: str, env: dict[str, str] | None = None) -> Iterator[tuple[int
 
 
 @contextmanager
-def control(*, licence: int = 1000, env: dict[str, str] | None = None,
-            settings: dict[str, object] | None = None) -> Iterator[tuple[int, dict[str, int], Path]]:
+def control(
+    *,
+    licence: int = 1000,
+    env: dict[str, str] | None = None,
+    settings: dict[str, object] | None = None,
+) -> Iterator[tuple[int, dict[str, int], Path]]:
     """A fresh control process with a licence large enough; pid, ready line, state folder."""
     with tempfile.TemporaryDirectory(prefix="linkray-bench-") as folder:
         state = Path(folder) / "state"

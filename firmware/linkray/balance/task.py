@@ -13,7 +13,7 @@ from linkray.hal.board import Watchdog
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.model.facts import AnyFact
-from linkray.model.faults import Cleared, Fault, Raised, key
+from linkray.model.faults import Cleared, Code, Fault, Raised, key
 from linkray.model.plan import Plan
 
 from .balancer import Balancer, Out
@@ -22,6 +22,7 @@ GAP_S_MAX = 1.5  # trust.md 1, INV-11: the longest time between two plans
 BURST_MAX = 2_000  # facts taken in before a plan: 1,000 chargers that come back at once, twice
 FACTS_KEPT = 20_000  # the ring for replay: some ten minutes of 32 chargers
 PLANS_TIMED = 600  # ten minutes of plans
+JUDGED = (Code.NOT_OBEYING, Code.NOT_CONTROLLABLE, Code.SITE_OVERLOADED)  # by the core alone
 
 log = structlog.get_logger(source="BALANCE")
 
@@ -102,6 +103,7 @@ async def run_balance(
                 beat.set(now)
                 watchdog.pet()
 
+    _forget_faults(faults)
     with inbox:
         publish(*_timed(core, [], trio.current_time(), due=True))
         task_status.started()
@@ -117,6 +119,14 @@ async def run_balance(
                 for fact in facts:
                     ring.add(fact, now)
             publish(*_timed(core, facts, now, due=alarm.cancelled_caught))
+
+
+def _forget_faults(faults: Flags[Fault]) -> None:
+    """Those of a core before this one: what still holds is raised anew, what not, by nobody."""
+    codes = {code.name.lower(): code for code in JUDGED}
+    for fault in faults.cell.value:
+        if fault.code in codes:
+            faults.clear(key(codes[fault.code], fault.subject))
 
 
 def _with_waiting(

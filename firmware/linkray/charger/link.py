@@ -175,6 +175,16 @@ class Link:
         self._next = math.inf  # the earliest timer of a connector or session; may be too early
         self._closing = False
 
+    @property
+    def terms(self) -> Terms:
+        """What holds for it, as far as it has been told."""
+        return self._terms
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it knows of an emergency stop."""
+        return self._emergency
+
     # -- the three doors -------------------------------------------------------------------------
 
     def feed(self, item: Item, now: float) -> list[Out]:
@@ -295,7 +305,8 @@ class Link:
         before, self._terms = self._terms, terms
         self._wiring = _wired(terms)
         self._dirty = True
-        outs = self._tell_all(now)
+        outs: list[Out] = [Record((self._seen,))] if terms.kept and not before.kept else []
+        outs += self._tell_all(now)
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed
@@ -496,6 +507,7 @@ class Link:
         outs += [Record(records), self._started(call_id, run.id, decision.accepted)]
         if older is not None:
             connector.ended(older)
+            self._sampled_at.pop(older.id, None)
             outs.append(Tell(older.ended(self._charger, now)))
             outs.append(Note("session without an end", {
                 "peer": self._address, "transaction": older.id,
@@ -983,7 +995,7 @@ class Link:
         return self._commission(Outcome(None, why), now)
 
     def _note_seen(self, now: float, known: ChargerSeen | None = None) -> list[Out]:
-        """Write down what the charger says of itself, where it is new."""
+        """Write down what the charger says of itself, where it is new and the charger is ours."""
         new = msgspec.structs.replace(
             known or self._seen,
             connectors=max(len(self._connectors), (known or self._seen).connectors),
@@ -992,7 +1004,7 @@ class Link:
         if new == self._seen:
             return []
         self._seen = msgspec.structs.replace(new, seen=stamp(self._around.wall(now)))
-        return [Record((self._seen,))]
+        return [Record((self._seen,))] if self._terms.kept else []
 
     # -- what is shown ---------------------------------------------------------------------------
 

@@ -21,8 +21,3 @@ def places(chargers: Sequence[str], connectors: Mapping[str, int], total: int) -
     for _number, order in wanted[: max(0, total)]:
         given[chargers[order]] += 1
     return given
-
-
-def used(chargers: Sequence[str], connectors: Mapping[str, int]) -> int:
-    """How many places the chargers need."""
-    return sum(max(1, connectors.get(charger, 0)) for charger in chargers)

@@ -231,6 +231,7 @@ class ChargerRoom:
             voltage_mv=site.voltage_mv,
             split_mode=site.split_mode,
             offline_allowed=settings.csms.allow_without,
+            kept=configured is not None,
             adopted=not waits,
             places=self.places.get(charger, 0),
         )
@@ -383,6 +384,9 @@ class ChargerRoom:
         self.links[charger] = standing
         self.clear(Cleared(Code.CHARGER_OFFLINE, charger))
         self.count_places()
+        standing.take_terms(self.terms(charger))  # they may have changed during the handshake
+        if self.emergency.value is not standing.core.is_stopped:
+            standing.put(Emergency(self.emergency.value))
         standing.put(Wanted(tuple(self._offers.get(charger, {}).values())))
 
     def ended(self, charger: str, standing: Standing) -> None:
@@ -394,6 +398,7 @@ class ChargerRoom:
             self._show_offline(charger)
         else:
             self.views.pop(charger, None)
+            self.connectors.pop(charger, None)
             self.clear(Cleared(Code.LICENCE, charger))
 
     def told(self, fact: AnyFact) -> bool:
@@ -577,7 +582,7 @@ class Standing:
         self._room = room
         self._ws = ws
         self._wire = wire
-        self._terms = room.terms(charger)
+        self._terms = core.terms
         self._items: list[Item] = []
         self._bell = trio.Event()
         self._alarm = math.inf

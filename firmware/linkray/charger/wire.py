@@ -44,6 +44,7 @@ class Terms(msgspec.Struct, frozen=True):
     voltage_mv: int = 230_000
     split_mode: str = "off"
     offline_allowed: bool = True  # LocalAuthorizeOffline: it may charge without LinkRay
+    kept: bool = True  # it is in the settings: what it says of itself is written down
     adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
     places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from linkray.kit.clock import zone_named
 from linkray.model.asks import (
     INSTALLER,
     LEAST_LEVEL,
@@ -230,6 +231,10 @@ def _read(text: bytes, current: Settings, judge: JudgeMeter) -> Settings | Answe
         return no("invalid", *path_of(str(error)))
     except RecursionError:
         return no("invalid", "Expected settings, got lists or objects nested without end", "$")
+    zone = fresh.site.time_zone
+    if zone != current.site.time_zone and zone_named(zone) is None:
+        return no("invalid", f"Expected a time zone such as Europe/Berlin, got {zone!r}",
+                  "$.site.time_zone")  # fmt: skip
     file = fresh.site.meter.file
     if file is not None and file != current.site.meter.file:
         try:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Cell(Generic[T]):
-    """The latest value of something. Values are frozen; readers may skip values, never see a mix."""
+    """The latest value of something. Values are frozen; a reader may skip some."""
 
     def __init__(self, value: T) -> None:
         self._value = value

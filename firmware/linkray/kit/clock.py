@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import trio
 
@@ -26,6 +27,14 @@ class WallClock:
     def stamp(self) -> str:
         """ISO 8601 with milliseconds and `Z`, as decided.md asks."""
         return stamp(self.utc())
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """The time zone `Europe/Berlin` is called; None where no such one is known."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; no name at all; a folder of zones
+        return None
 
 
 def stamp(at: datetime) -> str:

@@ -43,8 +43,9 @@ log = structlog.get_logger(source="STORE")
 class _Write(Generic[T]):
     """One caller's piece of the next gathered commit."""
 
-    def __init__(self, do: Callable[[Disk], T]) -> None:
+    def __init__(self, do: Callable[[Disk], T], then: Callable[[T], None] | None) -> None:
         self.do = do
+        self.then = then  # once it is durable, whoever wrote it down
         self.outcome: T | StoreError | None = None
         self.done = False
 
@@ -128,11 +129,14 @@ class Store:
     async def change_settings(self, settings: Settings, who: Who, what: str) -> int:
         """Audit line and settings durable together, then in force; returns the new revision."""
         at = self._clock.stamp()
-        revision = await self._write(lambda disk: disk.change_settings(settings, who, what, at))
-        self.revision = max(revision, self.revision)
-        if revision == self.revision:  # not overtaken by a later change of the same commit
+
+        def in_force(revision: int) -> None:
+            self.revision = revision
             self.settings.set(settings)
-        return revision
+
+        return await self._write(
+            lambda disk: disk.change_settings(settings, who, what, at), in_force
+        )
 
     async def audit(self, who: Who, what: str, old: str = "", new: str = "") -> None:
         """One line of the audit log; write it before what it tells takes effect (INV-16)."""
@@ -141,8 +145,11 @@ class Store:
 
     async def remember(self, key: str, value: str) -> None:
         """A small fact that survives; `recall` sees it once it is durable."""
-        await self._write(lambda disk: disk.remember(key, value))
-        self._kv[key] = value
+
+        def known(_durable: None) -> None:
+            self._kv[key] = value
+
+        await self._write(lambda disk: disk.remember(key, value), known)
 
     def recall(self, key: str) -> str | None:
         return self._kv.get(key)
@@ -232,9 +239,13 @@ class Store:
         async with self._turn:
             return await self._runner.run(lambda: self._disk.read(read))
 
-    async def _write(self, do: Callable[[Disk], T]) -> T:
-        """Join the next gathered commit: whoever's turn it is writes for all who wait."""
-        mine: _Write[T] = _Write(do)
+    async def _write(self, do: Callable[[Disk], T], then: Callable[[T], None] | None = None) -> T:
+        """Join the next gathered commit: whoever's turn it is writes for all who wait.
+
+        What is durable is in force: `then` is called also where the caller is cancelled meanwhile,
+        and the caller does not go on before.
+        """
+        mine: _Write[T] = _Write(do, then)
         self._queue.append(mine)  # type: ignore[arg-type]  # a _Write[object] to the writer
         try:
             async with self._turn:
@@ -244,6 +255,10 @@ class Store:
         finally:
             if mine in self._queue:  # cancelled before its turn came: never written
                 self._queue.remove(mine)  # type: ignore[arg-type]
+            elif not mine.done:  # cancelled while another's turn writes it down
+                with trio.CancelScope(shield=True):
+                    async with self._turn:
+                        pass
         if isinstance(mine.outcome, StoreError):
             raise mine.outcome
         return mine.outcome  # type: ignore[return-value]  # done: it is T
@@ -268,3 +283,5 @@ class Store:
                 self.trouble.set(self.opened.missing)
         for write, outcome in zip(batch, outcomes, strict=False):
             write.outcome, write.done = outcome, True
+            if write.then is not None and not isinstance(outcome, StoreError):
+                write.then(outcome)

@@ -38,12 +38,3 @@ def to_wipe(names: Iterable[str], keeps: frozenset[str]) -> list[str]:
     What stays is listed, not what goes: whatever a later version puts into the folder goes too.
     """
     return sorted(name for name in names if name != MARKER and name not in keeps)
-
-
-def refusal(confirm: str, site_name: str, serial: str) -> str | None:
-    """Why a reset typed on the Assembler page is not done; None: it is."""
-    expected = site_name or serial
-    if confirm == expected:
-        return None
-    called = "the site's name" if site_name else "the serial number"
-    return f"Expected {called} {expected!r} as confirmation, got {confirm!r}"

@@ -14,6 +14,7 @@ from linkray.balance.task import BURST_MAX, FactRing, PlanTimes, run_balance
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.model.facts import ChargerKnown, EmergencyStopped, LinkUp, SessionBegan, StatusSeen
+from linkray.model.faults import Code, Fault, key
 from linkray.model.plan import NO_PLAN
 
 
@@ -95,6 +96,18 @@ async def test_a_session_that_begins_is_planned_for_at_once() -> None:
         shell.tell.send_nowait(SessionBegan("c1", 1, 1, "tag", now))
         await trio.sleep(0.01)
         assert shell.plan.value.offers[0].session
+        shell.tell.close()
+
+
+async def test_faults_of_a_core_that_failed_are_forgotten_and_nobody_elses() -> None:
+    shell = Shell()
+    for code, subject in ((Code.NOT_OBEYING, "c1"), (Code.SITE_OVERLOADED, None),
+                          (Code.CHARGER_OFFLINE, "c1"), (Code.EMERGENCY_STOP, None)):
+        shell.faults.raise_(key(code, subject), Fault.of(code, "then", subject))
+    async with trio.open_nursery() as nursery:
+        await shell.start(nursery)
+
+        assert [f.code for f in shell.faults.cell.value] == ["charger_offline", "emergency_stop"]
         shell.tell.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from linkray.charger.bucket import Bucket
 from linkray.charger.door import identity, mended, subprotocol
 from linkray.charger.freshness import Freshness
-from linkray.charger.places import places, used
+from linkray.charger.places import places
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -71,7 +71,6 @@ def test_places_go_to_the_lowest_connectors_first_in_the_order_of_the_settings()
     assert places(("A", "B", "C"), known, 3) == {"A": 1, "B": 1, "C": 1}
     assert places(("A", "B", "C"), known, 2) == {"A": 1, "B": 1, "C": 0}
     assert places(("A",), known, 0) == {"A": 0}
-    assert used(("A", "B", "C"), known) == 5
 
 
 def test_values_are_live_when_young_or_steadily_wrong_and_not_when_queued() -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
-from ocpp.messages import MessageType, get_validator
+from ocpp.messages import MessageType
+from tools.world.schemas import validator
 
 from linkray.charger.measured import Wiring
 from linkray.charger.profiles import (
@@ -482,7 +483,7 @@ def test_every_form_is_law_and_none_says_more_than_the_offer(
         offer(limit_ma, connector), charger, session=None if age_s is None else Session(1, age_s),
         ability=ability, quirk=quirk, dead_man_s=dead_man_s, utc=UTC_NOW, wiring=wiring,
     )  # fmt: skip
-    judge = get_validator(MessageType.Call, "SetChargingProfile", "1.6", decimal.Decimal)
+    judge = validator(MessageType.Call, "SetChargingProfile")
     assert len({form.key for form in found}) == len(found)
     for form in found:
         for number, call in enumerate(form.calls):

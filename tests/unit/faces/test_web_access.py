@@ -188,6 +188,38 @@ async def test_a7_a_password_changed_on_site_ends_sessions_too():
     assert (await browser.call("GET", "/api/v1/site")).status == 401
 
 
+async def test_a7_a_password_changed_by_a_clock_set_back_ends_sessions_too():
+    box = await Box().open()
+    ahead = asks.Account("Assembler", 3, hash_of(NEW), changed="2031-01-01T00:00:00.000Z")
+    box.shelf.kept["Assembler"] = ahead
+    await box.desk.begin()
+    box.control.push()
+    browser = await box.signed_in("EV")
+
+    cli = asks.Who("command line", asks.LOCAL)
+    assert (await box.desk.ask(asks.SetPassword("EV", hash_of(NEW)), cli)).ok
+    box.control.push()
+
+    assert (await browser.call("GET", "/api/v1/site")).status == 401
+
+
+async def test_a7_a_password_that_changes_while_it_is_checked_opens_nothing():
+    box = await Box().open()
+    quick = box.api._hashing.is_password
+
+    async def slow(kept, password):
+        good = await quick(kept, password)
+        cli = asks.Who("command line", asks.LOCAL)
+        assert (await box.desk.ask(asks.SetPassword("EV", hash_of(NEW)), cli)).ok
+        return good
+
+    box.api._hashing.is_password = slow
+    browser = box.browser()
+
+    assert (await browser.sign_in("EV", WORDS["EV"])).status == 401
+    assert browser.token == ""
+
+
 async def test_a7_signing_out_and_signing_in_again_end_the_session_before():
     box = await Box().open()
     browser = await box.signed_in("EV")

@@ -274,7 +274,11 @@ async def test_without_control_people_are_told_so_and_keep_their_session():
     ("GET", "/api/v1/nothing", 404), ("GET", "/api/v2/site", 404), ("POST", "/api/v1/site", 405),
     ("DELETE", "/api/v1/settings", 405), ("BREW", "/api/v1/site", 405), ("POST", "/", 405),
     ("GET", "/nothing.js", 404), ("GET", "/../../etc/passwd", 200), ("GET", "/chargers/CP1", 200),
-    ("GET", "/api/v1/chargers/CP1/connectors/x/start", 404), ("HEAD", "/", 200),
+    ("GET", "/api/v1/chargers/CP1/connectors/1/start", 405), ("HEAD", "/", 200),
+    ("POST", "/api/v1/chargers/CP1/connectors/x/start", 404),
+    ("POST", f"/api/v1/chargers/CP1/connectors/{'9' * 5000}/start", 404),
+    ("POST", f"/api/v1/chargers/CP1/connectors/{2**64}/stop", 404),
+    ("GET", f"/api/v1/site?{'&'.join(['a=1'] * 30)}", 400),
 ])  # fmt: skip
 async def test_w3_every_other_path_and_method_has_an_answer(method, path, status):
     box = await Box().open()
@@ -428,6 +432,18 @@ async def test_a7_a_stream_that_nobody_touches_ends_after_15_minutes():
         await viewer.ended.wait()
 
     assert 900 <= trio.current_time() - began <= 911
+
+
+async def test_a9_a_live_stream_ends_with_its_key():
+    box = await Box().open()
+    viewer = Viewer(box.browser(key=box.add_key("read", days=1 / 24)))
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.watch)
+        await viewer.ended.wait()
+
+    assert 3600 <= trio.current_time() - began <= 3611
+    assert viewer.events[-1] == "event: ended\ndata: {}\n\n"
 
 
 async def test_a_stream_says_when_control_has_gone_and_goes_on_when_it_is_back():

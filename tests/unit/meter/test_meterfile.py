@@ -105,7 +105,8 @@ def test_comments_inside_texts_are_no_comments() -> None:
 
 
 def test_power_energy_parity_and_word_order_are_read() -> None:
-    file = parse(LEAST | {"PRegisterL1": 1, "PRegisterL2": 2, "PRegisterL3": 3, "DataTypeP": "Short",
+    file = parse(LEAST | {"PRegisterL1": 1, "PRegisterL2": 2, "PRegisterL3": 3,
+                          "DataTypeP": "Short",
                           "MultiplyP": 10, "EnergyRegister": 70, "WordOrder": "little",
                           "Parity": "E", "StopBits": 2})  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Registers to amps; what cannot be true dies before it is a number (trust.md M2, M3, M5-M8, M14)."""
+"""Registers to amps; what cannot be true dies before it is one (trust.md M2, M3, M5-M8, M14)."""
 
 from __future__ import annotations
 

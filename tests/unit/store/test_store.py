@@ -27,10 +27,20 @@ from linkray.store.runner import Inline
 
 AT = "2026-11-21T10:00:00.000Z"
 WHO = Who("Assembler", ASSEMBLER, "192.0.2.7")
+NAMED = Settings(site=Site(name="Car park"))
 
 
 def clock() -> WallClock:
     return WallClock(lambda: datetime.fromisoformat(AT))
+
+
+class Slow:
+    """A disk that takes a second for everything."""
+
+    async def run(self, work):
+        done = work()
+        await trio.sleep(1)
+        return done
 
 
 async def in_memory() -> Store:
@@ -245,6 +255,24 @@ async def test_two_changes_at_once_leave_the_later_one_in_force():
         assert (store.settings.value.site.name, store.revision) == (last, got[last])
     assert store.revision == 60
     assert await store.audit_broken_at() is None
+
+
+async def test_what_is_durable_is_in_force_also_for_one_who_gave_up_waiting():
+    store = await Store.open(":memory:", Slow(), clock())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.seen)  # has the turn, so that the next two share a commit
+        await trio.sleep(0.1)
+        nursery.start_soon(store.audit, WHO, "somebody else's words")
+        await trio.sleep(0.1)
+        with trio.move_on_after(1.5) as limit:
+            async with trio.open_nursery() as asking:
+                asking.start_soon(store.change_settings, NAMED, WHO, "name")
+                asking.start_soon(store.remember, "emergency_stop", "")
+
+    assert limit.cancelled_caught
+    assert store.settings.value == NAMED
+    assert store.revision == 1
+    assert store.recall("emergency_stop") == ""
 
 
 async def test_p6_settings_half_written_give_way_to_the_revision_before(tmp_path):

@@ -14,7 +14,7 @@ from linkray.model.records import ChargerSeen, TransactionBegan
 from linkray.model.settings import Settings, Site
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline
-from linkray.upkeep.reset import MARKER, refusal, to_wipe
+from linkray.upkeep.reset import MARKER, to_wipe
 from linkray.upkeep.task import factory_reset, finish_reset
 
 AT = "2026-11-21T10:00:00.000Z"
@@ -185,12 +185,3 @@ async def test_no_reboot_before_the_marker_is_on_disk(tmp_path):
 def test_what_goes_is_all_that_is_not_the_boards_own():
     names = ["b", MARKER, "identity.json", "a", "whatever-comes-later"]
     assert to_wipe(names, frozenset({"identity.json"})) == ["a", "b", "whatever-comes-later"]
-
-
-def test_the_page_wants_the_sites_name_typed_or_the_serial_where_it_has_none():
-    assert refusal("Car park", "Car park", "SIM-1") is None
-    assert refusal("SIM-1", "", "SIM-1") is None
-    assert refusal("car park", "Car park", "SIM-1") == (
-        "Expected the site's name 'Car park' as confirmation, got 'car park'"
-    )
-    assert "serial number 'SIM-1'" in refusal("", "", "SIM-1")
