@@ -101,7 +101,7 @@ def prepare(state: Path, site: Path) -> dict[str, str]:
     keys = state / "sign-in.json"
     if keys.exists():
         return dict(json.loads(keys.read_text()))
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = subprocess.run(
         [sys.executable, "-m", "tools.world", "settings", str(site)],
         capture_output=True, text=True, check=True, cwd=ROOT,

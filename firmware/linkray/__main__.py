@@ -7,11 +7,27 @@ import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 import trio
 
 from linkray import __version__
+
+
+def address(text: str) -> str:
+    """An IP address to listen on."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an IP address, got {text!r}") from None
+
+
+def port(text: str) -> int:
+    """A port to listen on."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,16 +41,20 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--state", type=Path, required=True, help="folder of everything kept")
         return made
 
+    def listens(made: argparse.ArgumentParser) -> None:
+        everywhere = "0.0.0.0"  # noqa: S104
+        made.add_argument("--bind", type=address, default=everywhere, help="address to listen on")
+
     run = command("run", "control: chargers, meter, balancer, LED")
     run.add_argument("--board", type=Path, required=True, help="the board's description")
-    run.add_argument("--bind", default="0.0.0.0", help="address to listen on")  # noqa: S104
-    run.add_argument("--ocpp-port", type=int, default=8887, help="ws:// of chargers; 0: any free")
-    run.add_argument("--ocpps-port", type=int, default=8886, help="wss:// of chargers; 0: any free")
+    listens(run)
+    run.add_argument("--ocpp-port", type=port, default=8887, help="ws:// of chargers; 0: any free")
+    run.add_argument("--ocpps-port", type=port, default=8886, help="wss:// of them; 0: any free")
 
     web = command("web", "faces: the pages and the API")
-    web.add_argument("--bind", default="0.0.0.0", help="address to listen on")  # noqa: S104
-    web.add_argument("--https-port", type=int, default=443, help="0: any free")
-    web.add_argument("--http-port", type=int, default=80, help="redirects; 0: any free")
+    listens(web)
+    web.add_argument("--https-port", type=port, default=443, help="0: any free")
+    web.add_argument("--http-port", type=port, default=80, help="redirects; 0: any free")
 
     settings = command("settings", "read or replace all settings")
     settings.add_argument("act", choices=("export", "import", "check"))

@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,20 +31,21 @@ from linkray.access.tags import may_charge
 from linkray.balance.balancer import Balancer
 from linkray.balance.task import FactRing, PlanTimes, run_balance
 from linkray.charger import task as charger_task
-from linkray.charger.quirks import Quirks, load
+from linkray.charger.quirks import BadQuirk, Quirks, load
 from linkray.desk.desk import no, yes
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk, open_desk, serve_desk
 from linkray.hal.board import EXIT_REBOOT, Board
 from linkray.hal.boards import BadBoard
 from linkray.hal.boards import load as load_board
+from linkray.hal.files import sync_folder, write_synced
 from linkray.hal.notify import ready as tell_systemd
 from linkray.hal.sim import SimButton
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock, stamp, zone_named
 from linkray.kit.keep import keep
 from linkray.kit.log import LogRing, set_up
-from linkray.kit.tls import own_certificate, server_context
+from linkray.kit.tls import OLDEST, own_certificate, server_context
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
@@ -72,19 +73,20 @@ from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
 from linkray.store.db import FILE, Store, StoreError
-from linkray.store.runner import InThread
+from linkray.store.runner import Inline, InThread, Runner
 from linkray.upkeep.task import factory_reset, finish_reset
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
 FIGURES_S = 5.0  # how often energy today is asked of the store
 
-EMERGENCY = "emergency_stop"  # what the store remembers
+EMERGENCY = "emergency-stop"  # the latch: a file of its own, so that it outlives the database
 OPENED = "commissioning_opened"
 COMMISSIONING_S = 24 * 3600.0  # trust.md 4, rule 5
 REOPENED_S = 30 * 60.0
 STARTS = "starts"
 STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one too many
 STARTS_MAX = 3
+SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
 ITSELF = Who("linkray", 4, "itself")
 
 log = structlog.get_logger(source="LINKRAY")
@@ -114,6 +116,7 @@ class House:
     fact_ring: FactRing = field(default_factory=FactRing)
     dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
     state: Path | None = None
+    runner: Runner = field(default_factory=Inline)  # for what blocks
 
     def __post_init__(self) -> None:
         self.tell_balance, self.inbox = trio.open_memory_channel[facts.AnyFact](INBOX_FACTS)
@@ -179,6 +182,7 @@ class House:
             plan_ms_p99=round(self.times.p99, 3),
             plan_gap_s_max=round(self.times.gap_s_max, 3),
             simulated=self.board.simulated,
+            csms="not connected" if self.store.settings.value.csms.url else "stand-alone",
             commissioning_open=self.commissioning_open(),
         )
 
@@ -253,15 +257,26 @@ class House:
         return yes(f"{len(gone)} charger(s) deleted")
 
     async def _emergency(self, ask: SetEmergencyStop, who: Who) -> Answer:
-        """Latched on disk; a disk that fails delays no stop, and prevents no clearing silently."""
-        word = f"{who.name} at {self.wall.stamp()}" if ask.on else ""
+        """A stop acts first and is then latched; it is allowed again only once that is on disk."""
         if ask.on:
+            word = f"{who.name} at {self.wall.stamp()}"
             self._stop(word)
-        await self.store.audit(who, "emergency stop", new="on" if ask.on else "off")
-        await self.store.remember(EMERGENCY, word)
-        if not ask.on:
-            self._allow(who.name)
-        return yes("Everything is told to stop" if ask.on else "Charging is allowed again")
+            await self.runner.run(lambda: write_synced(self.latch, word.encode()))
+            await self.store.audit(who, "emergency stop", new="on")
+            return yes("Everything is told to stop")
+        await self.store.audit(who, "emergency stop", new="off")
+        await self.runner.run(self._unlatch)
+        self._allow(who.name)
+        return yes("Charging is allowed again")
+
+    @property
+    def latch(self) -> Path:
+        assert self.state is not None
+        return self.state / EMERGENCY
+
+    def _unlatch(self) -> None:
+        self.latch.unlink(missing_ok=True)
+        sync_folder(self.latch.parent)
 
     def _stop(self, by: str) -> None:
         self.stopped_by = by
@@ -297,11 +312,14 @@ class House:
 
     async def _button_wants(self, wanted: Wanted) -> None:
         who = Who("reset button", 4, "on site")
-        if isinstance(wanted, ReopenFirstLogin):
-            await self.store.remember(OPENED, f"{self.wall.stamp()} {REOPENED_S:.0f}")
-            await self.store.audit(who, "first login reopened")
-        else:
-            await self._start_reset(who)
+        try:
+            if isinstance(wanted, ReopenFirstLogin):
+                await self.store.audit(who, "first login reopened")
+                await self.store.remember(OPENED, f"{self.wall.stamp()} {REOPENED_S:.0f}")
+            else:
+                await self._start_reset(who)
+        except (OSError, StoreError) as error:
+            log.error("reset button had no effect", cause=str(error))  # noqa: TRY400
 
     # -- living ----------------------------------------------------------------------------------
 
@@ -309,9 +327,8 @@ class House:
         """What must be known before the first plan: settings, chargers, sessions, the latch."""
         await self.desk.begin()
         self.tell(facts.SettingsChanged(self._effective()))
-        stopped = self.store.recall(EMERGENCY)
-        if stopped:
-            self._stop(stopped)
+        if self.latch.exists():
+            self._stop(self.latch.read_text(errors="replace"))
         if self.store.recall(OPENED) is None:
             await self.store.remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
@@ -327,6 +344,16 @@ class House:
             self.raise_(Code.SAFE_MODE, f"{len(recent)} crashes within {STARTS_S:.0f} s")
             self.tell(facts.SettingsChanged(self._effective()))
         await self.store.remember(STARTS, " ".join([*recent, self.wall.stamp()]))
+
+    async def _leave_safe_mode(self) -> None:
+        """Nothing has ended the process for five minutes: the settings hold again."""
+        if not self.safe_mode:
+            return
+        await trio.sleep(SAFE_S)
+        self.safe_mode = False
+        self.faults.clear(key(Code.SAFE_MODE))
+        self.tell(facts.SettingsChanged(self._effective()))
+        log.info("safe mode ends", cause=f"no failure within {SAFE_S:.0f} s")
 
     def _effective(self) -> Settings:
         """The settings the balancer reckons with: no current of the site's own before the printed
@@ -351,6 +378,7 @@ class House:
                 rooms.start_soon(self._kept("meter", lambda: run_meter(self._meter_room())))
                 await rooms.start(self._run_chargers)
                 rooms.start_soon(self._kept("settings", self._follow_settings))
+                rooms.start_soon(self._kept("safe mode", self._leave_safe_mode))
                 rooms.start_soon(self._kept("figures", self._follow_figures))
                 rooms.start_soon(self._kept("storage", self._follow_storage))
                 rooms.start_soon(self._kept("drawn", self._follow_drawn))
@@ -426,7 +454,15 @@ class House:
             seq, _value = await cell.wait_newer(seq)
             self.tell(facts.SettingsChanged(self._effective()))
             self._note_password()
+            self._note_csms()
             self.desk.stir()
+
+    def _note_csms(self) -> None:
+        """An address that is set and a line that does not stand (manual, LED Indication)."""
+        if self.store.settings.value.csms.url:
+            self.raise_(Code.CSMS, "this version does not dial a CSMS yet")
+        else:
+            self.faults.clear(key(Code.CSMS))
 
     def _note_password(self) -> None:
         lock = self.desk.lock.value
@@ -435,9 +471,18 @@ class House:
         else:
             self.raise_(Code.DEFAULT_PASSWORD)
 
+    def _note_clock(self) -> None:
+        """A year before the firmware's own is no time: keys are refused (trust.md A9)."""
+        if self.wall.utc() < OLDEST:
+            self.raise_(Code.CLOCK)
+        else:
+            self.faults.clear(key(Code.CLOCK))
+
     async def _follow_figures(self) -> None:
         self._note_password()
+        self._note_csms()
         while True:
+            self._note_clock()
             zone = zone_named(self.store.settings.value.site.time_zone) or UTC
             midnight = self.wall.utc().astimezone(zone).replace(
                 hour=0, minute=0, second=0, microsecond=0
@@ -485,12 +530,19 @@ class Meters:
 
 
 def shipped_quirks(state: Path | None = None) -> Quirks:
-    """Ours, then the site's own, read after ours by the same door."""
+    """Ours, then the site's own by the same door; one of those that cannot be is left out."""
     folder = files("linkray.charger") / "quirks"
     texts = {p.name: p.read_text() for p in folder.iterdir() if p.name.endswith(".toml")}
     site = {}
-    if state is not None and (state / "quirks").is_dir():
-        site = {p.name: p.read_text() for p in (state / "quirks").glob("*.toml")}
+    for path in sorted((state / "quirks").glob("*.toml")) if state is not None else ():
+        try:
+            text = path.read_text()
+            load({}, {path.name: text})
+        except (BadQuirk, UnicodeDecodeError, OSError) as error:
+            log.warning("quirk file not taken", cause=str(error), action="left out",
+                        file=path.name)  # fmt: skip
+        else:
+            site[path.name] = text
     return load(texts, site)
 
 
@@ -504,7 +556,7 @@ class StateInUse(OSError):
 @contextmanager
 def held(state: Path) -> Iterator[None]:
     """The state folder is ours alone; raises `StateInUse`."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # hashes and keys lie in it
     handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -517,7 +569,7 @@ def held(state: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened_store(state: Path, wall: WallClock) -> Any:
+async def opened_store(state: Path, wall: WallClock) -> AsyncIterator[Store]:
     """The database of a state folder, closed at the end whatever happens."""
     store = await Store.open(state / FILE, InThread(), wall)
     try:
@@ -542,13 +594,17 @@ async def run_control(
     async with AsyncExitStack() as stack:
         stack.enter_context(held(state))
         keeps = board.keeps | {"lock"}
-        await finish_reset(
-            state, keeps, lambda: Store.open(state / FILE, InThread(), wall)
-        )
-        store = await stack.enter_async_context(opened_store(state, wall))
+        try:
+            await finish_reset(
+                state, keeps, lambda: Store.open(state / FILE, InThread(), wall)
+            )
+            store = await stack.enter_async_context(opened_store(state, wall))
+        except StoreError as error:
+            print(f"linkray: {error}", file=sys.stderr)
+            return 1
         house = House(
             board, store, wall, board.licence, shipped_quirks(state), ring,
-            state=state,
+            state=state, runner=InThread(),
         )  # fmt: skip
         return await _until_told(house, bind, ocpp_port, ocpps_port, ready)
 

@@ -51,7 +51,7 @@ async def carry_out(options: argparse.Namespace) -> int:
         if ask is None:
             return 1
         answer = await _at_desk(options.state, ask, options.command)
-    except (ControlAway, OSError) as error:
+    except (ControlAway, StoreError, OSError) as error:
         print(f"linkray: {error}", file=sys.stderr)
         return 1
     if not answer.ok:

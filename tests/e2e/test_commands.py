@@ -14,6 +14,7 @@ import pytest
 import trio
 from tests.e2e.box import BOARD, PASSWORDS, Box, box_in, until
 
+from linkray.__main__ import main
 from linkray.access.keys import new_key
 from linkray.faces.client import ask_once
 from linkray.hal.board import EXIT_REBOOT
@@ -44,6 +45,19 @@ def running(box: Box) -> Box:
     box.import_settings(SETTINGS)
     box.start_control()
     return box
+
+
+@pytest.mark.parametrize("command", [
+    ("key", "--scope", "read", "--expires", "1d"),
+    ("run", "--board", str(BOARD), "--bind", "127.0.0.1", "--ocpp-port", "0", "--ocpps-port", "0"),
+])  # fmt: skip
+def test_a_database_that_cannot_be_had_is_said_in_words(tmp_path, capsys, command) -> None:
+    (tmp_path / "linkray.db").mkdir()
+
+    assert main([*command, "--state", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert f"expected a database at {tmp_path / 'linkray.db'}" in said
+    assert "Traceback" not in said
 
 
 # -- settings --------------------------------------------------------------------------------------
@@ -107,7 +121,7 @@ def test_a_bad_settings_file_names_the_place_and_changes_nothing(box: Box, tmp_p
 
 
 def test_a_bad_settings_file_changes_nothing_while_control_runs(running: Box, tmp_path: Path):
-    bad_files_change_nothing(running, tmp_path, BAD | NO_JSON)
+    bad_files_change_nothing(running, tmp_path, BAD)
     assert running.control.alive
 
 

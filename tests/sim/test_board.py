@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import trio
 from tests.sim.house import Scene, scene, single, site
@@ -122,6 +124,20 @@ async def test_a_press_under_five_seconds_only_reopens_first_login(hold_s: float
         s.is_safe()
 
 
+async def test_a_press_that_the_disk_does_not_take_is_a_line_in_the_log_and_no_more() -> None:
+    async with scene(site(60, *C[:2])) as s:
+        await calm(s)
+        await s.store.close()
+        for _ in range(6):
+            s.board.button.press()
+            await trio.sleep(1)
+            s.board.button.release()
+            await trio.sleep(1)
+
+        s.said("reset button had no effect", "the store is closed")
+        assert s.lines("task failed") == []
+
+
 @pytest.mark.parametrize("hold_s", [5.5, 29.0])
 async def test_held_five_to_thirty_seconds_the_box_goes_back_to_factory(hold_s: float) -> None:
     async with scene(site(60, *C[:2])) as s:
@@ -206,3 +222,14 @@ async def test_the_watchdog_is_petted_by_plans_alone() -> None:
         assert s.board.watchdog.bites == []
         assert not s.board.watchdog.hungry(trio.current_time())
         assert s.house.times.gap_s_max <= 1.5  # INV-11
+
+
+async def test_a9_a_clock_that_was_never_set_is_a_fault_until_it_is() -> None:
+    async with scene(site(60, *C[:1])) as s:
+        await calm(s)
+        set_right = s.house.wall._read
+        s.house.wall._read = lambda: datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+        await s.until(lambda: "clock" in s.house.faults, 10)
+        s.house.wall._read = set_right
+
+        await s.until(lambda: "clock" not in s.house.faults, 10)

@@ -354,6 +354,50 @@ async def test_with_ask_first_a_new_charger_waits_until_it_is_adopted() -> None:
         )
 
 
+async def test_of_a_charger_that_waits_nothing_is_kept_until_it_is_adopted() -> None:
+    async with box(Settings(site=Site(new_chargers="ask"))) as b:
+        for number in range(3):
+            peer = await b.dial(f"/CP{number}")
+            await peer.boot()
+            await peer.call("StatusNotification", {
+                "connectorId": 2, "errorCode": "NoError", "status": "Available"})
+            if number:
+                await peer.ws.aclose()
+        await b.until(lambda: len(b.room.links) == 1)
+
+        assert await b.store.seen() == []
+        assert (b.room.seen, set(b.room.connectors)) == ({}, {"CP0"})
+        assert set(b.views) == {"CP0"}
+
+        await b.change(chargers=(Charger("CP0"),))
+        await trio.sleep(0.1)
+
+        kept = await b.store.seen()
+        assert [(c.charger, c.vendor, c.connectors) for c in kept] == [("CP0", "Acme", 2)]
+
+
+async def test_what_is_set_during_a_handshake_reaches_the_link(monkeypatch) -> None:
+    async with box(Settings(chargers=(Charger("CP1"),))) as b:
+        start = b.room.start
+
+        async def start_slowly(*given: object) -> Link:
+            link = await start(*given)
+            await trio.sleep(1)
+            return link
+
+        monkeypatch.setattr(b.room, "start", start_slowly)
+        b.nursery.start_soon(b.dial)
+        await trio.sleep(0.5)
+        await b.change(chargers=(Charger("CP1", name="Yard", max_ma=16_000),))
+        b.emergency.set(True)
+        await b.until(lambda: "CP1" in b.room.links)
+        await trio.sleep(0.1)
+
+        link = b.room.links["CP1"].core
+        assert link.terms.charger.max_ma == 16_000
+        assert link.is_stopped
+
+
 async def test_c26_past_the_licence_a_charger_stays_connected_blocked_and_named() -> None:
     async with box(Settings(chargers=(Charger("CP1"),)), licence=1) as b:
         first = await b.dial("/CP1")

@@ -450,3 +450,17 @@ async def test_settings_changed_at_run_time_reach_offers_without_a_restart() -> 
         s.went_on(near, 20)
         assert s.world.limit_exceeded_s == 0
         assert s.world.complaints == []
+
+
+async def test_inv8_an_emergency_stop_outlives_the_database() -> None:
+    async with scene(site(60, *C[:1])) as s:
+        await emergency(s, True)
+        s.end()
+        await s.store.close()
+        await trio.sleep(1)
+        await s.start()
+        s.charge("C1")
+        await trio.sleep(30)
+
+        assert s.house.emergency.value
+        assert s.offers_a("C1") == [0]

@@ -58,7 +58,7 @@ async def test_b8_a_time_zone_on_disk_that_nobody_knows_ends_nothing() -> None:
     async with scene(site(40, *C, time_zone="Mars/Olympus")) as s:
         s.charge("C1", "C2")
         await s.offered(20, 20)
-        await trio.sleep(60)
+        await trio.sleep(150)
 
         assert s.house.energy_today_wh > 0
 
@@ -74,3 +74,20 @@ async def test_after_three_crashes_within_five_minutes_every_offer_is_fail_safe(
 
         assert "safe_mode" in s.faults()
         assert s.offers_a("C1", "C2") == [0, 0]
+
+
+async def test_p12_safe_mode_ends_after_five_minutes_without_a_failure() -> None:
+    async with scene(site(40, *C)) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        for _ in range(3):
+            await s.restart()
+            await trio.sleep(5)
+        await trio.sleep(280)
+        assert "safe_mode" in s.faults()
+        assert s.offers_a("C1", "C2") == [0, 0]
+
+        await s.offered(20, 20, within_s=90)
+        assert "safe_mode" not in s.faults()
+        s.said("safe mode ends")
+        s.is_safe()

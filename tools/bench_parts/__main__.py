@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-PARTS = ("plan", "reaction", "central", "storm", "memory", "pages")
+PARTS = ("plan", "reaction", "central", "storm", "faces", "memory", "pages")
 PROMISED = {
     "plan_32_ms": ("<=", 1.0),
     "plan_1000_ms": ("<=", 20.0),
@@ -21,6 +21,8 @@ PROMISED = {
     "pages_first_visit_kb": ("<=", 120.0),
     "pages_scripts_kb": ("<=", 90.0),
     "pages_lazy_kb_max": ("<=", 25.0),
+    "faces_links_lost": ("<=", 0.0),
+    "faces_plan_gap_s_max": ("<=", 1.5),
     "control_mb_32": ("<=", 90.0),
     "faces_mb": ("<=", 90.0),
     "import_and_start_s": ("<=", 3.0),

@@ -182,6 +182,8 @@ class Desk:
             why = {} if answer.ok else {"cause": answer.text}
             log.info("asked", ask=type(ask).__name__, who=who.name, peer=who.source,
                      answer=answer.code, **why)  # fmt: skip
+            if answer.ok:
+                self.look()  # whoever has changed something sees it with the next look
         return answer
 
     async def _checked(self, answerer: Answerer, ask: Ask, who: Who) -> Answer:

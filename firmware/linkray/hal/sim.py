@@ -297,7 +297,7 @@ class SimBoard:
 def make(description: bytes, state: Path, serial: Serial | None = None) -> SimBoard:
     """The board that `board/sim/board.toml` describes; `serial` replaces its port (simulation)."""
     wiring = msgspec.toml.decode(description, type=Wiring)
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # rootfs/README.md: ours alone
     identity = Identified.kept_in(state)
     slots = SimSlots(state / SLOTS, __version__)
     return SimBoard(wiring, identity, slots, serial or Port(state / wiring.rs485))

@@ -27,7 +27,8 @@ def own_certificate(folder: Path, names: Sequence[str] = ()) -> Path:
 
     `names` are host names besides the machine's own; its addresses at this moment go in too.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder.parent, folder):  # the state folder too, where the pages come up first
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / FILE
     with _locked(folder / "lock"):
         if not _loads(path):

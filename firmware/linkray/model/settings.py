@@ -19,6 +19,7 @@ CHARGERS_MAX = 1000
 AMPS_MA_MAX = 6_300_000  # 6,300 A: the largest building feed we ever heard of
 IDENTITY = r"^[A-Za-z0-9*_=:+|@.\- ]{1,48}$"  # chargers.md, Connecting
 NAME = r"^[^\x00-\x1f\x7f]*$"
+MINUTE = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 def _meta(
@@ -199,7 +200,8 @@ class Charger(SettingsPart, frozen=True):
 class Csms(SettingsPart, frozen=True):
     """The uplink (csms.md); empty address: stand-alone."""
 
-    url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone",
+    url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone. "
+                              "Kept, but not dialled by this version",
                               level=3, max_length=255)] = ""  # fmt: skip
     prefix: Annotated[str, _meta("Put before the charger's identity", level=3, max_length=48)] = ""
     allow_without: Annotated[
@@ -211,17 +213,22 @@ Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 class Exclusion(SettingsPart, frozen=True):
-    """A time of the week in which no charger charges (balancing.md, Charging schedule)."""
+    """A time of the week in which no charger charges (balancing.md, Charging schedule).
 
-    days: tuple[Day, ...]
-    start: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-    end: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    Kept with the settings; the balancer does not heed it yet.
+    """
+
+    days: Annotated[tuple[Day, ...], _meta("Days of the week")]
+    start: Annotated[str, _meta("First minute, HH:MM, in the site's time zone", pattern=MINUTE)]
+    end: Annotated[str, _meta("Last minute, HH:MM; 23:59 means midnight", pattern=MINUTE)]
 
 
 class Access(SettingsPart, frozen=True):
     """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not here."""
 
-    whitelist: Annotated[bool, _meta("Only listed tags may charge")] = False
+    whitelist: Annotated[
+        bool, _meta("Only listed tags may charge; no list is kept yet: only starts by hand")
+    ] = False
 
 
 class Settings(SettingsPart, frozen=True):
@@ -232,7 +239,10 @@ class Settings(SettingsPart, frozen=True):
     groups: Annotated[tuple[Group, ...], Meta(max_length=GROUPS_MAX)] = ()
     chargers: Annotated[tuple[Charger, ...], Meta(max_length=CHARGERS_MAX)] = ()
     csms: Csms = Csms()
-    schedule: Annotated[tuple[Exclusion, ...], Meta(max_length=200)] = ()
+    schedule: Annotated[
+        tuple[Exclusion, ...],
+        _meta("Times in which no charger charges; kept, and not heeded yet", max_length=200),
+    ] = ()
     access: Access = Access()
 
     def charger(self, charger_id: str) -> Charger | None:

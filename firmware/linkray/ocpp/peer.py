@@ -116,10 +116,13 @@ class Peer:
 
         `replaces`: a call in line with the same key is dropped, told as `Failed(replaced)`.
         """
-        events: list[Event] = []
-        if replaces is not None:
-            events += self._drop(replaces)
+        dropped = [] if replaces is None else self._drop(replaces)
         wanted = _Ours(action, payload, tag, urgent=urgent, key=replaces, now=now)
+        if urgent:  # it has waited as long as what it replaces: news must not keep it waiting
+            wanted.since = min([now, *(old.since for old in dropped if old.urgent)])
+        events: list[Event] = [
+            Failed(old.tag, "replaced", f"a newer {old.action}", sent=False) for old in dropped
+        ]
         events += self._line_up(wanted)
         return self._send_next(now), events
 
@@ -204,14 +207,14 @@ class Peer:
         why = f"expected at most {WAITING_MAX} calls in line"
         return [Failed(dropped.tag, "full", why, sent=False)]
 
-    def _drop(self, key: str) -> list[Event]:
+    def _drop(self, key: str) -> list[_Ours]:
         """Take the calls with this key out of the line."""
-        events: list[Event] = []
+        dropped: list[_Ours] = []
         for line in (self._urgent, self._plain):
             for old in [waits for waits in line if waits.key == key]:
                 line.remove(old)
-                events.append(Failed(old.tag, "replaced", f"a newer {old.action}", sent=False))
-        return events
+                dropped.append(old)
+        return dropped
 
     def _send_next(self, now: float) -> list[str]:
         """The next call's text, where none is open."""

@@ -134,6 +134,16 @@ def test_a_newer_call_replaces_a_waiting_one_with_the_same_key_but_never_the_ope
     assert sent(peer.wake(0.5)[0]) == ["D"]
 
 
+def test_an_urgent_call_replaced_again_and_again_still_goes_out_after_half_a_second() -> None:
+    peer = Peer()
+    peer.call("GetConfiguration", b"{}", 0.0)
+    for tenth in range(10, 15):  # a meter over the limit, read ten times a second
+        peer.call("SetChargingProfile", b"{}", tenth / 10, urgent=True, replaces="profile/1")
+
+    assert peer.due() == 1.5
+    assert sent(peer.wake(1.5)[0]) == ["SetChargingProfile"]
+
+
 def test_the_line_is_bounded_and_an_urgent_call_always_finds_room() -> None:
     peer = Peer()
     peer.call("open", b"{}", 0.0)
