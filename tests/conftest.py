@@ -7,6 +7,7 @@ import inspect
 
 import hypothesis
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock
 
@@ -33,4 +34,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function):
             return trio.run(functools.partial(test, **fixtures), clock=clock)
 
         pyfuncitem.obj = on_trio
+    log = structlog.get_config()
     yield
+    structlog.configure(**log)  # a test that sets up a log of its own sets up nobody else's

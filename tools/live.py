@@ -26,6 +26,7 @@ import trio
 from linkray.faces.client import DeskClient
 from linkray.hal.board import EXIT_REBOOT
 from linkray.kit.cell import Cell
+from linkray.model.units import ZERO
 from linkray.model.views import Snapshot
 
 ROOT = Path(__file__).parents[1]
@@ -54,10 +55,10 @@ class Seen:
 
     def take(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        drawn = snapshot.site.used_ma + (snapshot.plan.building_ma or type(snapshot.plan.budget_ma)())
+        drawn = snapshot.site.used_ma + (snapshot.plan.building_ma or ZERO)
         self.highest_ma = [max(a, b) for a, b in zip(self.highest_ma, drawn, strict=True)]
         self.sessions_max = max(self.sessions_max, snapshot.site.sessions)
-        total = type(snapshot.plan.budget_ma)()
+        total = ZERO
         for offer in snapshot.plan.offers:
             total += offer.offer_ma
         self.offers_over_budget += not total.fits(snapshot.plan.budget_ma)
@@ -65,7 +66,8 @@ class Seen:
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     top = argparse.ArgumentParser(prog="tools/run", description=__doc__)
-    top.add_argument("--headless", action="store_true", help="no person; one line of JSON at the end")
+    top.add_argument("--headless", action="store_true",
+                     help="no person; one line of JSON at the end")  # fmt: skip
     top.add_argument("--for", dest="for_s", type=float, default=None, metavar="SECONDS",
                      help="end by itself after this time")  # fmt: skip
     top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
@@ -339,7 +341,8 @@ def greet(
     say(f"\n  LinkRay is at  https://localhost:{web['https']}/   (the certificate is self-made)")
     for name, word in words.items():
         say(f"    sign in as {name:<10} {word}")
-    say(f"  chargers dial  ws://127.0.0.1:{control['ocpp']}/ID  wss://127.0.0.1:{control['ocpps']}/ID")
+    say(f"  chargers dial  ws://127.0.0.1:{control['ocpp']}/ID  "
+        f"wss://127.0.0.1:{control['ocpps']}/ID")
     say(f"  reset button   .venv/bin/linkray board press --hold 5 --state {state}")
     if not options.headless:
         say(f"  log            {log_path}\n  Ctrl-C ends it\n")

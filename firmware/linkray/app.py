@@ -245,6 +245,8 @@ class House:
 
     async def _delete_chargers(self, ask: DeleteCharger, who: Who) -> Answer:
         gone = set(ask.chargers)
+        if not gone:
+            return no("invalid", "Expected at least one charger, got none", "$.chargers")
         async with self.desk.changing:
             old = self.store.settings.value
             kept = tuple(c for c in old.chargers if c.id not in gone)

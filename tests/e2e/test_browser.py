@@ -114,7 +114,7 @@ class Visit:
         return self.page.locator(".tile", has=self.page.get_by_role("heading", name=name))
 
     def close(self, forgiven: tuple[str, ...] = ()) -> None:
-        """Gone; nothing went wrong in the page (but for what was provoked), nothing left the box."""
+        """Gone; nothing but what was provoked went wrong in the page, nothing left the box."""
         self.context.close()
         wrong = [text for text in self.errors if not any(word in text for word in forgiven)]
         assert wrong == []

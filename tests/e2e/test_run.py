@@ -58,7 +58,8 @@ def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
     assert told["restarts"] == 0
     assert 0 < told["plan_ms_p50"] <= told["plan_ms_p99"]
     assert told["limit_ma"] == [100_000] * PHASES
-    assert all(0 < h <= limit for h, limit in zip(told["highest_ma"], told["limit_ma"], strict=True))
+    pairs = zip(told["highest_ma"], told["limit_ma"], strict=True)
+    assert all(0 < highest <= limit for highest, limit in pairs)
     offered = [sum(offer["offer_ma"][p] for offer in told["offers"]) for p in range(PHASES)]
     assert all(o <= budget for o, budget in zip(offered, told["budget_ma"], strict=True))
     assert any(offered)

@@ -62,7 +62,9 @@ def control(
         state.mkdir()
         board = Path(folder) / "board.toml"
         text = (ROOT / "board" / "sim" / "board.toml").read_text()
-        board.write_text(text.replace("licence = 32", f"licence = {licence}"))
+        raised = text.replace("licence = 32", f"licence = {licence}")
+        assert raised != text, "board.toml names another licence"
+        board.write_text(raised)
         site = Path(folder) / "site.json"
         site.write_text(json.dumps(settings or {"version": 1}))
         subprocess.run(

@@ -87,10 +87,11 @@ class Connector:
 
     __slots__ = (
         "_idle_count", "_idle_since", "amounts", "books", "ceilings", "charged_s", "charger",
-        "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "is_stranger", "key_parts",
-        "kind", "kind_slow", "legs", "line", "measured", "number", "offer", "offer_w", "order", "path",
-        "paused_at", "raised_at", "reason", "released", "resend", "retry_at", "rise_until",
-        "stage", "stage_at", "status", "stop", "turn_at", "tx", "used_ma", "vip", "waits_since",
+        "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "is_stranger",
+        "key_parts", "kind", "kind_slow", "legs", "line", "measured", "number", "offer",
+        "offer_w", "order", "path", "paused_at", "raised_at", "reason", "released", "resend",
+        "retry_at", "rise_until", "stage", "stage_at", "status", "stop", "turn_at", "tx",
+        "used_ma", "vip", "waits_since",
     )  # fmt: skip
 
     def __init__(self, charger: str, number: int, line: Line) -> None:

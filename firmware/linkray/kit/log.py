@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import TextIO
 
 import structlog
@@ -18,7 +18,6 @@ REPEAT_S = 60.0  # a line that says the same again within a minute is counted, n
 SECRETS = ("password", "authorization", "authorizationkey", "psk", "token", "secret", "key")
 
 Event = MutableMapping[str, object]
-Sink = Callable[[str], None]
 
 
 def plain(text: object) -> str:

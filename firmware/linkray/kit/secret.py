@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
-MARK = "$argon2id$"
 # A password nobody has: compared with where there is no account, so that both take equally long.
 NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA"

@@ -17,7 +17,6 @@ from msgspec import Meta
 FRAME_BYTES_MAX = 64 * 1024  # chargers.md, Connecting
 DEPTH_MAX = 16  # trust.md A33; the frame's own array is the first
 DEPTH_USUAL = 6  # of a payload in OCPP 1.6; every level more doubles the type that judges it
-ID_CHARS_MAX = 36  # OCPP-J 1.6, 4.1.4
 ID_CHARS_READ = 64  # what is read leniently
 WORD_CHARS_READ = 255  # an action or an error code; OCPP's longest has 32
 

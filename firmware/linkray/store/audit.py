@@ -11,7 +11,6 @@ import msgspec
 CHANGE_CHARS_MAX = 16_384  # what one line says of old and new; the settings keep whole trees
 START = "0" * 64  # before the first line
 
-Scalar = str | int | float | bool | None | list[object]
 
 
 class AuditLine(msgspec.Struct, frozen=True):
