@@ -623,8 +623,12 @@ async def _until_told(
         await outer.start(house.live)
         async with trio.open_nursery() as doors:
             listen = functools.partial(charger_task.listen, house.chargers, bind)
-            ocpp = await doors.start(functools.partial(listen, ocpp_port, None))
-            ocpps = await doors.start(functools.partial(listen, ocpps_port, tls))
+            try:
+                ocpp = await doors.start(functools.partial(listen, ocpp_port, None))
+                ocpps = await doors.start(functools.partial(listen, ocpps_port, tls))
+            except OSError:
+                await house.store.remember(STARTS, "")  # a port that is taken is no crash of ours
+                raise
             desk_socket = open_desk(house.state)
             await doors.start(functools.partial(serve_desk, desk_socket, house.desk))
             house.started.set(True)

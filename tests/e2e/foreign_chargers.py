@@ -264,9 +264,11 @@ class Foreign(ChargePoint):
         next_values = time.monotonic()
         while True:
             pause = max(0.0, next_values - time.monotonic())
+            wanted = ""
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(pause, 1.0)):
-                    await self.do(await self.wants.get())
+                async with asyncio.timeout(min(pause, 1.0)):  # of the waiting, never of the doing
+                    wanted = await self.wants.get()
+            await self.do(wanted)
             if self.socket.status_now() != self.socket.status:
                 await self.tell_status()
             if time.monotonic() >= next_values:

@@ -13,7 +13,7 @@ IDS = ("FOREIGN-A", "FOREIGN-B", "FOREIGN-C")
 LIMIT_MA = [50_000, 40_000, 45_000]
 BUILDING_A = [8.0, 4.0, 6.5]
 BUDGET_MA = [42_000, 36_000, 38_500]  # the limit less what the building takes
-BALANCED_S = 90.0
+BALANCED_S = 45.0
 STEP_MA = 100 * len(IDS)  # profiles carry tenths of an ampere, one rounding for each charger
 SDM630 = {
     "name": "SDM630", "Address": 1, "ReadCmd": 4, "DataType": "Float", "PhasesReported": 3,

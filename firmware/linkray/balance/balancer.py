@@ -119,7 +119,7 @@ class Balancer:
 
     def _plan(self, passed_s: float, now: float) -> Plan:
         site = self._settings.site
-        _, _, waiting = self._drawn_now(now)
+        _, _, waiting, _ = self._drawn_now(now)
         at_zero = all(
             c.books.top_ma == 0 or c.books.offer_ma == 0 for c in self._list if c.line.linked
         )
@@ -140,9 +140,11 @@ class Balancer:
             offers=offers, limit_ma=decision.site_limit_ma(), degraded=budget.degraded,
         )  # fmt: skip
 
-    def _drawn_now(self, now: float) -> tuple[list[int], list[int], list[int]]:
-        """By phase: what linked chargers draw, what the meter may still see, what may come."""
-        drawn, falling, rising = [0, 0, 0], [0, 0, 0], [0, 0, 0]
+    def _drawn_now(self, now: float) -> tuple[list[int], list[int], list[int], list[int]]:
+        """By phase: what linked chargers draw, what the meter may still see, what may come; and
+        how much of that may be there already, of sessions that have not been heard of yet.
+        """
+        drawn, falling, rising, unheard = [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]
         interval_s = self._settings.site.measurand_interval_s
         for c in self._list:
             if not c.line.linked:
@@ -154,8 +156,8 @@ class Balancer:
                     drawn[1] += seen.l2
                     drawn[2] += seen.l3
             if now < c.rise_until or now < c.fall_until:
-                c.allowance(now, falling, rising)
-        return drawn, falling, rising
+                c.allowance(now, falling, rising, unheard)
+        return drawn, falling, rising, unheard
 
     # what lasts between plans
 
@@ -336,7 +338,7 @@ class Balancer:
         c = self._find(fact.charger, fact.connector)
         if c is None:
             return CALM
-        if c.begin(fact.transaction_id, fact.order, vip=fact.vip):
+        if c.begin(fact.transaction_id, fact.order, vip=fact.vip, found=fact.found):
             c.resend = True
             c.charged_s = 0.0
             c.rise_until = now + RISE_INTERVALS * self._settings.site.measurand_interval_s

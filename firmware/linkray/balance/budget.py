@@ -134,7 +134,8 @@ class MeterWatch:
             self._over_since, self.overloaded = None, False
 
     def read(
-        self, fact: MeterRead, drawn: list[int], falling: list[int], rising: list[int], now: float
+        self, fact: MeterRead, drawn: list[int], falling: list[int], rising: list[int],
+        unheard: list[int], now: float,
     ) -> bool:
         """A good reading; returns whether it is over the limit, so that a plan is made at once.
 
@@ -155,12 +156,13 @@ class MeterWatch:
                 if health.healthy and not was:
                     self._water[p].clear()
         self._back_pending = False
-        self.reckon(drawn, falling, rising, now)
+        self.reckon(drawn, falling, rising, unheard, now)
         limit = self.site.limit_ma.phases()
         return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
 
     def reckon(
-        self, drawn: list[int], falling: list[int], rising: list[int], now: float
+        self, drawn: list[int], falling: list[int], rising: list[int],
+        unheard: list[int], now: float,
     ) -> None:
         """The building by the newest reading: a rise counts at once (balancing.md 1).
 
@@ -181,8 +183,13 @@ class MeterWatch:
                 building -= drawn[p] + falling[p]
                 if metered > limit[p]:
                     self._pressing[p] = metered - drawn[p]  # INV-9: without any excuse
-                growth = building - (self._settled[p].highest(now) or 0)
-                building -= max(0, min(growth, rising[p]))
+                settled = self._settled[p].highest(now)
+                if settled is None and unheard[p] > 0:
+                    # Just started, and somebody charges who has not been heard yet: until then
+                    # all of it may be the building's, but that is no mark to keep for a minute.
+                    self._pressing[p] = max(0, building)
+                    continue
+                building -= max(0, min(building - (settled or 0), rising[p]))
             if not self.site.use_solar_surplus:
                 building = max(0, building)  # M5: each phase for itself
             water.add(building, now)
@@ -263,10 +270,11 @@ class MeterWatch:
         codes: list[Code] = ["site_limit"] * 3
         building = [0, 0, 0]
         for p, health in enumerate(self.phases):
-            water = self._water[p].highest(now)
+            water, pressing = self._water[p].highest(now), self._pressing[p]
+            if pressing is not None:
+                water = pressing if water is None else max(water, pressing)
             if health.healthy and water is not None and self.last is not None:
-                pressing = self._pressing[p]
-                building[p] = water = water if pressing is None else max(water, pressing)
+                building[p] = water
                 room[p] = limit[p] - self.site.margin_ma - water
                 if grid:
                     spare[p] = (limit[p] - self.site.margin_ma

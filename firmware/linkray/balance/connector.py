@@ -88,10 +88,10 @@ class Connector:
     __slots__ = (
         "_idle_count", "_idle_since", "amounts", "books", "ceilings", "charged_s", "charger",
         "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "is_stranger",
-        "key_parts", "kind", "kind_slow", "legs", "line", "measured", "number", "offer",
-        "offer_w", "order", "path", "paused_at", "raised_at", "reason", "released", "resend",
-        "retry_at", "rise_until", "stage", "stage_at", "status", "stop", "turn_at", "tx",
-        "used_ma", "vip", "waits_since",
+        "is_unheard", "key_parts", "kind", "kind_slow", "legs", "line", "measured", "number",
+        "offer", "offer_w", "order", "path", "paused_at", "raised_at", "reason", "released",
+        "resend", "retry_at", "rise_until", "stage", "stage_at", "status", "stop", "turn_at",
+        "tx", "used_ma", "vip", "waits_since",
     )  # fmt: skip
 
     def __init__(self, charger: str, number: int, line: Line) -> None:
@@ -107,6 +107,7 @@ class Connector:
         self.resend = True  # the charger has not been told anything yet
         self.retry_at = NEVER
         self.high = False
+        self.is_unheard = False  # its session was found running, no value has come yet
         self.is_stranger = False  # not adopted, or without a place under the licence
         self.stop = False
         self.stage, self.stage_at = 0, NEVER
@@ -145,12 +146,15 @@ class Connector:
         self.books.set_max(amounts.most_ma)
         self.high = conf.priority == "high" or self.vip
 
-    def begin(self, transaction_id: int, order: float, *, vip: bool) -> bool:
+    def begin(
+        self, transaction_id: int, order: float, *, vip: bool, found: bool = False
+    ) -> bool:
         """A transaction runs; returns whether it is new."""
         is_new = self.tx != transaction_id
         if is_new:
             self._forget_session()
             self.stop, self.stage = False, 0
+            self.is_unheard = found
         self.tx, self.order, self.vip = transaction_id, order, vip
         self.high = self.conf.priority == "high" or vip
         return is_new
@@ -241,15 +245,19 @@ class Connector:
             return seen
         return seen.at_most(Phases.each(books.accepted_ma))
 
-    def allowance(self, now: float, falling: list[int], rising: list[int]) -> None:
-        """Adds what the meter may show of it beyond its own values: still, and soon."""
+    def allowance(
+        self, now: float, falling: list[int], rising: list[int], unheard: list[int]
+    ) -> None:
+        """Adds what the meter may show of it beyond its own values: still, soon, and unheard."""
         if now < self.rise_until:
             for leg in self.legs:
-                if self.drawn is None:  # not heard of yet: all that may be in force
+                own = 0 if self.drawn is None else self.drawn[leg]
+                if self.drawn is None and self.is_unheard:  # all that may be in force
                     rising[leg] += self.books.top_ma
+                    unheard[leg] += self.books.top_ma
                 else:
                     most_ma = min(self.books.top_ma, self.books.offer_ma)
-                    rising[leg] += max(0, most_ma - self.drawn[leg])
+                    rising[leg] += max(0, most_ma - own)
         if now < self.fall_until:
             for leg in self.legs:
                 falling[leg] += self.fall[leg]

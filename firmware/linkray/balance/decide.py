@@ -376,7 +376,7 @@ class Decision:
         got, bound = self.share.got[i], self.share.bound[i]
         told = c.amounts.told
         fair = told(got)[0] if got >= c.amounts.least_ma else 0
-        if i in self._turns:
+        if i in self._turns and not self._is_crowded_out(i, c):
             parts.append(part("turn", 0, place=self._turns[i], seconds=self._next_turn_s))
             parts.append(part("charger_min", 0))
         elif self.standing[i] == ASLEEP:
@@ -393,10 +393,19 @@ class Decision:
         for code, node, rest, more, phase, group, charger in self._chain(self.kind[i], bound):
             # What rounding down left under the very limit that holds it is nobody's.
             amount = got + more if node == held_at else got + rest + more
+            if code == "site_limit":
+                amount = min(amount, max(self.site.full))
             allowed = told(amount)[0] if amount < c.amounts.most_ma else amount
             parts.append((code, allowed, phase, group, charger, None, None, None))
         if bound != DEMAND and not queued and i not in self._turns:
             parts.append(part("fair_share", fair))
+
+    def _is_crowded_out(self, i: int, c: Connector) -> bool:
+        """Whether reserves leave no room for anyone's minimum: then there is no turn to wait for."""
+        return any(
+            self.reserved[r] and self.base[r] - self.reserved[r] < c.amounts.least_ma
+            for r in self.ground.tree.limits[self.kind[i]]
+        )
 
     def _taken_by_high(self, i: int, c: Connector) -> bool:
         """Whether high priority took of what binds a normal connector."""

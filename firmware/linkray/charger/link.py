@@ -257,7 +257,7 @@ class Link:
         for run in self._sessions.running.values():
             connector = self._connector(run.connector)
             connector.began(run, now)
-            outs.append(Tell(run.began(self._charger, now)))
+            outs.append(Tell(run.began(self._charger, now, found=True)))
             if not run.accepted:
                 outs += self._stop(run, "", now)
         if self._emergency:
@@ -293,7 +293,7 @@ class Link:
             connector.teller.retell()
             run = self._sessions.running.get(connector.id)
             if run is not None:
-                outs.append(Tell(run.began(self._charger, now)))
+                outs.append(Tell(run.began(self._charger, now, found=True)))
             if connector.status is not None:
                 outs.append(Tell(StatusSeen(self._charger, connector.id, connector.status, now)))
             drawn = connector.measured.current(now)

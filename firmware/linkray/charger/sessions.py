@@ -62,8 +62,10 @@ class Running(msgspec.Struct):
         newest = self.meter_start_wh if self.register_wh is None else self.register_wh
         return max(0, newest - self.meter_start_wh)
 
-    def began(self, charger: str, now: float) -> SessionBegan:
-        return SessionBegan(charger, self.connector, self.id, self.tag, now, self.order, self.vip)
+    def began(self, charger: str, now: float, *, found: bool = False) -> SessionBegan:
+        return SessionBegan(
+            charger, self.connector, self.id, self.tag, now, self.order, self.vip, found
+        )
 
     def ended(self, charger: str, now: float) -> SessionEnded:
         return SessionEnded(charger, self.connector, self.id, now)

@@ -92,6 +92,7 @@ class SessionBegan(Fact, frozen=True, tag=True):
     at: float
     order: float = 0.0  # UTC seconds of its start: the order of FIFO, also across a restart
     vip: bool = False
+    found: bool = False  # it ran before we knew: what it draws is not known yet
 
 
 class SessionEnded(Fact, frozen=True, tag=True):
