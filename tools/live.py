@@ -26,6 +26,8 @@ import trio
 from linkray.faces.client import DeskClient
 from linkray.hal.board import EXIT_REBOOT
 from linkray.kit.cell import Cell
+from linkray.kit.clock import WallClock
+from linkray.kit.log import LogRing, set_up
 from linkray.model.units import ZERO
 from linkray.model.views import Snapshot
 
@@ -37,6 +39,9 @@ READY_S = 30.0
 END_S = 10.0
 RESTART_S = 0.5
 LINE_S = 5.0
+AT_FACTORY = """  The box is back at factory: the passwords above are gone, and it knows no site.
+  Sign in as Assembler with the password that the LinkRay manual prints in its chapter 6 and set
+  new ones; or end this with Ctrl-C and start again for a site that is set up."""
 
 
 class Broken(RuntimeError):
@@ -64,11 +69,19 @@ class Seen:
         self.offers_over_budget += not total.fits(snapshot.plan.budget_ma)
 
 
+def seconds(text: str) -> float:
+    """A time to run; argparse says the rest of the sentence."""
+    value = float(text)
+    if not value >= 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 second, got {text}")
+    return value
+
+
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     top = argparse.ArgumentParser(prog="tools/run", description=__doc__)
     top.add_argument("--headless", action="store_true",
                      help="no person; one line of JSON at the end")  # fmt: skip
-    top.add_argument("--for", dest="for_s", type=float, default=None, metavar="SECONDS",
+    top.add_argument("--for", dest="for_s", type=seconds, default=None, metavar="SECONDS",
                      help="end by itself after this time")  # fmt: skip
     top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
     top.add_argument("--site", type=Path, default=SITE, help="the simulated site")
@@ -104,11 +117,13 @@ def prepare(state: Path, site: Path) -> dict[str, str]:
     if keys.exists():
         return dict(json.loads(keys.read_text()))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = subprocess.run(
+    told = subprocess.run(
         [sys.executable, "-m", "tools.world", "settings", str(site)],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    ).stdout  # fmt: skip
-    linkray("settings", "import", "-", "--state", str(state), text=settings)
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    if told.returncode:
+        raise Broken(f"--site {site}: {told.stderr.strip()}")
+    linkray("settings", "import", "-", "--state", str(state), text=told.stdout)
     words = {name: f"{name.lower()}-{secrets.token_hex(5)}" for name in ACCOUNTS}
     words = {name: word.replace(name.lower(), "site") for name, word in words.items()}
     for name, word in words.items():
@@ -146,8 +161,11 @@ async def keep_running(
                 await ended(process)
         if code == EXIT_REBOOT:
             reboots.set(reboots.value + 1)
-        elif code not in (None, -signal.SIGKILL):
-            print(f"{fixed[0]} ended with {code}; started again", file=sys.stderr)
+            print(f"\n{AT_FACTORY}\n", flush=True)
+        elif code is not None:
+            name = "control" if fixed[0] == "run" else "web"
+            how = f"signal {-code}" if code < 0 else f"exit {code}"
+            print(f"{name} ended ({how}); started again", file=sys.stderr)
         seen.restarts += 1
         await trio.sleep(RESTART_S)
 
@@ -302,9 +320,10 @@ async def run(options: argparse.Namespace, state: Path) -> int:
     words = prepare(state, options.site)
     report = state / "world-report.json"
     seen = Seen()
-    log_path = state / "site.log"
+    log_path = state.parent / f"{state.name}.log"  # beside it: a factory reset wipes the folder
     stopped: list[str] = []
-    with log_path.open("ab") as noise:
+    with log_path.open("ab") as noise, log_path.open("a", buffering=1) as lines:
+        set_up(WallClock(), LogRing(), lines)
         quiet = noise if not options.headless else None
         reboots = Cell(0)
         async with trio.open_nursery() as nursery:

@@ -30,6 +30,14 @@ def port(text: str) -> int:
     return int(text)
 
 
+def held_s(text: str) -> float:
+    """Seconds on the button; argparse says the rest of the sentence."""
+    value = float(text)
+    if not 0 < value <= 50:
+        raise argparse.ArgumentTypeError(f"expected more than 0 and at most 50 s, got {text}")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command of `linkray`, its options and their defaults."""
     top = argparse.ArgumentParser(prog="linkray", description="The firmware of the LinkRay box.")
@@ -70,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
     board = command("board", "play with the simulated board")
     board.add_argument("act", choices=("press",))
-    board.add_argument("--hold", type=float, required=True, help="seconds on the reset button")
+    board.add_argument("--hold", type=held_s, required=True, help="seconds on the reset button")
     return top
 
 

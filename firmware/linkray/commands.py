@@ -71,7 +71,15 @@ def _wish(options: argparse.Namespace) -> AnyAsk | None:
     if options.command == "settings":
         if options.act == "export":
             return ReadSettings()
-        text = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+        try:
+            if options.file == "-":
+                text = sys.stdin.buffer.read()
+            else:
+                text = Path(options.file).read_bytes()
+        except OSError as error:
+            print(f"linkray: {options.file}: expected a settings file: {error.strerror}",
+                  file=sys.stderr)  # fmt: skip
+            return None
         try:
             msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError) as error:

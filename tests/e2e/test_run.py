@@ -92,7 +92,7 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nobody_behind(tmp_path: Path):
         assert process.wait(20) == 0
         until(lambda: all(is_over(pid) for pid in ours), 5, "what it started has ended")
         assert "Traceback" not in said.read_text()
-        assert "Traceback" not in (state / "site.log").read_text()
+        assert "Traceback" not in (state.with_name(f"{state.name}.log")).read_text()
     finally:
         process.terminate()
         try:

@@ -401,7 +401,7 @@ class Decision:
             parts.append(part("fair_share", fair))
 
     def _is_crowded_out(self, i: int, c: Connector) -> bool:
-        """Whether reserves leave no room for anyone's minimum: then there is no turn to wait for."""
+        """Whether reserves leave no room for a minimum: there is no turn to wait for."""
         return any(
             self.reserved[r] and self.base[r] - self.reserved[r] < c.amounts.least_ma
             for r in self.ground.tree.limits[self.kind[i]]

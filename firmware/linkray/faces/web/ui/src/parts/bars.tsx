@@ -76,9 +76,10 @@ export function PhaseBars({ shot }: { shot: Snapshot }) {
 
 function PhaseRow({ row, scale }: { row: Row; scale: number }) {
   const building = Math.max(0, row.building ?? 0);
-  const used = building + row.chargers + row.reserved;
+  const flows = building + row.chargers; // what is reserved may flow, and does not yet
+  const used = flows + row.reserved;
   const bound = row.degraded ?? row.limit;
-  const over = used - bound;
+  const over = flows > bound ? flows - bound : Math.min(0, used - bound);
   const words = t("phases.read", {
     phase: `L${row.place + 1}`,
     building: row.building === null ? t("info.unknown") : amps(row.building),
@@ -110,7 +111,7 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
         )}
       </div>
       <div class="phase-words">
-        <span class="figure">{t("phases.of", { used: ampsOf(used), limit: amps(bound) })}</span>
+        <span class="figure">{t("phases.of", { used: ampsOf(flows), limit: amps(bound) })}</span>
         <span class={over > 0 ? "left over" : "left"}>
           {over > 0 && <Icon name="triangle-alert" size={16} />}
           {over > 0
