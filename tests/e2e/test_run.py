@@ -68,7 +68,7 @@ def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
 
 def test_ctrl_c_ends_it_at_once_and_leaves_nobody_behind(tmp_path: Path):
     state = tmp_path / "site"
-    words = live("--state", str(state), *(
+    words = live("--state", str(state), "--for", "180", *(  # should nobody live to end it
         word for name in ("https", "http", "ocpp", "ocpps") for word in (f"--{name}-port", "0")
     ))  # fmt: skip
     said = tmp_path / "said"
