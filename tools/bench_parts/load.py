@@ -11,6 +11,7 @@ import json
 import os
 import random
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 SAMPLE = [
     {"measurand": "Current.Import", "phase": "L1", "unit": "A", "value": "15.9"},
@@ -25,6 +26,11 @@ CONFIGURATION = [
     {"key": "ChargingScheduleAllowedChargingRateUnit", "readonly": True, "value": "Current"},
     {"key": "MeterValueSampleInterval", "readonly": False, "value": "10"},
 ]
+
+
+def utc() -> str:
+    """Now: values that come late count as queued, and are not looked into."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def masked(text: str) -> bytes:
@@ -108,7 +114,7 @@ class Charger:
     async def meter_values(self, until: float, pause_s: float = 0.0) -> None:
         """Values one after another, or so far apart, until the loop's time `until`."""
         payload: dict[str, object] = {"connectorId": 1, "meterValue": [
-            {"timestamp": "2026-11-21T10:00:00Z", "sampledValue": SAMPLE}]}
+            {"timestamp": utc(), "sampledValue": SAMPLE}]}
         loop = asyncio.get_running_loop()
         if pause_s:
             await asyncio.sleep(random.random() * pause_s)

@@ -10,7 +10,7 @@ import asyncio
 import statistics
 import struct
 
-from tools.bench_parts.load import Charger
+from tools.bench_parts.load import Charger, utc
 from tools.bench_parts.process import control
 
 COUNT = 32
@@ -44,13 +44,13 @@ class Car(Charger):
     async def charge(self) -> None:
         await self.call("StartTransaction", {
             "connectorId": 1, "idTag": "BENCH", "meterStart": 0,
-            "timestamp": "2026-11-21T10:00:00Z"})
+            "timestamp": utc()})
         await self.call("StatusNotification", {
             "connectorId": 1, "errorCode": "NoError", "status": "Charging"})
         while True:
             value = {"measurand": "Current.Import", "unit": "A", "value": f"{self.drawn_a:.1f}"}
             await self.call("MeterValues", {"connectorId": 1, "meterValue": [
-                {"timestamp": "2026-11-21T10:00:00Z", "sampledValue": [value]}]})
+                {"timestamp": utc(), "sampledValue": [value]}]})
             await asyncio.sleep(5)
 
 
