@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import trio
-from tests.sim.house import Scene, scene, single, site
+from tools.simulator.scene import Scene, scene, single, site
 
 from linkray.app import OPENED
 from linkray.hal.sim import SimBoard, SimLeds

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 import trio
-from tests.sim.house import Scene, amps, hungry, scene, single, site, three
+from tools.simulator.scene import Scene, amps, hungry, scene, single, site, three
 from tools.world import Make
 from tools.world.charger import Charger as WorldCharger
 from wsproto.frame_protocol import CloseReason

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 import trio
-from tests.sim.house import Scene, amps, hungry, scene, single, site, three
+from tools.simulator.scene import Scene, amps, hungry, scene, single, site, three
 from tools.world import Make, Measured, Meter
 
 from linkray.model.settings import Charger, MeterSettings, Settings

@@ -12,7 +12,7 @@ import math
 import msgspec
 import pytest
 import trio
-from tests.sim.house import HERE, Frame, Scene, amps, hungry, scene, single, site, three
+from tools.simulator.scene import HERE, Frame, Scene, amps, hungry, scene, single, site, three
 from tools.world import Make
 
 from linkray.model.asks import (

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
-from tests.sim.house import LOG, NOON, Scene, played
+from tools.simulator.scene import LOG, NOON, Scene, played
 from tools.world import World, a_day, load_site, make_world
 from tools.world import settings as settings_of
 from trio.testing import MockClock

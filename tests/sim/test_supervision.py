@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from tests.sim.house import Scene, scene, single, site
+from tools.simulator.scene import Scene, scene, single, site
 
 from linkray.kit.keep import KeptDown
 

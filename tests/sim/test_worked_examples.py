@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 import trio
-from tests.sim.house import amps, hungry, scene, single, site, three
+from tools.simulator.scene import amps, hungry, scene, single, site, three
 from tools.world import Make
 
 from linkray.model.settings import Group, MeterSettings

@@ -35,7 +35,8 @@ from linkray.model.settings import CHARGERS_MAX, Charger, Settings
 
 from .budget import MeterWatch
 from .connector import RISE_INTERVALS, Amounts, Connector, Line
-from .decide import Decision, Ground
+from .decide import Decision
+from .survey import Ground
 from .tree import Tree
 
 TICK_S = 1.0  # balancing.md, Each tick

@@ -132,12 +132,39 @@ class OfferAnswered(Fact, frozen=True, tag=True):
 
 
 class LeaseProven(Fact, frozen=True, tag=True):
-    """The charger was seen to step down by itself when its lease ran out (trust.md 1, P 5).
+    """Whether the charger was seen to step down by itself when its lease ran out (trust.md 1, P 5).
 
-    Told by a commissioning test or a passport; until then no lease is credited to it.
+    Told by its passport, also at start; until then no lease is credited to it. `is_proven` False:
+    it was seen not to, or its firmware has changed.
     """
 
     charger: str
+    at: float
+    is_proven: bool = True
+
+
+class ObeyTimeKnown(Fact, frozen=True, tag=True):
+    """How soon this charger was seen to obey in earlier sessions (its passport), in seconds."""
+
+    charger: str
+    obey_s: float
+    at: float
+
+
+class ClockTold(Fact, frozen=True, tag=True):
+    """The wall clock: UTC seconds since 1970 at monotonic `at`; told at start, each minute and
+    when it was set. Before the first one, and while `is_set` is False, the time is not known.
+    """
+
+    utc_s: float
+    at: float
+    is_set: bool = True
+
+
+class CeilingSealed(Fact, frozen=True, tag=True):
+    """The engineering ceiling that the installer sealed (balancing.md); None: not sealed."""
+
+    limit_ma: Phases | None
     at: float
 
 
@@ -157,6 +184,6 @@ class EmergencyStopped(Fact, frozen=True, tag=True):
 
 AnyFact = (
     MeterRead | MeterLost | MeterBack | ChargerKnown | LinkUp | LinkLost | Booted | StatusSeen
-    | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | SettingsChanged
-    | EmergencyStopped
+    | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | ObeyTimeKnown
+    | ClockTold | CeilingSealed | SettingsChanged | EmergencyStopped
 )  # fmt: skip

@@ -61,6 +61,23 @@ class Offer(msgspec.Struct, frozen=True):
     session: bool = False  # for a running transaction (TxProfile), else the start-up default
     urgent: bool = False  # lower than what may be in force: overtakes every waiting call
     stop: bool = False  # the transaction must end: RemoteStopTransaction
+    inoperative: bool = False  # the ladder's last step: ChangeAvailability Inoperative (INV-10)
+    values_wanted: int = 0  # grows each time fresh meter values are wanted: TriggerMessage
+    wanted_ma: int = 0  # its demand, per phase: what it could use (balancing.md 2)
+    next_look_s: int | None = None  # when the next change is possible, where that is known
+    high: bool = False  # served in the high priority band
+
+
+class NodeRoom(msgspec.Struct, frozen=True):
+    """One limit of the tree with what is under it: the headroom of a group or of the site."""
+
+    code: Code  # site_limit, group_limit or supply_limit
+    name: str  # of the group or charger; empty: the site
+    limit_ma: Phases  # in force
+    building_ma: Phases  # what the building takes of it; 0 below the site
+    reserved_ma: Phases  # held for absent, disobedient and faulty chargers
+    promised_ma: Phases  # what the others may draw by the books
+    drawn_ma: Phases  # what chargers under it draw by fresh values
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -74,6 +91,8 @@ class Plan(msgspec.Struct, frozen=True):
     offers: tuple[Offer, ...] = ()
     limit_ma: Phases = ZERO  # the site limit in force (the degraded one where it rules)
     degraded: bool = False
+    nodes: tuple[NodeRoom, ...] = ()  # the site first
+    excluded_until_s: int | None = None  # an excluded time of the schedule runs, so much longer
 
 
 NO_PLAN = Plan()

@@ -119,6 +119,27 @@ class Site(SettingsPart, frozen=True):
         _meta("A charger that has lost LinkRay steps down after this time", unit="s",
               ge=60, le=86_400),
     ] = 180  # fmt: skip
+    imbalance_ma: (
+        Annotated[
+            int,
+            _meta("Most by which two phases may differ through the chargers; none: off",
+                  unit="mA", ge=0, le=AMPS_MA_MAX),
+        ]
+        | None
+    ) = None  # fmt: skip
+    shed_order: Annotated[
+        Literal["longest", "energy", "last"],
+        _meta("Who is paused first where minimums do not fit: longest charged, most energy, "
+              "or last come"),
+    ] = "longest"  # fmt: skip
+    base_load_ma: Annotated[
+        LimitPhases,
+        _meta("Declared load of the building: with all fail-safe currents it must fit under "
+              "the engineering ceiling", unit="mA"),
+    ] = LimitPhases(0, 0, 0)  # fmt: skip
+    probe_chargers: Annotated[
+        bool, _meta("Find out in a charger's first session what it does at 0 A and on its own")
+    ] = True
     new_chargers: Annotated[
         Literal["add", "ask"], _meta("A charger never seen before: add at once, or ask first")
     ] = "add"
@@ -179,6 +200,14 @@ class Charger(SettingsPart, frozen=True):
         ]
         | None
     ) = None  # fmt: skip
+    writes_a_day: (
+        Annotated[
+            int,
+            _meta("Profile writes it may be given a day; none: what its make stands",
+                  ge=10, le=1_000_000),
+        ]
+        | None
+    ) = None  # fmt: skip
     group: Annotated[str | None, _meta("The group that feeds it; none: the site")] = None
     priority: Annotated[Literal["normal", "high"], _meta("High is served first")] = "normal"
 
@@ -213,10 +242,7 @@ Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 class Exclusion(SettingsPart, frozen=True):
-    """A time of the week in which no charger charges (balancing.md, Charging schedule).
-
-    Kept with the settings; the balancer does not heed it yet.
-    """
+    """A time of the week in which no charger charges (balancing.md, Charging schedule)."""
 
     days: Annotated[tuple[Day, ...], _meta("Days of the week")]
     start: Annotated[str, _meta("First minute, HH:MM, in the site's time zone", pattern=MINUTE)]
@@ -229,6 +255,10 @@ class Access(SettingsPart, frozen=True):
     whitelist: Annotated[
         bool, _meta("Only listed tags may charge; no list is kept yet: only starts by hand")
     ] = False
+    vip: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=20)], ...],
+        _meta("Tags whose sessions have high priority; case does not matter", max_length=1_000),
+    ] = ()
 
 
 class Settings(SettingsPart, frozen=True):
@@ -241,7 +271,7 @@ class Settings(SettingsPart, frozen=True):
     csms: Csms = Csms()
     schedule: Annotated[
         tuple[Exclusion, ...],
-        _meta("Times in which no charger charges; kept, and not heeded yet", max_length=200),
+        _meta("Times in which no charger charges", max_length=200),
     ] = ()
     access: Access = Access()
 

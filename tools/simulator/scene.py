@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import trio
@@ -164,7 +165,7 @@ class Scene:
     async def ask(self, ask: AnyAsk, within_s: float = 15.0) -> Answer:
         return await self.house.desk.ask(ask, HERE, within_s)
 
-    async def change(self, **parts: object) -> None:
+    async def change(self, **parts: Any) -> None:
         """New settings: parts of `Site`, or `groups=` and `chargers=`."""
         old = self.store.settings.value
         site = {k: v for k, v in parts.items() if k not in ("groups", "chargers")}
@@ -239,7 +240,7 @@ class Scene:
     def watch(self, *names: str) -> list[Neighbour]:
         """Remember how these stand now; `went_on` says later whether a fault touched them."""
         return [
-            Neighbour(c, c.dials, c.connector(1).transaction and c.connector(1).transaction.id,
+            Neighbour(c, c.dials, run.id if (run := c.connector(1).transaction) else None,
                       c.connector(1).energy_wh)
             for c in map(self.world.charger, names)
         ]  # fmt: skip
@@ -248,7 +249,8 @@ class Scene:
         """Neighbours kept link, session and current: they charged at least so much meanwhile."""
         for was in before:
             charger, now = was.charger, was.charger.connector(1)
-            assert charger.is_connected and charger.dials == was.dials, charger.id
+            assert charger.is_connected, charger.id
+            assert charger.dials == was.dials, charger.id
             assert now.transaction is not None, charger.id
             assert now.transaction.id == was.transaction, charger.id
             assert now.energy_wh - was.energy_wh >= least_wh, (charger.id, now.energy_wh)
@@ -276,7 +278,8 @@ async def scene(
     behind `House.dial`. Ends when the block does.
     """
     location = settings.site.meter.location
-    world = World(seed, limit_ma=tuple(settings.site.limit_ma.phases()), meter_sees=location,
+    limit = settings.site.limit_ma
+    world = World(seed, limit_ma=(limit.l1, limit.l2, limit.l3), meter_sees=location,
                   utc=NOON)  # fmt: skip
     if meter is not None:
         part = msgspec.structs.replace(settings.site.meter, enabled=True, file=dict(MAPS[meter]))
@@ -349,12 +352,12 @@ async def _serve_meter(s: Scene, stream: trio.abc.Stream) -> None:
     await s.world.meter.serve(stream)
 
 
-def single(identity: str, **kept: object) -> Charger:
+def single(identity: str, **kept: Any) -> Charger:
     """A single-phase 32 A charger on L1, as the worked examples have it."""
     return Charger(identity, **{"phases": 1, "connection": "L1", "max_ma": 32_000, **kept})
 
 
-def three(identity: str, **kept: object) -> Charger:
+def three(identity: str, **kept: Any) -> Charger:
     return Charger(
         identity, **{"phases": 3, "connection": "L1-L2-L3", "max_ma": 32_000, **kept}
     )
@@ -362,13 +365,13 @@ def three(identity: str, **kept: object) -> Charger:
 
 def site(limit_a: float | tuple[float, float, float], *chargers: Charger,
          groups: tuple[Group, ...] = (), meter: MeterSettings = NO_METER,
-         **rest: object) -> Settings:
+         **rest: Any) -> Settings:
     limits = (limit_a,) if isinstance(limit_a, int | float) else limit_a
     return Settings(
         site=Site(limit_ma=amps(*limits), meter=meter, **rest), groups=groups, chargers=chargers
     )
 
 
-def hungry(phases: int = 1, max_a: float = 32.0, **made: object) -> Car:
+def hungry(phases: int = 1, max_a: float = 32.0, **made: Any) -> Car:
     """A car that takes whatever it is offered, for as long as a scene may last."""
     return Car(phases=phases, max_ma=round(max_a * 1000), **made)
