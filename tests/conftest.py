@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 
 import hypothesis
 import pytest
@@ -17,9 +18,20 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000
 hypothesis.settings.load_profile("everyday")
 
 
+SEEDS_A_DAY = 2
+SEEDS = int(os.environ.get("LINKRAY_SEEDS", "0"))  # a campaign takes so many
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A fault case that takes `seed` runs once with each (trust.md 2)."""
+    if "seed" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2].startswith(
+        "test_case_"
+    ):
+        metafunc.parametrize("seed", range(1, 1 + (SEEDS or SEEDS_A_DAY)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "realtime: runs on the real clock (processes, sockets)")
-    config.addinivalue_line("markers", "seeds(n): how many seeds the everyday run takes")
 
 
 @pytest.hookimpl(hookwrapper=True)

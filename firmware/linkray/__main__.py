@@ -7,12 +7,15 @@ import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from linkray import __version__
+from linkray.model.settings import AMPS_MA_MAX
 
 
 def address(text: str) -> str:
@@ -36,6 +39,31 @@ def held_s(text: str) -> float:
     if not 0 < value <= 50:
         raise argparse.ArgumentTypeError(f"expected more than 0 and at most 50 s, got {text}")
     return value
+
+
+def milliamps(text: str) -> int:
+    """Amps, as `80` or `62.5`."""
+    try:
+        amount = Decimal(text) * 1000
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not (amount.is_finite() and 0 <= amount <= AMPS_MA_MAX and amount == int(amount)):
+        raise argparse.ArgumentTypeError(
+            f"expected amps from 0 to {AMPS_MA_MAX // 1000}, got {text!r}"
+        )
+    return int(amount)
+
+
+class ThreeOrNone(argparse.Action):
+    """One amount for each phase, or none at all."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+        _option: str | None = None,
+    ) -> None:  # fmt: skip
+        if len(values) not in {0, 3}:
+            parser.error(f"expected amps for L1, L2 and L3, got {len(values)} of them")
+        setattr(namespace, self.dest, values)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,6 +103,13 @@ def parser() -> argparse.ArgumentParser:
 
     password = command("password", "set an account's password, read from standard input")
     password.add_argument("account", choices=("EV", "Installer", "Assembler"))
+
+    seal = command("seal", "show the engineering ceiling, or seal it: amps of the agreed supply")
+    seal.add_argument("amps", nargs="*", type=milliamps, action=ThreeOrNone, metavar="AMPS",
+                      help="for L1, L2 and L3; none: show what is sealed")  # fmt: skip
+
+    bundle = command("bundle", "write the support bundle: logs, versions, settings, what was done")
+    bundle.add_argument("file", help="the zip to write; - is standard output")
 
     board = command("board", "play with the simulated board")
     board.add_argument("act", choices=("press",))

@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,11 +27,14 @@ import structlog
 import trio
 
 from linkray import __version__
-from linkray.access.tags import may_charge
+from linkray.access.tags import is_vip, may_charge
 from linkray.balance.balancer import Balancer
-from linkray.balance.task import FactRing, PlanTimes, run_balance
+from linkray.balance.recording import FactRing, to_file
+from linkray.balance.task import PlanTimes, run_balance
 from linkray.charger import task as charger_task
+from linkray.charger.passport import in_force
 from linkray.charger.quirks import BadQuirk, Quirks, load
+from linkray.desk.commission import BuildingSteps, fail_safe_trouble
 from linkray.desk.desk import no, yes
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk, open_desk, serve_desk
@@ -55,16 +58,25 @@ from linkray.model.asks import (
     DeleteCharger,
     FactoryReset,
     Identify,
+    ImportPassports,
     PressButton,
+    ProbeAgain,
+    ReadBundle,
+    ReadPassport,
+    ReadPassports,
     SetEmergencyStop,
     SetPriority,
     ShippedMeter,
     StartCharging,
     StopCharging,
+    SupportBundle,
     Who,
 )
+from linkray.model.failsafe import Make
 from linkray.model.faults import Code, Fault, key
+from linkray.model.passport import Passport
 from linkray.model.plan import NO_PLAN, Plan
+from linkray.model.records import ChargerSeen
 from linkray.model.settings import Charger, MeterFileValue, Settings
 from linkray.model.tags import Decision
 from linkray.model.units import ZERO, Phases
@@ -72,8 +84,11 @@ from linkray.model.views import ChargerView, LedView, MeterView
 from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
+from linkray.store.ceiling import FILE as CEILING
+from linkray.store.ceiling import Ceiling
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread, Runner
+from linkray.upkeep.bundle import about, bundle
 from linkray.upkeep.task import factory_reset, finish_reset
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
@@ -87,7 +102,17 @@ STARTS = "starts"
 STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one too many
 STARTS_MAX = 3
 SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
+ETA = "eta"  # of a charger in watts: what its newest sessions have shown
+CLOCK_TOLD_S = 60.0  # the balancer hears the time so often …
+CLOCK_LOOK_S = 1.0  # … and so soon when it was set
+CLOCK_STEP_S = 1.0  # a wall clock that is off by more was set, or the box has slept (T2, T9)
+CLOCK_KNOWN = "clock_known"  # a time of the excluded state that stands, for a box without one (T6)
+ENDED_LOOK_S = 0.2
+STOPPED_S = 10.0  # how long a charger that is deleted is given to end its sessions
+STAYS = frozenset({"lock", CEILING})  # in a factory reset: the supply is not its user's
 ITSELF = Who("linkray", 4, "itself")
+
+PASSPORT_ASKS = (ReadPassports, ReadPassport, ImportPassports, ProbeAgain)
 
 log = structlog.get_logger(source="LINKRAY")
 
@@ -109,6 +134,7 @@ class House:
     led: Cell[LedView] = field(default_factory=lambda: Cell(LedView()))
     meter: Cell[MeterView] = field(default_factory=lambda: Cell(MeterView()))
     drawn: Cell[Phases] = field(default_factory=lambda: Cell(ZERO))
+    drawn_by: Cell[Mapping[str, Phases] | None] = field(default_factory=lambda: Cell(None))
     started: Cell[bool] = field(default_factory=lambda: Cell(False))
     emergency: Cell[bool] = field(default_factory=lambda: Cell(False))
     views: dict[str, Cell[ChargerView]] = field(default_factory=dict)
@@ -117,17 +143,23 @@ class House:
     dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
     state: Path | None = None
     runner: Runner = field(default_factory=Inline)  # for what blocks
+    packer: Runner = field(default_factory=Inline)  # for the support bundle: half a second of work
 
     def __post_init__(self) -> None:
         self.tell_balance, self.inbox = trio.open_memory_channel[facts.AnyFact](INBOX_FACTS)
+        self.keep_learned, self.learned = trio.open_memory_channel[facts.EtaLearned](1_000)
         self.began = trio.current_time()
         self.energy_today_wh = 0
         self.stopped_by: str | None = None
         self.safe_mode = False
+        self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
+        self.steps = BuildingSteps()
+        self.passports: dict[tuple[str, str, str], Passport] = {}
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
-            stirs=(self.plan, self.faults.cell, self.led, self.emergency),
+            stirs=(self.plan, self.faults.cell, self.led, self.emergency), plan=self.plan,
+            ceiling=self.ceiling, makes=self._makes, largest_step=lambda: self.steps.largest,
             failures=(OSError, StoreError), strict=self.strict,
         )  # fmt: skip
         self.panel = Panel(
@@ -139,6 +171,7 @@ class House:
             clock=self.wall, quirks=self.quirks, may_charge=self._may_charge,
             add_charger=self._add_charger, licence_total=self.licence, emergency=self.emergency,
             faults=self.faults, views=self.views, strict=self.strict,
+            is_vip=lambda tag: is_vip(tag, self.store.settings.value),
         )  # fmt: skip
 
     # -- what flows ------------------------------------------------------------------------------
@@ -184,6 +217,7 @@ class House:
             simulated=self.board.simulated,
             csms="not connected" if self.store.settings.value.csms.url else "stand-alone",
             commissioning_open=self.commissioning_open(),
+            ceiling_ma=self.ceiling.limit.value,
         )
 
     def commissioning_open(self) -> bool:
@@ -201,19 +235,32 @@ class House:
         return {
             StartCharging: self._at_charger,
             StopCharging: self._at_charger,
+            **dict.fromkeys(PASSPORT_ASKS, self._passports),
             SetPriority: self._set_priority,
             DeleteCharger: self._delete_chargers,
             SetEmergencyStop: self._emergency,
             Identify: self._identify,
             PressButton: self._press,
             FactoryReset: self._reset,
+            ReadBundle: self._bundle,
         }
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
         await self.store.audit(
             who, type(ask).__name__, new=f"{ask.charger} connector {ask.connector}"
         )
+        if isinstance(ask, StartCharging):  # also of one that was taken out of service (INV-10)
+            now = trio.current_time()
+            self.tell(facts.OperativeAsked(ask.charger, ask.connector, now))
         return await self.chargers.ask(ask.charger, ask)
+
+    async def _passports(self, ask: charger_task.PassportAsk, who: Who) -> Answer:
+        return await self.chargers.passport_ask(ask, who)
+
+    def lease_proven(self, charger: str) -> bool:
+        """Whether a charger was seen to step down by itself (its passport)."""
+        found = self.chargers.passport(charger)
+        return found is not None and found.passport.get("lease", charger) == "honoured"
 
     def _may_charge(self, tag: str, *, by_hand: bool) -> Decision:
         return may_charge(
@@ -247,6 +294,10 @@ class House:
         gone = set(ask.chargers)
         if not gone:
             return no("invalid", "Expected at least one charger, got none", "$.chargers")
+        unknown = gone - {c.id for c in self.store.settings.value.chargers}
+        if unknown:
+            return no("unknown", f"Expected known chargers, got {', '.join(sorted(unknown))}")
+        await self._end_sessions(gone)
         async with self.desk.changing:
             old = self.store.settings.value
             kept = tuple(c for c in old.chargers if c.id not in gone)
@@ -257,6 +308,21 @@ class House:
             new = msgspec.structs.replace(old, chargers=kept)
             await self.store.change_settings(new, who, f"deleted {', '.join(sorted(gone))}")
         return yes(f"{len(gone)} charger(s) deleted")
+
+    async def _end_sessions(self, chargers: set[str]) -> None:
+        """What still charges is stopped before it is forgotten and nobody reserves for it (C25)."""
+        links = self.chargers.links
+        with trio.move_on_after(STOPPED_S):
+            async with trio.open_nursery() as nursery:
+                for run in await self.store.running():
+                    if run.charger in chargers and run.charger in links:
+                        stop = StopCharging(run.charger, run.connector)
+                        nursery.start_soon(self.chargers.ask, run.charger, stop, STOPPED_S)
+            while True:
+                await trio.sleep(ENDED_LOOK_S)
+                running = {run.charger for run in await self.store.running()}
+                if not running & chargers & links.keys():
+                    return
 
     async def _emergency(self, ask: SetEmergencyStop, who: Who) -> Answer:
         """A stop acts first and is then latched; it is allowed again only once that is on disk."""
@@ -304,6 +370,19 @@ class House:
         await self.board.button.hold(ask.hold_s)
         return yes(f"Held for {ask.hold_s:g} s")
 
+    async def _bundle(self, _ask: ReadBundle, _who: Who) -> Answer:
+        """All of one moment, packed in a thread: the control loop goes on."""
+        made, serial = self.wall.stamp(), self.board.identity.serial
+        segments, lines = self.fact_ring.segments(), tuple(self.ring.lines)
+        settings, snapshot = self.store.settings.value, self.desk.look()
+
+        def pack() -> bytes:
+            recording = to_file(segments, __version__, made)
+            return bundle(about(made, serial), settings, snapshot, lines, recording)
+
+        packed = await self.packer.run(pack)
+        return yes(data=SupportBundle(f"linkray-{serial}-{made[:10]}.zip", packed))
+
     async def _reset(self, _ask: FactoryReset, who: Who) -> Answer:
         await self._start_reset(who)
         return yes("Back to factory; restarting")
@@ -328,9 +407,14 @@ class House:
     async def begin(self) -> None:
         """What must be known before the first plan: settings, chargers, sessions, the latch."""
         await self.desk.begin()
-        self.tell(facts.SettingsChanged(self._effective()))
         if self.latch.exists():
             self._stop(self.latch.read_text(errors="replace"))
+        await self.ceiling.heal()
+        self.passports = {p.make: p for p in await self.store.passports()}
+        self.tell(self._ceiling_told())
+        self.tell(self._clock_told())
+        self.tell(facts.SettingsChanged(self._effective()))
+        self._tell_learned()
         if self.store.recall(OPENED) is None:
             await self.store.remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
@@ -376,21 +460,27 @@ class House:
             await self.begin()
             async with trio.open_nursery() as rooms:
                 await rooms.start(self._balance)
-                rooms.start_soon(self._kept("panel", lambda: run_panel(self.panel)))
+                rooms.start_soon(self._kept("panel", lambda: run_panel(self.panel), rests=True))
                 rooms.start_soon(self._kept("meter", lambda: run_meter(self._meter_room())))
                 await rooms.start(self._run_chargers)
                 rooms.start_soon(self._kept("settings", self._follow_settings))
+                rooms.start_soon(self._kept("ceiling", self._follow_ceiling))
+                rooms.start_soon(self._kept("clock", self._follow_clock))
                 rooms.start_soon(self._kept("safe mode", self._leave_safe_mode))
-                rooms.start_soon(self._kept("figures", self._follow_figures))
-                rooms.start_soon(self._kept("storage", self._follow_storage))
-                rooms.start_soon(self._kept("drawn", self._follow_drawn))
+                rooms.start_soon(self._kept("figures", self._follow_figures, rests=True))
+                rooms.start_soon(self._kept("storage", self._follow_storage, rests=True))
+                rooms.start_soon(self._kept("drawn", self._follow_drawn, rests=True))
+                rooms.start_soon(self._kept("learned", self._keep_learned, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 
     def _kept(
-        self, name: str, run: Callable[[], Awaitable[None]], *, vital: bool = False
-    ) -> Callable[[], Awaitable[None]]:
-        return functools.partial(keep, name, run, vital=vital, strict=self.strict)
+        self, name: str, run: Callable[[], Awaitable[None]], *, vital: bool = False,
+        rests: bool = False,
+    ) -> Callable[[], Awaitable[None]]:  # fmt: skip
+        return functools.partial(
+            keep, name, run, vital=vital, rests=rests, strict=self.strict
+        )
 
     async def _balance(self, task_status: trio.TaskStatus[None]) -> None:
         """The balancer, vital: after a crash it is told anew what stands."""
@@ -406,6 +496,7 @@ class House:
                     functools.partial(
                         run_balance, core, self.inbox.clone(), self.plan, self.beat,
                         self.board.watchdog, self.faults, self.wall, self.times, self.fact_ring,
+                        self._learned, strict=self.strict,
                     )
                 )  # fmt: skip
                 if not said:
@@ -414,13 +505,110 @@ class House:
 
         await keep("balance", run, vital=True, strict=self.strict)
 
+    def _learned(self, fact: facts.EtaLearned) -> None:
+        """What the balancer has learned of a charger: kept, without letting it wait."""
+        try:
+            self.keep_learned.send_nowait(fact)
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            log.warning("efficiency not kept", peer=fact.charger, action="learned again")
+
+    async def _keep_learned(self) -> None:
+        async for fact in self.learned.clone():
+            kept = " ".join(map(str, fact.sessions))
+            try:
+                await self.store.remember(f"{ETA} {fact.charger}", kept)
+            except StoreError as error:
+                log.warning("efficiency not kept", peer=fact.charger, cause=str(error))
+
+    def _tell_learned(self) -> None:
+        """What chargers in watts have shown before (decided.md, DC efficiency)."""
+        for charger in self.store.settings.value.chargers:
+            kept = self.store.recall(f"{ETA} {charger.id}")
+            if kept is not None:
+                sessions = tuple(map(int, kept.split()))
+                self.tell(facts.EtaLearned(charger.id, sessions, trio.current_time()))
+
     def _retell(self) -> None:
         """A balancer that starts again knows nothing: it is told what stands."""
-        for fact in self.chargers.known():
-            self.tell(fact)
         if self.emergency.value:
             self.tell(facts.EmergencyStopped(True, self.stopped_by or "", trio.current_time()))
+        self.tell(self._ceiling_told())
+        self.tell(self._clock_told())
+        self._tell_learned()
+        for fact in self.chargers.known():
+            self.tell(fact)
         self.chargers.retell()
+
+    # -- the ceiling and the clock ---------------------------------------------------------------
+
+    def _ceiling_told(self) -> facts.CeilingSealed:
+        return facts.CeilingSealed(self.ceiling.limit.value, trio.current_time())
+
+    async def _follow_ceiling(self) -> None:
+        """A new seal holds at once; the balancer takes the lower of it and the site limit."""
+        seq = self.ceiling.limit.seq
+        while True:
+            seq, _limit = await self.ceiling.limit.wait_newer(seq)
+            self.tell(self._ceiling_told())
+            self._note_fail_safe()
+            self.desk.stir()
+
+    def _makes(self) -> dict[str, Make]:
+        """What is known of the makes of the chargers in the settings."""
+        room = self.chargers
+        return makes_of(
+            (c.id for c in self.store.settings.value.chargers), room.seen, room.connectors,
+            self.quirks, self.passports,
+        )  # fmt: skip
+
+    def _note_fail_safe(self) -> None:
+        trouble = fail_safe_trouble(
+            self.store.settings.value, self.ceiling.limit.value, self._makes()
+        )
+        raised = self.faults.get(key(Code.FAIL_SAFE))
+        if raised is not None and (trouble is None or trouble not in raised.text):
+            self.faults.clear(key(Code.FAIL_SAFE))
+        if trouble is not None:
+            self.raise_(Code.FAIL_SAFE, trouble)
+
+    def _is_clock_set(self) -> bool:
+        """A year before the firmware's own is no time (trust.md T1)."""
+        return self.wall.utc() >= OLDEST
+
+    def _clock_told(self) -> facts.ClockTold:
+        """What time it is. Where nobody knows: a time at which the schedule stood as it did last,
+        so that a pause is neither ended nor begun by a lost clock (T6).
+        """
+        now, utc = trio.current_time(), self.wall.utc()
+        if self._is_clock_set():
+            return facts.ClockTold(utc.timestamp(), now)
+        known = self.store.recall(CLOCK_KNOWN)
+        last = utc if known is None else datetime.fromisoformat(known)
+        return facts.ClockTold(last.timestamp(), now, is_set=False)
+
+    async def _follow_clock(self) -> None:
+        """The time for the schedule: each minute, and at once when the clock was set."""
+        told: facts.ClockTold | None = None
+        excluded: bool | None = None
+        while True:
+            now = self._clock_told()
+            if told is None or _is_news(told, now):
+                if told is not None and now.at - told.at < CLOCK_TOLD_S:
+                    log.info("clock set", cause=f"it is {self.wall.stamp()} now",
+                             action="the schedule is looked at anew")  # fmt: skip
+                told = now
+                self.tell(now)
+            paused = self.plan.value.excluded_until_s is not None
+            if now.is_set and self.store.settings.value.schedule and paused is not excluded:
+                excluded = paused
+                await self._remember_clock()
+            await trio.sleep(CLOCK_LOOK_S)
+
+    async def _remember_clock(self) -> None:
+        try:
+            await self.store.remember(CLOCK_KNOWN, self.wall.stamp())
+        except StoreError as error:
+            log.warning("time of the schedule not kept", cause=str(error))
 
     async def _run_chargers(self, task_status: trio.TaskStatus[None]) -> None:
         said = False
@@ -441,7 +629,7 @@ class House:
 
         return MeterRoom(
             self.store.settings, self.board.serial, self.dial, tell, self.meter, self.faults,
-            self.wall, self.drawn,
+            self.wall, self.drawn, self.drawn_by,
         )  # fmt: skip
 
     async def _follow_settings(self) -> None:
@@ -457,6 +645,7 @@ class House:
             self.tell(facts.SettingsChanged(self._effective()))
             self._note_password()
             self._note_csms()
+            self._note_fail_safe()
             self.desk.stir()
 
     def _note_csms(self) -> None:
@@ -474,22 +663,24 @@ class House:
             self.raise_(Code.DEFAULT_PASSWORD)
 
     def _note_clock(self) -> None:
-        """A year before the firmware's own is no time: keys are refused (trust.md A9)."""
-        if self.wall.utc() < OLDEST:
-            self.raise_(Code.CLOCK)
-        else:
+        """Keys are refused while it is not set (trust.md A9)."""
+        if self._is_clock_set():
             self.faults.clear(key(Code.CLOCK))
+        else:
+            self.raise_(Code.CLOCK)
 
     async def _follow_figures(self) -> None:
         self._note_password()
         self._note_csms()
         while True:
             self._note_clock()
+            self._note_fail_safe()
             zone = zone_named(self.store.settings.value.site.time_zone) or UTC
             midnight = self.wall.utc().astimezone(zone).replace(
                 hour=0, minute=0, second=0, microsecond=0
             )
             try:
+                self.passports = {p.make: p for p in await self.store.passports()}
                 self.energy_today_wh = await self.store.energy_since(stamp(midnight))
             except StoreError as error:
                 log.warning("energy of today not known", cause=str(error))
@@ -509,11 +700,45 @@ class House:
         seq = self.plan.seq
         while True:
             seq, plan = await self.plan.wait_newer(seq)
+            self.steps.feed(plan.building_ma, plan.at)
             total = ZERO
+            each: dict[str, Phases] = {}
             for offer in plan.offers:
                 if offer.drawn_ma is not None:  # what was offered less is not drawn any more
                     total += offer.drawn_ma.at_most(offer.offer_ma)
+                    each[offer.charger] = each.get(offer.charger, ZERO) + offer.drawn_ma
             self.drawn.set(total)
+            unknown = any(offer.session and offer.drawn_ma is None for offer in plan.offers)
+            self.drawn_by.set(None if unknown else each)
+
+
+def _is_news(told: facts.ClockTold, now: facts.ClockTold) -> bool:
+    """Whether a minute has passed, or the wall clock has gone its own way since."""
+    passed_s = now.at - told.at
+    if passed_s >= CLOCK_TOLD_S or told.is_set is not now.is_set:
+        return True
+    return now.is_set and abs(now.utc_s - told.utc_s - passed_s) > CLOCK_STEP_S
+
+
+def makes_of(
+    chargers: Iterable[str], seen: Mapping[str, ChargerSeen], connectors: Mapping[str, int],
+    quirks: Quirks, passports: Mapping[tuple[str, str, str], Passport],
+) -> dict[str, Make]:  # fmt: skip
+    """What each charger's make, its own word and its passport add to its settings."""
+    makes: dict[str, Make] = {}
+    for charger in chargers:
+        said = seen.get(charger) or ChargerSeen(charger)
+        quirk = quirks.match(said.vendor, said.model, said.firmware)
+        passport = passports.get((said.vendor, said.model, said.firmware))
+        if passport is not None:
+            quirk = in_force(quirk, passport, is_sites=quirks.is_sites(quirk))
+        makes[charger] = Make(
+            connectors=max(1, connectors.get(charger, 0), said.connectors),
+            min_ma=quirk.min_ma or 0,
+            pauses_at_0=quirk.zero == "pauses",
+            steps_down=quirk.dead_man_s != 0,
+        )
+    return makes
 
 
 class Meters:
@@ -595,7 +820,7 @@ async def run_control(
     _more_files()
     async with AsyncExitStack() as stack:
         stack.enter_context(held(state))
-        keeps = board.keeps | {"lock"}
+        keeps = board.keeps | STAYS
         try:
             await finish_reset(
                 state, keeps, lambda: Store.open(state / FILE, InThread(), wall)
@@ -606,7 +831,7 @@ async def run_control(
             return 1
         house = House(
             board, store, wall, board.licence, shipped_quirks(state), ring,
-            state=state, runner=InThread(),
+            state=state, runner=InThread(), packer=InThread(),
         )  # fmt: skip
         return await _until_told(house, bind, ocpp_port, ocpps_port, ready)
 

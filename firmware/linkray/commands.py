@@ -16,10 +16,11 @@ import structlog
 
 from linkray.access.keys import BadSpan, expiry, new_key
 from linkray.access.passwords import weakness
-from linkray.app import Meters, held, opened_store
+from linkray.app import Meters, held, makes_of, opened_store, shipped_quirks
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import SOCKET, Desk
 from linkray.faces.client import ControlAway, ask_once
+from linkray.hal.files import write_synced
 from linkray.kit.clock import WallClock, stamp
 from linkray.kit.log import LogRing, set_up
 from linkray.kit.secret import fresh, hash_password
@@ -30,11 +31,20 @@ from linkray.model.asks import (
     AnyAsk,
     ImportSettings,
     PressButton,
+    ReadBundle,
+    ReadCeiling,
     ReadSettings,
+    SealCeiling,
     SetPassword,
+    SupportBundle,
     Who,
 )
-from linkray.store.db import StoreError
+from linkray.model.failsafe import Make
+from linkray.model.settings import LimitPhases
+from linkray.model.views import CeilingView
+from linkray.store.ceiling import Ceiling, in_words
+from linkray.store.db import Store, StoreError
+from linkray.store.runner import InThread
 
 WITHIN_S = 15.0
 BUTTON_EXTRA_S = 5.0
@@ -45,7 +55,10 @@ async def carry_out(options: argparse.Namespace) -> int:
     """One command; 0 when it is done, 1 when it is not and has said why."""
     set_up(WallClock(), LogRing())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    act = {"settings": _settings, "key": _key, "password": _password, "board": _board}
+    act = {
+        "settings": _settings, "key": _key, "password": _password, "board": _board, "seal": _seal,
+        "bundle": _bundle,
+    }  # fmt: skip
     try:
         ask = _wish(options)
         if ask is None:
@@ -101,6 +114,11 @@ def _wish(options: argparse.Namespace) -> AnyAsk | None:
             print(f"linkray: {options.account}: {weak}", file=sys.stderr)
             return None
         return SetPassword(options.account, hash_password(word))
+    if options.command == "seal":
+        limit = options.amps
+        return SealCeiling(LimitPhases(*limit)) if limit else ReadCeiling()
+    if options.command == "bundle":
+        return ReadBundle()
     return PressButton(options.hold)
 
 
@@ -113,16 +131,32 @@ async def _at_desk(state: Path, ask: AnyAsk, command: str) -> Answer:
             return await ask_once(state, ask, ME, within_s)
         except ControlAway:  # a socket that a killed control has left behind, or one that ends
             structlog.get_logger().debug("nobody at the desk")
+    if command == "bundle":
+        raise ControlAway("control is not running: there is nothing to bundle")
     if command == "board":
         raise ControlAway("control is not running: there is no button to press")
     wall = WallClock()
     with held(state):
         async with opened_store(state, wall) as store:
-            desk = Desk(
-                store, Seen, {}, meters=Meters(), clock=wall, failures=(OSError, StoreError)
-            )
+            desk = await _desk_of(store, state, wall)
             await desk.begin()
             return await desk.ask(ask, ME, within_s)
+
+
+async def _desk_of(store: Store, state: Path, wall: WallClock) -> Desk:
+    """A desk straight over the store: what is sealed holds for it too."""
+    seen = {one.charger: one for one in await store.seen()}
+    passports = {one.make: one for one in await store.passports()}
+    quirks = shipped_quirks(state)
+
+    def makes() -> dict[str, Make]:
+        chargers = (c.id for c in store.settings.value.chargers)
+        return makes_of(chargers, seen, {}, quirks, passports)
+
+    return Desk(
+        store, Seen, {}, meters=Meters(), clock=wall, failures=(OSError, StoreError),
+        ceiling=Ceiling(store, state, InThread(), write_synced), makes=makes,
+    )  # fmt: skip
 
 
 def _settings(options: argparse.Namespace, answer: Answer) -> int:
@@ -140,6 +174,20 @@ def _settings(options: argparse.Namespace, answer: Answer) -> int:
     return 0
 
 
+def _bundle(options: argparse.Namespace, answer: Answer) -> int:
+    made = msgspec.json.decode(answer.data, type=SupportBundle)
+    if options.file == "-":
+        sys.stdout.buffer.write(made.content)
+        return 0
+    try:
+        write_synced(Path(options.file), made.content)
+    except OSError as error:
+        print(f"linkray: {options.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"{options.file}: {len(made.content):,} bytes")
+    return 0
+
+
 def _key(_options: argparse.Namespace, _answer: Answer) -> int:
     print(_made_key)
     return 0
@@ -147,6 +195,16 @@ def _key(_options: argparse.Namespace, _answer: Answer) -> int:
 
 def _password(_options: argparse.Namespace, answer: Answer) -> int:
     print(answer.text)
+    return 0
+
+
+def _seal(_options: argparse.Namespace, answer: Answer) -> int:
+    told = msgspec.json.decode(answer.data, type=CeilingView)
+    if told.limit_ma is None:
+        print("the engineering ceiling is not sealed")
+    else:
+        print(f"the engineering ceiling is {in_words(told.limit_ma)}, sealed by {told.by or '?'} "
+              f"at {told.at or '?'}; in force: {in_words(told.in_force_ma)}")  # fmt: skip
     return 0
 
 

@@ -15,7 +15,7 @@ FOLDER = Path(linkray.charger.__file__).parent / "quirks"
 FILES = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.toml"))}
 ENTRIES = {name: parse(name, text) for name, text in FILES.items()}
 QUIRKS = load(FILES)
-SAYS_NOTHING = {"name", "match", "why", "seen", "covers"}
+SAYS_NOTHING = {"name", "match", "why", "seen", "covers", "given"}
 
 
 def as_seen(match: Match) -> list[tuple[str, str, str]]:
@@ -140,12 +140,36 @@ def test_a_row_of_the_table_is_covered_and_holds(
         (("Etrel", "INCH", "1"), "central"),
         (("EVBox", "Elvi", "1"), "rotation"),
         (("hypercharger", "HYC_150", "1"), "25 kW"),
+        (("Alfen BV", "NG910", "6"), "own id"),
+        (("Garo", "GLB", "1"), "load balancing"),
     ],
 )
 def test_what_only_a_person_can_set_is_a_hint_on_the_page(
     charger: tuple[str, str, str], word: str
 ) -> None:
     assert word in QUIRKS.match(*charger).hint
+
+
+TABLE = (  # every row of the first table of quirks.md that is about a charger
+    "ABB Terra AC", "ABB Terra AC 1.8.0", "ABB Terra AC ≤ 1.8.21", "ABB", "Wallbox Pulsar/Copper",
+    "Wallbox", "Huawei SCharger", "Autel", "Easee cloud OCPP", "Easee", "EVBox Elvi",
+    "Schneider EVlink", "go-e", "go-e fw 56.2", "Grizzl-E", "Grizzl-E 03.09.0", "Zaptec cloud",
+    "Zaptec Go2", "Mennekes 4You/4Business", "Mennekes ACU", "EN+", "NEcharge", "Charge Amps",
+    "Alfen", "ZJ Beny", "Etrel Inch", "Ocular / BS", "Teison, FoxESS", "Timxon", "Injet",
+    "OpenEVSE", "MG / StarCharge", "Garo", "Blink", "Alpitronic",
+)  # fmt: skip  # the other three are cars: none tells its model, all are treated alike
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_row_about_a_charger_is_shipped_with_reason_and_source(row: str) -> None:
+    entries = [entry for entry in ENTRIES.values() if row in entry.covers]
+    assert entries
+    assert all(entry.why and entry.seen for entry in entries)
+
+
+def test_an_entry_covers_rows_of_the_table_or_parts_of_them() -> None:
+    named = {row for entry in ENTRIES.values() for row in entry.covers}
+    assert not [one for one in named if not any(one.startswith(row) for row in TABLE)]
 
 
 def test_a_make_that_no_table_knows_is_plain() -> None:

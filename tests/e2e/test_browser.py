@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tests.e2e.box import PASSWORDS, ROOT, Box, Client, box_in, until, world_settings
+from playwright.sync_api import Browser, Page, expect
+from tests.e2e.box import PASSWORDS, Box, Client, box_in, until, world_settings
+from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge, open_browser, visitors
 
 pytestmark = pytest.mark.realtime
 
-AXE = ROOT / "firmware/linkray/faces/web/ui/node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-SLOW_MS = 15_000  # what a page may take where two cores carry site, world and browser
 BUILDING_MA = [30_000, 26_000, 20_000]
 STEP_MA = 25_000
 CONNECTORS = 9  # eight chargers, one with two
@@ -35,7 +26,8 @@ SESSIONS = (
 FREE = "WB-118274"  # Bay 4: nobody has plugged in there
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
-    "/configuration/groups", "/configuration/csms", "/configuration/files", "/account",
+    "/configuration/balancing", "/configuration/schedule", "/configuration/groups",
+    "/configuration/csms", "/configuration/files", "/account",
 )  # fmt: skip
 
 
@@ -68,70 +60,14 @@ def api(site: Box) -> Client:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "chromium is missing: tools/setup --browser installs it"
-    expect.set_options(timeout=SLOW_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
-
-
-class Visit:
-    """One visitor: a page, what it said on its console, and whom it asked for anything."""
-
-    def __init__(self, site: Box, browser: Browser, **looks: Any) -> None:
-        self.site = site
-        self.base = f"https://127.0.0.1:{site.ports['https']}"
-        self.context = browser.new_context(
-            ignore_https_errors=True, locale="en-GB", **{"viewport": WIDE, **looks}
-        )
-        self.context.set_default_timeout(SLOW_MS)
-        self.page: Page = self.context.new_page()
-        self.errors: list[str] = []
-        self.asked: set[str] = set()
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.asked.add(request.url))
-
-    def _hear(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.errors.append(message.text)
-
-    def open(self, path: str) -> Page:
-        self.page.goto(self.base + path)
-        return self.page
-
-    def sign_in(self, account: str) -> Page:
-        page = self.open("/")
-        page.get_by_role("radio", name=account).check()
-        page.get_by_label("Password", exact=True).fill(PASSWORDS[account])
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator(".tile")).to_have_count(CONNECTORS)
-        return page
-
-    def tile(self, name: str) -> Any:
-        return self.page.locator(".tile", has=self.page.get_by_role("heading", name=name))
-
-    def close(self, forgiven: tuple[str, ...] = ()) -> None:
-        """Gone; nothing but what was provoked went wrong in the page, nothing left the box."""
-        self.context.close()
-        wrong = [text for text in self.errors if not any(word in text for word in forgiven)]
-        assert wrong == []
-        away = [u for u in self.asked if not u.startswith((self.base, "data:", "blob:"))]
-        assert away == []
 
 
 @pytest.fixture
 def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
     """A new visitor; errors that a test provokes on purpose are named by `forgiven`."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(*, forgiven: tuple[str, ...] = (), **looks: Any) -> Visit:
-            visitor = Visit(site, browser, **looks)
-            stack.callback(visitor.close, forgiven)
-            return visitor
-
+    with visitors(site, browser) as begin:
         yield begin
 
 
@@ -206,16 +142,21 @@ def test_u16_the_smallest_ceiling_of_the_panel_equals_the_offer(visit, bay: str)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name=bay)).to_be_visible()
     expect(dialog.locator("tr.binding")).to_have_count(1)
-    offered, rows = dialog.evaluate(
+    offered, columns, rows = dialog.evaluate(
         """dialog => [
           [...dialog.querySelectorAll("dt")].find(dt => dt.textContent === "Offered")
             .nextElementSibling.textContent,
+          [...dialog.querySelectorAll(".ceilings thead th.num")]
+            .map(head => [...head.querySelectorAll(".phase")].map(tag => tag.textContent)),
           [...dialog.querySelectorAll(".ceilings tbody tr")]
             .map(row => [...row.querySelectorAll("td")].map(cell => cell.textContent)),
         ]"""
     )
-    smallest = [min(float(row[p].replace(",", "")) for row in rows) for p in range(3)]
-    assert smallest == amps_of(offered)
+    smallest = dict.fromkeys(("L1", "L2", "L3"), 0.0)
+    for place, phases in enumerate(columns):
+        least = min(float(row[place].removesuffix(" A").replace(",", "")) for row in rows)
+        smallest |= dict.fromkeys(phases, least)
+    assert list(smallest.values()) == amps_of(offered)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
@@ -389,20 +330,6 @@ def test_u10_the_meter_page_reads_live_and_a_step_is_on_the_screen_within_second
 
 
 # -- looks -----------------------------------------------------------------------------------------
-
-
-def judge(page: Page, name: str) -> list[str]:
-    """What axe finds, and what is wider than the screen."""
-    found = [
-        f"{name}: {text}"
-        for text in page.evaluate(
-            """async rules => (await axe.run(document, {runOnly: rules})).violations.flatMap(
-                 v => v.nodes.map(n => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary}`))""",
-            RULES,
-        )
-    ]
-    wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    return found + ([f"{name}: {wide} px wide on {there} px"] if wide > there else [])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -17,6 +17,7 @@ from linkray.model.facts import (
     ChargerKnown,
     Drawn,
     EmergencyStopped,
+    LeaseProven,
     LinkLost,
     LinkUp,
     MeterBack,
@@ -32,6 +33,8 @@ from linkray.model.plan import Plan
 from linkray.model.settings import Charger, Group, LimitPhases, MeterSettings, Settings, Site
 from linkray.model.units import Phases, site_phases
 
+LEASE_S = 190.0  # the dead-man time and what comes on top (P 5)
+FALLBACK_MA = 6_000  # of every charger here: its minimum
 TAU_S = 10.0  # obey time of the model; learning is only ever slower in this world
 CONNECTIONS = ("L1", "L2", "L3", "L1-L2-L3", "L2-L3-L1")
 
@@ -106,6 +109,10 @@ class Chargers(RuleBasedStateMachine):
         self.seen = {c.id: 0 for c in tree.chargers}
         self.offered = dict.fromkeys(self.seen, 0)
         self.answered: set[str] = set()
+        self.default: dict[str, int] = {}  # accepted while no session ran
+        self.lease_proven: set[str] = set()
+        self.leased: dict[str, bool] = {}  # what was accepted last falls back by itself
+        self.credit_at: dict[str, float] = {}  # when the lease of a lost charger has run out
         self.open: dict[str, list[int]] = {c.id: [] for c in tree.chargers}
         self.raised_at: dict[str, float] = {}
         self.tx = 0
@@ -201,11 +208,16 @@ class Chargers(RuleBasedStateMachine):
 
     def top(self, name: str) -> int:
         if name not in self.linked:
-            return self.books[name].most
-        idle = name not in self.sessions
-        if idle and name in self.answered and self.status.get(name) == "Available":
-            return 0
+            ran_out = self.now >= self.credit_at.get(name, math.inf)
+            return FALLBACK_MA if ran_out else self.books[name].most
+        if self.is_plugless(name):
+            return self.default[name]
         return self.books[name].top()
+
+    def is_plugless(self, name: str) -> bool:
+        """No car hangs on it, and it has answered for its default."""
+        idle = name not in self.sessions
+        return idle and name in self.default and self.status.get(name) == "Available"
 
     def limit(self, node: str, leg: int) -> int:
         if node == "site":
@@ -219,7 +231,8 @@ class Chargers(RuleBasedStateMachine):
         load: dict[tuple[str, int], int] = {}
         for name, top in tops.items():
             for node in self.nodes(name):
-                if node == "site" and self.sees_absent() and name not in self.linked:
+                unseen = name in self.linked and not self.is_plugless(name)
+                if node == "site" and self.sees_absent() and not unseen:
                     continue
                 for leg in self.legs(name):
                     load[node, leg] = load.get((node, leg), 0) + top
@@ -266,6 +279,9 @@ class Chargers(RuleBasedStateMachine):
         books = self.books[name]
         books.values, books.accepted = [(0, books.most)], None
         self.answered.discard(name)
+        self.default.pop(name, None)
+        self.leased.pop(name, None)
+        self.credit_at.pop(name, None)
         self.open[name].clear()
         self.feed(ChargerKnown(name, (1,)))
         self.feed(LinkUp(name, self.now))
@@ -286,8 +302,18 @@ class Chargers(RuleBasedStateMachine):
     def link_lost(self, data) -> None:
         name = data.draw(st.sampled_from(sorted(self.linked)))
         self.linked.discard(name)
+        if name in self.lease_proven and self.leased.get(name) and not self.open[name]:
+            self.credit_at[name] = self.now + LEASE_S
         self.open[name].clear()
         self.feed(LinkLost(name, self.now))
+
+    @rule(data=st.data())
+    def lease_is_proven(self, data) -> None:
+        """Only while it is linked: what is proven of a lost one is no longer found out."""
+        name = data.draw(st.sampled_from(sorted(self.books)))
+        if name in self.linked:
+            self.lease_proven.add(name)
+            self.feed(LeaseProven(name, self.now))
 
     @precondition(lambda self: self.linked)
     @rule(data=st.data())
@@ -296,6 +322,8 @@ class Chargers(RuleBasedStateMachine):
         books = self.books[name]
         books.values, books.accepted = [(0, books.most)], None
         self.answered.discard(name)
+        self.default.pop(name, None)
+        self.leased.pop(name, None)
         self.open[name].clear()
         self.feed(Booted(name, self.now))
 
@@ -330,26 +358,34 @@ class Chargers(RuleBasedStateMachine):
         self.feed(SessionEnded(name, 1, tx, self.now))
 
     @precondition(lambda self: any(self.open[name] for name in self.linked))
-    @rule(data=st.data(), outcome=st.sampled_from(["accepted"] * 5 + ["rejected", "unknown"]))
-    def answers(self, data, outcome) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(["accepted"] * 5 + ["rejected", "unknown"]),
+          leased=st.booleans())  # fmt: skip
+    def answers(self, data, outcome, leased) -> None:
         name = data.draw(st.sampled_from([n for n in sorted(self.linked) if self.open[n]]))
         offer_id = self.open[name].pop(0)
         books = self.books[name]
         if outcome == "accepted":
-            books.accepted = (offer_id, self.now)
-            self.answered.add(name)
-        elif outcome == "rejected":
+            self.accept(name, offer_id, leased=leased)
+            return
+        if outcome == "rejected":
             books.values = [e for e in books.values if e[0] != offer_id] or [(0, books.most)]
+        self.leased[name] = False
         self.feed(OfferAnswered(name, 1, offer_id, outcome, self.now))
 
-    @rule()
-    def all_answer(self) -> None:
+    def accept(self, name: str, offer_id: int, *, leased: bool) -> None:
+        books = self.books[name]
+        books.accepted = (offer_id, self.now)
+        self.answered.add(name)
+        self.leased[name] = leased
+        if name not in self.sessions:
+            self.default[name] = dict(books.values)[offer_id]
+        self.feed(OfferAnswered(name, 1, offer_id, "accepted", self.now, leased=leased))
+
+    @rule(leased=st.booleans())
+    def all_answer(self, leased=False) -> None:
         for name in sorted(self.linked):
             while self.open[name]:
-                offer_id = self.open[name].pop(0)
-                self.books[name].accepted = (offer_id, self.now)
-                self.answered.add(name)
-                self.feed(OfferAnswered(name, 1, offer_id, "accepted", self.now))
+                self.accept(name, self.open[name].pop(0), leased=leased)
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), share=st.integers(0, 4))
@@ -427,10 +463,15 @@ class Chargers(RuleBasedStateMachine):
         if self.plan is None:
             return
         for offer in self.plan.offers:
-            assert min(c.ma.highest() for c in offer.ceilings) == offer.offer_ma.highest()
+            legs = [
+                p for c in offer.ceilings if c.code == "charger_max" for p in range(3) if c.ma[p]
+            ]
+            least = [min(c.ma[p] for p in legs) for c in offer.ceilings]
+            assert min(least) == offer.offer_ma.highest()
+            assert all(offer.offer_ma.fits(c.ma) for c in offer.ceilings)
             binding = [c for c in offer.ceilings if c.binding]
             assert len(binding) == 1
-            assert binding[0].ma == offer.offer_ma
+            assert least[offer.ceilings.index(binding[0])] == offer.offer_ma.highest()
             assert binding[0].code == offer.reason.code
 
     @invariant()

@@ -398,6 +398,41 @@ async def test_what_is_set_during_a_handshake_reaches_the_link(monkeypatch) -> N
         assert link.is_stopped
 
 
+async def test_what_never_says_who_it_is_is_counted_told_0_and_not_added() -> None:
+    async with box() as b:
+        peer = await b.dial()
+        b.plan.set(Plan(offers=(offer(16_000, 1),)))
+        assert (await peer.start())["idTagInfo"]["status"] == "Blocked"
+        with trio.move_on_after(60):
+            while True:  # it answers all but TriggerMessage's wish for a BootNotification
+                await peer.frame()
+
+        assert "TriggerMessage" in peer.asked
+        assert b.store.settings.value.chargers == ()
+        assert b.raised() == set(), "and no place under the licence is missing for it"
+        assert "has not said who it is" in str(b.views["CP1"].value.notes)
+        assert {period["limit"] for profile in peer.profiles for period in
+                profile["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
+                } <= {0}  # fmt: skip
+        await peer.boot()
+        assert [c.id for c in b.store.settings.value.chargers] == ["CP1"]
+        await peer.ws.aclose()
+        await b.until(lambda: ("charger_offline", "CP1") in b.raised())
+
+
+async def test_a_stranger_that_is_gone_leaves_nothing_behind() -> None:
+    async with box() as b:
+        peer = await b.dial()
+        assert "CP1" in b.room.links
+        await peer.ws.aclose()
+        await b.until(lambda: bool(b.told(LinkLost)))
+
+        await trio.sleep(1)
+        assert b.store.settings.value.chargers == ()
+        assert b.raised() == set()
+        assert "CP1" not in b.views
+
+
 async def test_c26_past_the_licence_a_charger_stays_connected_blocked_and_named() -> None:
     async with box(Settings(chargers=(Charger("CP1"),)), licence=1) as b:
         first = await b.dial("/CP1")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from linkray.__main__ import parser
+from linkray.__main__ import main, parser
 from linkray.app import held
 from linkray.hal.boards import load
 from linkray.kit.tls import own_certificate
 
 RUN = ["run", "--board", "board.toml", "--state", "box"]
 WEB = ["web", "--state", "box"]
+SEAL = ["seal", "--state", "box"]
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -19,6 +20,13 @@ WEB = ["web", "--state", "box"]
     ([*RUN, "--ocpp-port", "65536"], "expected a port from 0 to 65535, got '65536'"),
     ([*RUN, "--ocpps-port", "-1"], "expected a port from 0 to 65535, got '-1'"),
     ([*WEB, "--https-port", "https"], "expected a port from 0 to 65535, got 'https'"),
+    ([*SEAL, "80", "80"], "expected amps for L1, L2 and L3, got 2 of them"),
+    ([*SEAL, "80", "80", "80", "80"], "expected amps for L1, L2 and L3, got 4 of them"),
+    ([*SEAL, "80", "-1", "80"], "expected amps from 0 to 6300, got '-1'"),
+    ([*SEAL, "80", "NaN", "80"], "expected amps from 0 to 6300, got 'NaN'"),
+    ([*SEAL, "80", "9000", "80"], "expected amps from 0 to 6300, got '9000'"),
+    ([*SEAL, "80", "80.0005", "80"], "expected amps from 0 to 6300, got '80.0005'"),
+    ([*SEAL, "80", "1e400", "80"], "expected amps from 0 to 6300, got '1e400'"),
 ])  # fmt: skip
 def test_an_address_or_a_port_that_is_none_is_named(words, said, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -32,6 +40,43 @@ def test_what_is_given_is_taken():
     options = parser().parse_args([*RUN, "--bind", "::1", "--ocpp-port", "0"])
 
     assert (options.bind, options.ocpp_port, options.ocpps_port) == ("::1", 0, 8886)
+
+
+def test_amps_are_sealed_in_milliamps_and_none_only_show():
+    assert parser().parse_args([*SEAL, "80", "62.5", "0"]).amps == [80_000, 62_500, 0]
+    assert parser().parse_args(SEAL).amps == []
+
+
+def seal(state, *amps: str) -> int:
+    return main(["seal", "--state", str(state), *amps])
+
+
+@pytest.mark.realtime
+def test_the_command_line_seals_the_ceiling_and_no_import_passes_it(tmp_path, capsys):
+    state, file = tmp_path / "box", tmp_path / "settings.json"
+    file.write_text('{"version": 1, "site": {"limit_ma": [100000, 100000, 100000]}}')
+
+    assert seal(state) == 0
+    assert "not sealed" in capsys.readouterr().out
+    assert seal(state, "80", "80", "62.5") == 0
+    assert "is 80 A, 80 A, 62.5 A, sealed by command line" in capsys.readouterr().out
+    assert main(["settings", "--state", str(state), "import", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "at most the engineering ceiling of 80 A on L1, got 100 A" in said
+    assert "$.site.limit_ma[0]" in said
+    (state / "linkray.db").unlink()
+    assert seal(state) == 0
+    assert "is 80 A, 80 A, 62.5 A" in capsys.readouterr().out
+
+
+@pytest.mark.realtime
+def test_b13_the_command_line_seals_nothing_below_the_fail_safe_currents(tmp_path, capsys):
+    state, file = tmp_path / "box", tmp_path / "settings.json"
+    file.write_text('{"version": 1, "chargers": [{"id": "A", "fallback_ma": 10000}]}')
+    assert main(["settings", "--state", str(state), "import", str(file)]) == 0
+
+    assert seal(state, "9", "9", "9") == 1
+    assert "L1: 10 A of fail-safe currents (A 10 A)" in capsys.readouterr().err
 
 
 def make_by_command(state):

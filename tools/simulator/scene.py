@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,7 +87,14 @@ class Scene:
         self.on_frame: Callable[[Frame], None] | None = None
         self.meter_dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
         self.meter_line: trio.abc.Stream | None = None  # its far end, while it is open
-        self.wall = WallClock.fixed(NOON)
+        self.wires: dict[str, Link] = {}  # of those chargers that have one of their own
+        self.make_house: Callable[..., House] = House
+        self.wall_off_s = 0.0  # what was set wrong: the wall clock's error
+        zero = trio.current_time()
+        self.wall = WallClock(
+            lambda: world.begins_utc
+            + timedelta(seconds=trio.current_time() - zero + self.wall_off_s)
+        )
         self.serial = MemorySerial()
         self.board = make(BOARD, folder, self.serial)
         self._life: trio.CancelScope | None = None
@@ -96,17 +104,18 @@ class Scene:
         self.store = await Store.open(":memory:", Inline(), self.wall)
         await self.store.change_settings(self.settings, HERE, "test")
         await self.store.remember("settings_imported", self.wall.stamp())
-        await self._up()
+        await self.up()
 
     async def restart(self) -> None:
         """The process ends and comes again: links, plan and readings go, the database stays."""
         assert self._life is not None
         self._life.cancel()
         await trio.sleep(1)
-        await self._up()
+        await self.up()
 
-    async def _up(self) -> None:
-        self.house = House(
+    async def up(self) -> None:
+        """A new process on the store that is there."""
+        self.house = self.make_house(
             self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=self.strict,
             dial=self.meter_dial, state=self.folder,
         )  # fmt: skip
@@ -146,7 +155,8 @@ class Scene:
 
     def begin(self) -> None:
         """Time passes in the world, and its chargers dial."""
-        self.nursery.start_soon(self.world.run, self.dial())
+        dials = {charger: self.dial(link=wire) for charger, wire in self.wires.items()}
+        self.nursery.start_soon(partial(self.world.run, self.dial(), dials=dials))
 
     def offer(self, charger: str, connector: int = 1) -> Offer:
         for offer in self.house.plan.value.offers:
@@ -290,7 +300,7 @@ async def scene(
     for group in settings.groups:
         world.add_group(group.name, group.limit_ma, group.parent)
     for kept in settings.chargers:
-        made = (makes or {}).get(kept.id) or Make(phases=1 if kept.phases == 1 else 3)
+        made = (makes or {}).get(kept.id) or Make(phases=3 if kept.phases == 3 else 1)
         world.add_charger(kept.id, make=made, connection=kept.connection, group=kept.group)
     async with played(
         settings, world, seed=seed, licence=licence, strict=strict
@@ -306,13 +316,19 @@ async def played(
     seed: int = 1,
     licence: int = 64,
     strict: bool = True,
+    prepare: Callable[[Scene], None] | None = None,
 ) -> AsyncIterator[Scene]:
-    """A box with these settings in this world; ends when the block does."""
+    """A box with these settings in this world; ends when the block does.
+
+    `prepare` may change the scene before the box comes up.
+    """
     with same_order(seed), TemporaryDirectory() as folder:
         async with trio.open_nursery() as nursery:
             LOG.lines.clear()
             a_scene = Scene(settings, world, nursery, Path(folder), licence)
             a_scene.strict = strict
+            if prepare is not None:
+                prepare(a_scene)
             set_up(a_scene.wall, LOG, StringIO())
             if world.meter is not None and world.meter.is_tcp:
                 a_scene.meter_dial = meter_dial(a_scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tools.world.make import Key
@@ -118,6 +119,10 @@ def _take_profile(charger: Charger, number: int, said: Json) -> bool:
     profile = read_profile(number, said, charger.clock())
     if profile.valid_to is not None and profile.valid_to <= charger.clock():
         return False
+    if purpose in make.ignored_purposes:
+        return True
+    if make.one_period:
+        profile = replace(profile, periods=profile.periods[:1])
     before = list(charger.book.profiles)
     charger.book.install(profile)
     if len(charger.book.profiles) > make.profiles_max:

@@ -34,6 +34,8 @@ class Car:
     _starting_s: float = field(default=0.0, repr=False)
     _idle_s: float = field(default=0.0, repr=False)
     _offered_s: float = field(default=0.0, repr=False)
+    _drawn: Three = field(default=NOTHING, repr=False)
+    _steady: tuple[int, int, int, int, bool] | None = field(default=None, repr=False)
 
     @property
     def is_full(self) -> bool:
@@ -64,10 +66,16 @@ class Car:
     def plugged(self) -> None:
         """A new plug is a new start."""
         self.wake()
+        self._steady = None
         self._amps_ma = self._aim_ma = self._pace = self._offered_s = 0.0
 
     def step(self, pilot_ma: int, fed_phases: int, volts_mv: Three, dt: float) -> Three:
         """What it draws on its own phases after `dt` more seconds under this pilot."""
+        case = (pilot_ma, fed_phases, self.max_ma, self.phases, self.asleep)
+        if case == self._steady and self.soc <= self.taper_from:
+            self._offered_s += dt
+            self._charge(self._drawn, volts_mv, dt)
+            return self._drawn
         self._doze(pilot_ma, dt)
         can = pilot_ma >= LEAST_MA and not self.asleep
         aim = float(min(pilot_ma, self.most_ma())) if can else 0.0
@@ -84,6 +92,8 @@ class Car:
         used = min(self.phases, fed_phases)
         drawn: Three = (amps, amps if used > 1 else 0, amps if used > 2 else 0)
         self._charge(drawn, volts_mv, dt)
+        self._drawn = drawn
+        self._steady = case if self._amps_ma == self._aim_ma > 0 else None
         return drawn
 
     def _turn_to(self, aim: float) -> None:
@@ -112,5 +122,5 @@ class Car:
             self._idle_s = 0.0
 
     def _charge(self, drawn: Three, volts_mv: Three, dt: float) -> None:
-        watts = sum(a * v for a, v in zip(drawn, volts_mv, strict=True)) / 1e6
+        watts = (drawn[0] * volts_mv[0] + drawn[1] * volts_mv[1] + drawn[2] * volts_mv[2]) / 1e6
         self.soc = min(1.0, self.soc + watts * dt / 3600 / self.battery_wh)

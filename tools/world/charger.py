@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -23,16 +24,17 @@ from trio_websocket import (
 )
 
 from tools.world.answers import answer
-from tools.world.car import NOTHING, Car, Three
+from tools.world.car import LEAST_MA, NOTHING, Car, Three
 from tools.world.connector import Connector, Transaction
 from tools.world.links import Dial, Tap
 from tools.world.make import Make, keys_of
-from tools.world.profiles import Book, Limit, read_profile
+from tools.world.profiles import VOLTS, Book, Limit, read_profile
 from tools.world.samples import sampled
 from tools.world.schemas import Json, Judge
 from tools.world.wire import OnAnswer, Wire
 
 HANDSHAKE_S = 10.0
+SETTLED_S = 15.0
 ATTEMPTS = 3  # of a transaction message that is answered with an error
 NOMINAL_MV: Three = (230_000, 230_000, 230_000)
 Says = Callable[[Connector], list[Json]]
@@ -53,6 +55,7 @@ class Charger:
         judge: Judge | None = None,
         epoch: Callable[[float], float] | None = None,
         password: str | None = None,
+        split_mode: str = "off",
     ) -> None:
         self.id = identity
         self.make = make or Make()
@@ -60,6 +63,7 @@ class Charger:
         self.legs = tuple(int(leg[1]) - 1 for leg in wiring.split("-"))
         self.connection = wiring
         self.group = group
+        self.split_mode = split_mode
         self.password = password
         self.chance = chance or random.Random(0)
         self.judge = judge or Judge()
@@ -67,7 +71,10 @@ class Charger:
         self.wire.may_speak = lambda action: self.is_booted or action == "BootNotification"
         self.keys = keys_of(self.make)
         self.firmware = self.make.firmware
-        self.book = Book(self.make.phases, self.make.max_ma, from_arrival=self.make.from_arrival)
+        self.book = Book(
+            self.make.phases, self.make.max_ma, from_arrival=self.make.from_arrival,
+            volts=VOLTS * self.make.efficiency,
+        )  # fmt: skip
         self.connectors = [Connector(n + 1) for n in range(self.make.connectors)]
         self.known_tags: set[str] = set()
         self.profiles_told: deque[Json] = deque(maxlen=1_000)  # SetChargingProfile as it came
@@ -75,6 +82,7 @@ class Charger:
         self.now = 0.0
         self.is_booted = False
         self.dials = 0  # connections it has had
+        self.linked_at = -math.inf  # when the newest began
         # scenes
         self.says: Says | None = None
         self.profile_answer: str | None = None
@@ -104,6 +112,11 @@ class Charger:
         return self.wire.is_up
 
     @property
+    def is_in_reach(self) -> bool:
+        """On its link for long enough to have been told what holds now."""
+        return self.wire.is_up and self.is_booted and self.now - self.linked_at >= SETTLED_S
+
+    @property
     def is_off(self) -> bool:
         return self._off_until is not None
 
@@ -126,6 +139,11 @@ class Charger:
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def own_volts_mv(self) -> Three:
+        """What is on its own phases; across two legs, the voltage between them."""
+        if len(self.legs) == 2:
+            one, other = (self._volts_mv[leg] for leg in self.legs)
+            between = (one + other) if self.split_mode == "240" else int((one + other) * 0.866)
+            return between, 0, 0
         volts = [self._volts_mv[leg] for leg in self.legs] + [0, 0, 0]
         return volts[0], volts[1], volts[2]
 
@@ -135,6 +153,8 @@ class Charger:
             return self._on_site(self.connector(number).drawn_ma)
         first, second, third = 0, 0, 0
         for connector in self.connectors:
+            if connector.drawn_ma == NOTHING:
+                continue
             drawn = self._on_site(connector.drawn_ma)
             first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
         return first, second, third
@@ -304,10 +324,12 @@ class Charger:
             if now < self._off_until:
                 return
             self._power_on()
-        for due in [entry for entry in self._later if entry[0] <= now]:
-            self._later.remove(due)
-            due[1]()
-        self._flow(now, dt)
+        if self._later:
+            for due in [entry for entry in self._later if entry[0] <= now]:
+                self._later.remove(due)
+                due[1]()
+        if any(map(Connector.is_in_use, self.connectors)):
+            self._flow(now, dt)
         self._tell_in_time(now)
         self.wire.tick(now)
         if self.wire.is_dead:
@@ -320,7 +342,10 @@ class Charger:
 
     def _flow(self, now: float, dt: float) -> None:
         clock, volts = self.clock(), self.own_volts_mv()
-        cap = self.book.cap_ma(clock)
+        if self.make.efficiency != 1.0:  # energy is counted where it comes out
+            first, second, third = (int(mv * self.make.efficiency) for mv in volts)
+            volts = first, second, third
+        cap = self.book.cap_ma(clock) if self.book.profiles else None
         share = self.make.max_ma
         if cap is not None:
             active = sum(c.transaction is not None for c in self.connectors)
@@ -332,13 +357,36 @@ class Charger:
             if at.transaction is None:
                 at.flow(0, self.make.phases, volts, dt)
                 continue
-            wanted = self.book.limit(at.number, clock, at.transaction.running)
-            wanted = Limit(min(wanted.ma, share), wanted.phases)
+            wanted = self._told(at, at.transaction, clock)
+            if share < wanted.ma:
+                wanted = Limit(min(wanted.ma, share), wanted.phases)
             limit = at.obeyed(now, wanted, self.obey_s, ignores_raises=self.ignores_raises)
             step = 1_000 if self.make.whole_amps else 100
             phases = limit.phases if self.make.switches_phases else self.make.phases
-            at.flow(limit.ma // step * step, phases, volts, dt)
+            told_ma = -(-limit.ma // 1_000) * 1_000 if self.make.rounds_up else limit.ma
+            if self.make.after_zero != "resumes" and not self._survives(at, told_ma):
+                continue
+            at.flow(0 if at.is_stuck else told_ma // step * step, phases, volts, dt)
             self.settle(at)
+
+    def _survives(self, at: Connector, told_ma: int) -> bool:
+        """What 0 A does to a session that has charged: whether it goes on."""
+        if told_ma >= LEAST_MA or at.pilot_ma == 0:
+            return True
+        if self.make.after_zero == "stops":
+            self.end_session(at, "Other")
+            return False
+        at.is_stuck = True
+        return True
+
+    def _told(self, at: Connector, session: Transaction, clock: float) -> Limit:
+        """What its profiles come to, reckoned anew when one of them has changed or turns."""
+        case = (self.book.changes, len(self.book.profiles), session.id, session.began)
+        if at.told is None or at.told[0] != case or not at.told[1] <= clock < at.told[2]:
+            running = session.running
+            limit = self.book.limit(at.number, clock, running)
+            at.told = (case, clock, self.book.next_turn(clock, running), limit)
+        return at.told[3]
 
     def _tell_in_time(self, now: float) -> None:
         if self._boot_at is not None and now >= self._boot_at:
@@ -679,6 +727,7 @@ class Charger:
             await self._hang_up.wait()
 
     def _on_connected(self) -> None:
+        self.linked_at = self.now
         if not self.is_booted or self.make.boots_on_reconnect:
             self.tell_boot()
         else:

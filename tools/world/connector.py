@@ -43,6 +43,8 @@ class Connector:
     sample_at: float = 0.0
     has_pilot: bool = False  # since the session began
     frozen: Limit | None = None  # ignores profiles and stays on this
+    is_stuck: bool = False  # was told 0 A once and does not come back from it
+    told: tuple[object, float, float, Limit] | None = field(default=None, repr=False)
     _heard: deque[tuple[float, Limit]] = field(default_factory=deque, repr=False)
     _obeyed: Limit | None = field(default=None, repr=False)
 
@@ -51,11 +53,22 @@ class Connector:
         """Its register, as whole Wh."""
         return int(self.energy_mwh / 1000)
 
+    def is_in_use(self) -> bool:
+        """Whether time changes anything here."""
+        return (
+            self.transaction is not None
+            or self.car is not None
+            or self.tag is not None
+            or self.pilot_ma > 0
+            or self.drawn_ma != NOTHING
+        )
+
     def session_began(self) -> None:
         """A new session obeys what is in force at once."""
         self._heard.clear()
         self._obeyed = None
         self.has_pilot = False
+        self.is_stuck = False
 
     def obeyed(self, now: float, wanted: Limit, obey_s: float, *, ignores_raises: bool) -> Limit:
         """The limit in force: what was wanted `obey_s` ago."""
@@ -79,7 +92,8 @@ class Connector:
             self.drawn_ma = NOTHING
             return
         self.drawn_ma = self.car.step(self.pilot_ma, phases, volts_mv, dt)
-        watts = sum(a * v for a, v in zip(self.drawn_ma, volts_mv, strict=True)) / 1e6
+        drawn = self.drawn_ma
+        watts = (drawn[0] * volts_mv[0] + drawn[1] * volts_mv[1] + drawn[2] * volts_mv[2]) / 1e6
         self.energy_mwh += watts * dt / 3.6
 
     def charging_status(self) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
-from trio.testing import memory_stream_pair
+
+from tools.world.pipes import pipe_pair
 
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
 Serve = Callable[[trio.abc.Stream], Awaitable[object]]
@@ -63,6 +64,7 @@ class Link:
     jitter_s: float = 0.0
     loss: float = 0.0  # share of chunks that must be sent again
     is_refusing: bool = False  # a dial finds nobody
+    is_changing: bool = False  # may get worse while streams are open
     taps: list[Tap] = field(default_factory=list, repr=False)
 
     def half_open(self) -> None:
@@ -123,9 +125,9 @@ def memory_dial(handler_nursery: trio.Nursery, serve: Serve, link: Link | None =
         await trio.lowlevel.checkpoint()
         if wire.is_refusing:
             raise OSError("nobody listens there")
-        near, far = memory_stream_pair()
-        if wire.delay_s or wire.jitter_s or wire.loss:
-            middle_near, middle_far = memory_stream_pair()
+        near, far = pipe_pair()
+        if wire.is_changing or wire.delay_s or wire.jitter_s or wire.loss:
+            middle_near, middle_far = pipe_pair()
             handler_nursery.start_soon(wire.join, far, middle_near)
             far = middle_far
         tap = Tap(near)

@@ -35,7 +35,12 @@ class Make:
     refused_purposes: frozenset[str] = frozenset()
     refused_kinds: frozenset[str] = frozenset()
     muted_purposes: frozenset[str] = frozenset()  # no answer at all to these
+    ignored_purposes: frozenset[str] = frozenset()  # accepted, and without effect (go-e)
+    one_period: bool = False  # takes a schedule of several periods and keeps to the first
+    after_zero: Literal["resumes", "stays", "stops"] = "resumes"  # what 0 A does to a session
+    rounds_up: bool = False  # whole amps, the wrong way
     refused_keys: dict[str, str] = field(default_factory=dict)  # key → status
+    efficiency: float = 1.0  # of what it takes, what it gives: watts are told as given (DC)
     obey_s: float = 0.5  # from Accepted to the pilot
     from_arrival: bool = False  # counts Relative from the frame's arrival
     whole_amps: bool = False

@@ -4,7 +4,7 @@
 limit. Up to `LAWFUL_S` of it in one piece is lawful: a building steps, cars need their time
 (trust.md, INV-9). What is longer counts second by second in `limit_exceeded_s`, once however many
 nodes and phases are over. What the building takes alone is not counted, as nobody could have
-helped: those seconds are `building_over_s`.
+helped: those seconds are `building_over_s`. While `excuse` is set they are `excused_s`.
 
 **Virtual fuse.** θ' = ((I/In)² − θ)/60 s on every phase of every node; it opens at 1.13².
 """
@@ -38,6 +38,8 @@ class Wire:
         """Take `dt` seconds of this current; whether they count as passed."""
         self.highest_ma = max(self.highest_ma, ma)
         share = ma / self.limit_ma if self.limit_ma else (2.0 if ma > 0 else 0.0)
+        if is_helpless:
+            share = min(share, 1.0)  # nobody could have kept the building from warming it
         self.theta += (share * share - self.theta) * min(1.0, dt / FUSE_TAU_S)
         self.theta_max = max(self.theta_max, self.theta)
         if ma <= self.limit_ma or is_helpless:
@@ -57,7 +59,11 @@ class Oracle:
     nodes: dict[str, tuple[Wire, Wire, Wire]] = field(default_factory=dict)
     limit_exceeded_s: float = 0.0
     building_over_s: float = 0.0
+    excused_s: float = 0.0
+    excuse: bool = False  # now a charger or the meter does what none may: the wires need not hold
+    over: tuple[str, ...] = ()  # nodes over their limit at the last step by the chargers' doing
     steps: int = 0
+    seconds: float = 0.0
     _trace: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False)
 
     def set_limit(self, node: str, limit_ma: Three) -> None:
@@ -73,15 +79,24 @@ class Oracle:
     def note(self, flows: Mapping[str, Three], chargers_ma: Three, dt: float) -> None:
         """`dt` seconds of these true currents; `chargers_ma` is their part in the site's."""
         passed = helpless = False
+        over: list[str] = []
         for name, wires in self.nodes.items():
             for phase, ma in enumerate(flows.get(name, NOTHING)):
                 alone = name == SITE and chargers_ma[phase] < STILL_CHARGING_MA
                 wire = wires[phase]
-                helpless = helpless or (alone and ma > wire.limit_ma)
+                if ma > wire.limit_ma:
+                    helpless = helpless or alone
+                    if not alone and name not in over:
+                        over.append(name)
                 passed = wire.carry(ma, dt, is_helpless=alone) or passed
-        self.limit_exceeded_s += dt if passed else 0.0
+        self.over = tuple(over)
+        if self.excuse:
+            self.excused_s += dt if passed else 0.0
+        else:
+            self.limit_exceeded_s += dt if passed else 0.0
         self.building_over_s += dt if helpless else 0.0
         self.steps += 1
+        self.seconds += dt
         self._trace.update(repr(sorted(flows.items())).encode())
 
     def highest_ma(self, node: str = "site") -> Three:
@@ -92,6 +107,22 @@ class Oracle:
         """How near to opening the warmest fuse came; 100 is open."""
         warmest = max((w.theta_max for ws in self.nodes.values() for w in ws), default=0.0)
         return round(100 * warmest / FUSE_OPENS, 1)
+
+    def fuse_percent_now(self) -> float:
+        """How near to opening the warmest fuse is now."""
+        warmest = max((w.theta for ws in self.nodes.values() for w in ws), default=0.0)
+        return round(100 * warmest / FUSE_OPENS, 1)
+
+    def worst_load(self) -> tuple[str, float]:
+        """The node and phase that came highest against its limit, in percent."""
+        loads = [
+            (round(100 * wire.highest_ma / wire.limit_ma, 1), f"{name} L{phase + 1}")
+            for name, wires in self.nodes.items()
+            for phase, wire in enumerate(wires)
+            if wire.limit_ma
+        ]
+        percent, name = max(loads, default=(0.0, ""))
+        return name, percent
 
     def trace_hash(self) -> str:
         """Equal for equal runs, to the milliamp and the step."""

@@ -5,6 +5,7 @@ OCPP 1.6, chapter 3.13, read by someone who has not seen LinkRay's reading of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,11 +120,40 @@ def read_profile(connector: int, said: Json, now: float) -> Profile:
 class Book:
     """The profiles of one charger and what they come to."""
 
-    def __init__(self, phases: int, max_ma: int, *, from_arrival: bool = False) -> None:
+    def __init__(
+        self, phases: int, max_ma: int, *, from_arrival: bool = False, volts: float = VOLTS
+    ) -> None:
         self.phases = phases
         self.max_ma = max_ma
         self.from_arrival = from_arrival  # a make that counts Relative from the frame's arrival
-        self.profiles: list[Profile] = []
+        self.volts = volts  # what it reckons with, its efficiency in them
+        self.changes = 0  # so often the profiles have changed
+        self._profiles: list[Profile] = []
+
+    @property
+    def profiles(self) -> list[Profile]:
+        """What is installed; put a new list, never change this one."""
+        return self._profiles
+
+    @profiles.setter
+    def profiles(self, profiles: list[Profile]) -> None:
+        self._profiles = profiles
+        self.changes += 1
+
+    def next_turn(self, now: float, running: Running | None) -> float:
+        """The first time after `now` at which some profile may say something else."""
+        turn = math.inf
+        for profile in self._profiles:
+            if profile.recurrency is not None:
+                return now
+            began = now - profile.elapsed_s(now, running, from_arrival=self.from_arrival)
+            edges = [began, *(began + p.start_s for p in profile.periods)]
+            if profile.duration_s is not None:
+                edges.append(began + profile.duration_s)
+            for edge in (*edges, profile.valid_from, profile.valid_to):
+                if edge is not None and now < edge < turn:
+                    turn = edge
+        return turn
 
     def install(self, profile: Profile) -> None:
         """The same id replaces, and so does the same purpose and level on the same connector."""
@@ -132,8 +162,7 @@ class Book:
             old
             for old in self.profiles
             if old.id != profile.id and (old.connector, old.purpose, old.stack) != place
-        ]
-        self.profiles.append(profile)
+        ] + [profile]
 
     def clear(
         self,
@@ -202,7 +231,7 @@ class Book:
 
     def _in_ma(self, unit: str, period: Period) -> Limit:
         phases = min(period.phases or self.phases, self.phases)
-        amps = period.limit if unit == "A" else period.limit / (VOLTS * phases)
+        amps = period.limit if unit == "A" else period.limit / (self.volts * phases)
         return Limit(min(self.max_ma, round(amps * 1000)), phases)
 
     def composite(
@@ -214,7 +243,7 @@ class Book:
             limit = self.limit(connector, now + at, running)
             cap = self.cap_ma(now + at)
             ma = limit.ma if cap is None else min(cap, limit.ma)
-            amount = ma / 1000 if unit == "A" else ma * limit.phases * VOLTS / 1000
+            amount = ma / 1000 if unit == "A" else ma * limit.phases * self.volts / 1000
             period = {"limit": round(amount, 1), "numberPhases": limit.phases}
             if not told or {k: told[-1][k] for k in period} != period:
                 told.append({"startPeriod": at, **period})

@@ -39,6 +39,7 @@ def _values(charger: Charger, connector: Connector, measurand: str) -> list[Json
         volts = charger.own_volts_mv()
         amps = charger.measured_ma(connector)
         watts = sum(a * v for a, v in zip(amps, volts, strict=True)) / 1e6
+        watts *= charger.make.efficiency
         return [_value(measurand, f"{watts:.0f}", "W")]
     if measurand == "Current.Offered":
         return [_value(measurand, f"{connector.pilot_ma / 1000:.1f}", "A")]

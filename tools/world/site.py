@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tools.world.car import Three
+from tools.world.day import Habits, Visit
 from tools.world.make import Make
-from tools.world.meters import SDM630
+from tools.world.meters import MAPS, SDM630
 from tools.world.schemas import Json
 from tools.world.world import NOON, World
 
 SETTINGS_VERSION = 1
 LEAST_MA = 6_000
+PARTS = ("site", "building", "meter", "groups", "chargers", "schedule", "day")
 
 
 class BadSite(ValueError):
@@ -38,6 +40,8 @@ class Place:
     priority: str = "normal"
     supply_limit_ma: int | None = None
     fallback_ma: int | None = None
+    writes_a_day: int | None = None
+    min_ma: int = LEAST_MA
 
     @property
     def phases(self) -> int:
@@ -61,6 +65,7 @@ class MeterOf:
     on_failure: str = "limits"
     degraded_ma: Three = (0, 0, 0)
     file: Json | None = None
+    map: str | None = None  # the name of one of `tools.world.meters`, instead of a file
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,23 @@ class SiteOf:
     time_zone: str = "UTC"
     measurand_interval_s: int = 10
     fifo: bool = False
+    split_mode: str = "off"
+    use_solar_surplus: bool = False
+    imbalance_ma: int | None = None
+    shed_order: str = "longest"
+    dead_man_s: int = 180
+    base_load_ma: Three = (0, 0, 0)
+    new_chargers: str = "add"
+    vip: tuple[str, ...] = ()  # tags
+
+
+@dataclass(frozen=True)
+class ExclusionOf:
+    """A time of the week in which nothing charges."""
+
+    days: tuple[str, ...]
+    start: str
+    end: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +116,8 @@ class Description:
     meter: MeterOf | None
     groups: tuple[GroupOf, ...]
     places: tuple[Place, ...]
+    schedule: tuple[ExclusionOf, ...] = ()
+    day: Habits = field(default_factory=Habits)
 
 
 def load_site(path: Path) -> Description:
@@ -106,9 +130,9 @@ def read_site(text: str) -> Description:
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadSite(f"expected TOML: {error}") from None
-    unknown = set(told) - {"site", "building", "meter", "groups", "chargers"}
+    unknown = set(told) - set(PARTS)
     if unknown:
-        raise BadSite(f"expected site, building, meter, groups or chargers, got {sorted(unknown)}")
+        raise BadSite(f"expected {', '.join(PARTS)}, got {sorted(unknown)}")
     return Description(
         site=SiteOf(**_known(SiteOf, told.get("site", {}), "site")),
         building=BuildingOf(**_known(BuildingOf, told.get("building", {}), "building")),
@@ -118,17 +142,56 @@ def read_site(text: str) -> Description:
             for place, group in enumerate(told.get("groups", []))
         ),
         places=tuple(
-            _read_place(charger, f"chargers[{place}]")
+            one
             for place, charger in enumerate(told.get("chargers", []))
+            for one in _read_places(charger, f"chargers[{place}]")
         ),
+        schedule=tuple(
+            ExclusionOf(**_known(ExclusionOf, time, f"schedule[{place}]"))
+            for place, time in enumerate(told.get("schedule", []))
+        ),
+        day=_read_day(told.get("day", {})),
     )
+
+
+def _read_day(told: Json) -> Habits:
+    read = _known(Habits, {**told, "visits": ()}, "day")
+    visits = told.get("visits", [])
+    if isinstance(visits, list) and visits:
+        read["visits"] = tuple(
+            Visit(**_known(Visit, visit, f"day.visits[{place}]"))
+            for place, visit in enumerate(visits)
+        )
+    else:
+        del read["visits"]
+    return Habits(**read)
 
 
 def _read_meter(told: Json | None) -> MeterOf | None:
     if told is None:
         return None
     read = _known(MeterOf, told, "meter")
-    return MeterOf(**{**read, "file": read.get("file", SDM630)})
+    named = read.get("map")
+    if named is not None and named not in MAPS:
+        raise BadSite(f"expected a meter of {', '.join(MAPS)} at meter.map, got {named!r}")
+    usual = MAPS[named] if named else SDM630
+    return MeterOf(**{**read, "file": read.get("file", usual)})
+
+
+def _read_places(told: Json, where: str) -> list[Place]:
+    """One charger, or `count` alike: `{n}` in id and name counts them, connections take turns."""
+    count, wirings = told.get("count", 1), told.get("connections")
+    alike = {key: value for key, value in told.items() if key not in ("count", "connections")}
+    if "count" not in told:
+        return [_read_place(alike, where)]
+    made = []
+    for n in range(count):
+        own = {**alike, "id": str(told.get("id", "")).format(n=n + 1),
+               "name": str(told.get("name", "")).format(n=n + 1)}  # fmt: skip
+        if wirings:
+            own["connection"] = wirings[n % len(wirings)]
+        made.append(_read_place(own, where))
+    return made
 
 
 def _read_place(told: Json, where: str) -> Place:
@@ -162,6 +225,7 @@ def make_world(
     utc: datetime = NOON,
     checks: bool = True,
     step_s: float = 0.5,
+    rest_s: float | None = None,
 ) -> World:
     """The world of this description, with nobody in it yet."""
     volts = site.site.voltage_mv
@@ -173,6 +237,8 @@ def make_world(
         utc=utc,
         step_s=step_s,
         checks=checks,
+        split_mode=site.site.split_mode,
+        rest_s=rest_s,
     )
     world.building.night_ma = site.building.night_ma
     world.building.peak_ma = site.building.peak_ma
@@ -198,6 +264,13 @@ def settings(site: Description, *, meter_tcp: tuple[str, int] | None = None) -> 
         "measurand_interval_s": site.site.measurand_interval_s,
         "fifo": site.site.fifo,
         "time_zone": site.site.time_zone,
+        "split_mode": site.site.split_mode,
+        "use_solar_surplus": site.site.use_solar_surplus,
+        "imbalance_ma": site.site.imbalance_ma,
+        "shed_order": site.site.shed_order,
+        "dead_man_s": site.site.dead_man_s,
+        "base_load_ma": list(site.site.base_load_ma),
+        "new_chargers": site.site.new_chargers,
     }
     if site.meter is not None:
         told["meter"] = {
@@ -213,7 +286,12 @@ def settings(site: Description, *, meter_tcp: tuple[str, int] | None = None) -> 
         "groups": [
             {"name": g.name, "limit_ma": g.limit_ma, "parent": g.parent} for g in site.groups
         ],
-        "chargers": [_charger(place) for place in site.places],
+        "chargers": [_charger(place, site.site.voltage_mv) for place in site.places],
+        "schedule": [
+            {"days": list(time.days), "start": time.start, "end": time.end}
+            for time in site.schedule
+        ],
+        "access": {"vip": list(site.site.vip)},
     }
 
 
@@ -223,24 +301,25 @@ def _meter_file(file: Json, meter_tcp: tuple[str, int] | None) -> Json:
     return {**file, "tcp": True, "IP": meter_tcp[0], "port": meter_tcp[1]}
 
 
-def _charger(place: Place) -> Json:
+def _charger(place: Place, voltage_mv: int) -> Json:
     told: Json = {
         "id": place.id,
         "name": place.name,
         "phases": place.phases,
         "connection": place.connection,
         "max_ma": place.make.max_ma,
-        "min_ma": LEAST_MA,
+        "min_ma": place.min_ma,
         "unit": "A",
         "supply_limit_ma": place.supply_limit_ma,
         "fallback_ma": place.fallback_ma,
+        "writes_a_day": place.writes_a_day,
         "group": place.group,
         "priority": place.priority,
     }
     if not place.make.allows("A"):
         del told["max_ma"], told["min_ma"]
-        volts, phases = 230, place.make.phases
+        watts = voltage_mv * place.make.phases * place.make.efficiency / 1e6  # of each mA
         told["unit"] = "W"
-        told["max_w"] = place.make.max_ma * volts * phases // 1000
-        told["min_w"] = LEAST_MA * volts * phases // 1000
+        told["max_w"] = int(place.make.max_ma * watts)
+        told["min_w"] = int(place.min_ma * watts)
     return told

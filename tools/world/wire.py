@@ -125,6 +125,8 @@ class Wire:
     def tick(self, now: float) -> None:
         """Time out an open call, send the next one that may be sent."""
         self._now = now
+        if self._open is None and not self._waiting:
+            return
         if self._open is not None and now >= self._open.deadline:
             late, self._open = self._open, None
             self._unanswered += 1

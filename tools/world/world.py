@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import math
 import random
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import trio
 
 from tools.world.building import DAY_S, Building
-from tools.world.car import Three
+from tools.world.car import NOTHING, Three
 from tools.world.charger import NOMINAL_MV, Charger
 from tools.world.links import Dial
 from tools.world.make import Make
@@ -23,6 +24,7 @@ from tools.world.schemas import Json, Judge
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 STEP_S = 0.5
+OVER_STEP_S = 0.1
 
 
 class World:
@@ -38,6 +40,8 @@ class World:
         utc: datetime = NOON,
         step_s: float = STEP_S,
         checks: bool = True,
+        split_mode: str = "off",
+        rest_s: float | None = None,
     ) -> None:
         if meter_sees not in ("grid", "building"):
             raise ValueError(f"expected a meter that sees grid or building, got {meter_sees!r}")
@@ -47,6 +51,10 @@ class World:
         self.meter_sees = meter_sees
         self.volts_mv = volts_mv
         self.step_s = step_s
+        self.rest_s = rest_s  # so long a step may be where nothing moves; None: as ever
+        self.split_mode = split_mode
+        self.absent_is_building = False  # what no one can reach is no one's doing (oracle)
+        self.on_step: Callable[[float, float], None] | None = None  # now, dt: after each step
         self.judge = Judge(checks=checks)
         self.oracle = Oracle()
         self.oracle.set_limit(SITE, limit_ma)
@@ -54,10 +62,13 @@ class World:
         self.meter: Meter | None = None
         self.chargers: dict[str, Charger] = {}
         self.groups: dict[str, str | None] = {}  # name → parent
+        self._feeding: dict[str, tuple[str, ...]] = {}  # charger → the groups above it
         self.now = 0.0
-        self._utc = utc
+        self.begins_utc = utc
         self._zero: float | None = None  # monotonic time at which `utc` was
         self._energy_wh = 0.0
+        self._moves = False
+        self._drawn: dict[str, Three] = {}  # by the chargers alone, at the last step
 
     def own_chance(self) -> random.Random:
         """A child of the one seed, so that what one does moves nobody else's dice."""
@@ -92,9 +103,20 @@ class World:
             judge=self.judge,
             epoch=self.epoch,
             password=password,
+            split_mode=self.split_mode,
         )
         self.chargers[identity] = charger
+        self._feeding[identity] = tuple(self._above(group))
         return charger
+
+    def _above(self, group: str | None) -> Iterator[str]:
+        while group is not None:
+            yield group
+            group = self.groups[group]
+
+    def above(self, charger: Charger) -> tuple[str, ...]:
+        """The groups that feed it, the nearest first."""
+        return self._feeding[charger.id]
 
     def add_meter(self, file: Json | None = None) -> Meter:
         self.meter = Meter(self.measured, file, self.own_chance())
@@ -116,7 +138,7 @@ class World:
     def epoch(self, now: float) -> float:
         """Seconds since 1970 at this monotonic time."""
         zero = now if self._zero is None else self._zero
-        return self._utc.timestamp() + now - zero
+        return self.begins_utc.timestamp() + now - zero
 
     def utc(self) -> datetime:
         return datetime.fromtimestamp(self.epoch(self.now), UTC)
@@ -175,7 +197,7 @@ class World:
         oracle = self.oracle
         return {
             "seed": self.seed,
-            "seconds": round(oracle.steps * self.step_s, 1),
+            "seconds": round(oracle.seconds, 1),
             "chargers": len(self.chargers),
             "chargers_connected": sum(c.is_connected for c in chargers),
             "sessions": self.sessions_now(),
@@ -234,13 +256,52 @@ class World:
         self.building.advance(now, self.epoch(now) % DAY_S)
         for charger in self.chargers.values():
             charger.tick(now, dt, self.volts_mv)
-        chargers_ma = self.chargers_ma()
-        flows = {SITE: self.site_ma()}
-        for group in self.groups:
-            flows[group] = self.chargers_ma(group)
-        self.oracle.note(flows, chargers_ma, dt)
+        chargers_ma, flows = self._flows()
+        helped = self._in_reach_ma() if self.absent_is_building else chargers_ma
+        self.oracle.note(flows, helped, dt)
         watts = sum(a * v for a, v in zip(flows[SITE], self.volts_mv, strict=True)) / 1e6
         self._energy_wh += max(0.0, watts) * dt / 3600
+        drawn = {**flows, SITE: chargers_ma}
+        self._moves = drawn != self._drawn
+        self._drawn = drawn
+        if self.on_step is not None:
+            self.on_step(now, dt)
+
+    def _flows(self) -> tuple[Three, dict[str, Three]]:
+        """What truly flows now: into all chargers, and through every node."""
+        sums = {name: [0, 0, 0] for name in self.groups}
+        first = second = third = 0
+        for charger in self.chargers.values():
+            drawn = charger.true_current_ma()
+            if drawn == NOTHING:
+                continue
+            first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
+            for name in self._feeding[charger.id]:
+                total = sums[name]
+                total[0] += drawn[0]
+                total[1] += drawn[1]
+                total[2] += drawn[2]
+        flows: dict[str, Three] = {name: (t[0], t[1], t[2]) for name, t in sums.items()}
+        building = self.building.ma
+        flows[SITE] = (building[0] + first, building[1] + second, building[2] + third)
+        return (first, second, third), flows
+
+    def _in_reach_ma(self) -> Three:
+        """What flows into chargers that LinkRay could tell to take less."""
+        first = second = third = 0
+        for charger in self.chargers.values():
+            if charger.is_in_reach:
+                drawn = charger.true_current_ma()
+                first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
+        return first, second, third
+
+    def _next_step_s(self) -> float:
+        """Small steps where something moves or a limit is passed, long ones where all rests."""
+        if self.rest_s is None:
+            return self.step_s
+        if self.oracle.over:
+            return min(self.step_s, OVER_STEP_S)
+        return self.step_s if self._moves else self.rest_s
 
     async def live(self) -> None:
         """Let time pass, step by step, without chargers' links."""
@@ -248,7 +309,7 @@ class World:
         last = trio.current_time()
         due = last
         while True:
-            due = max(due + self.step_s, trio.current_time())
+            due = max(due + self._next_step_s(), trio.current_time())
             await trio.sleep_until(due)
             now = trio.current_time()
             self.step(now, now - last)
@@ -261,14 +322,21 @@ class World:
         for charger in self.chargers.values():
             charger.now = now
 
-    async def run(self, dial: Dial, *, spread_s: float = 0.0) -> None:
-        """Live, with every charger on its link, until cancelled; first dials over `spread_s`."""
+    async def run(
+        self, dial: Dial, *, spread_s: float = 0.0, dials: Mapping[str, Dial] | None = None
+    ) -> None:
+        """Live, with every charger on its link, until cancelled; first dials over `spread_s`.
+
+        `dials`: those chargers that have a wire of their own.
+        """
+        own = dials or {}
         self._begin(trio.current_time())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.live)
             for charger in list(self.chargers.values()):
                 first_s = self.chance.uniform(0, spread_s) if spread_s > 0 else 0.0
-                nursery.start_soon(functools.partial(_dial_later, charger, dial, first_s))
+                wire = own.get(charger.id, dial)
+                nursery.start_soon(functools.partial(_dial_later, charger, wire, first_s))
 
 
 async def _dial_later(charger: Charger, dial: Dial, after_s: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from linkray.model.settings import Settings
 from linkray.model.tags import Decision
 
@@ -34,7 +36,17 @@ def may_charge(
     if not tag.strip():
         return NO_TAG
     if by_hand:
-        return BY_HAND
-    if not settings.access.whitelist:
-        return OPEN
-    return LISTED if tag.casefold() in listed else NOT_LISTED
+        decision = BY_HAND
+    elif not settings.access.whitelist:
+        decision = OPEN
+    else:
+        decision = LISTED if tag.casefold() in listed else NOT_LISTED
+    if decision.accepted and is_vip(tag, settings):
+        return msgspec.structs.replace(decision, vip=True)
+    return decision
+
+
+def is_vip(tag: str, settings: Settings) -> bool:
+    """Whether this tag's sessions are high priority; spaces around it and case do not matter."""
+    wanted = tag.strip().casefold()
+    return any(wanted == vip.strip().casefold() for vip in settings.access.vip)

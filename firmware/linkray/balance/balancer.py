@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,16 +15,23 @@ import msgspec
 from linkray.model.facts import (
     AnyFact,
     Booted,
+    CeilingSealed,
     ChargerKnown,
+    ClockTold,
+    DefaultProven,
     Drawn,
     EmergencyStopped,
+    EtaLearned,
     LeaseProven,
     LinkLost,
     LinkUp,
     MeterBack,
     MeterLost,
     MeterRead,
+    MeterSees,
+    ObeyTimeKnown,
     OfferAnswered,
+    OperativeAsked,
     SessionBegan,
     SessionEnded,
     SettingsChanged,
@@ -31,11 +39,14 @@ from linkray.model.facts import (
 )
 from linkray.model.faults import Cleared, Code, Raised
 from linkray.model.plan import Plan
-from linkray.model.settings import CHARGERS_MAX, Charger, Settings
+from linkray.model.settings import CHARGERS_MAX, Charger, Exclusion, Settings
 
 from .budget import MeterWatch
-from .connector import RISE_INTERVALS, Amounts, Connector, Line
+from .connector import FOLLOW_S, NO_CAR, RISE_INTERVALS, Amounts, Connector, Line
 from .decide import Decision
+from .possible import CONFIRM_S, LEASE_GRACE_S
+from .schedule import Schedule
+from .shrink import shrunk
 from .survey import Ground
 from .tree import Tree
 
@@ -49,9 +60,31 @@ RESENDS = 3  # … so often (trust.md C1) …
 RESEND_SLOW_S = 30.0  # … and then in this interval
 REFUSED_RETRY_S = 10.0  # a refused offer is tried again once soon …
 REFUSED_SLOW_S = 300.0  # … and then every 5 min (balancing.md 4)
+QUIET_S = 60.0  # a connector out of service has drawn nothing for so long before it is let in
+ASKED_MAX = 8  # connectors asked for values when the meter has jumped: those that it may be
+UTC_S_MIN = 1_577_836_800  # 2020: before it nobody knows the time
 CALM, SOON, NOW = range(3)  # how soon a fact wants a plan
 
-Out = Plan | Raised | Cleared
+Out = Plan | Raised | Cleared | EtaLearned
+
+
+class Draws:
+    """By phase, what the chargers draw, as far as it is known."""
+
+    __slots__ = ("absent", "drawn", "falling", "rising", "unheard")
+
+    def __init__(self) -> None:
+        self.drawn = [0, 0, 0]  # by fresh values, with that of chargers lost just now
+        self.absent = [0, 0, 0]  # of these alone
+        self.falling = [0, 0, 0]  # ended, and perhaps still on the meter
+        self.rising = [0, 0, 0]  # may have come since
+        self.unheard = [0, 0, 0]  # may be there already, of sessions that have not been heard of
+
+
+@lru_cache(maxsize=8)
+def schedule_of(exclusions: tuple[Exclusion, ...], time_zone: str) -> Schedule:
+    """The excluded times of some settings; kept, since looking them up is not cheap."""
+    return Schedule(exclusions, time_zone)
 
 
 class Balancer:
@@ -65,25 +98,37 @@ class Balancer:
         self._list: list[Connector] = []
         self._confs: dict[str, Charger] = {}
         self._strangers: set[str] = set()  # linked, and not in the settings (trust.md C26, A30)
+        # deleted while linked: what it was, and until when it counts once it is lost
+        self._deleted: dict[str, tuple[Charger, float]] = {}
         self._is_stale = False  # a stranger has come or gone since the tree was made
         self._meter = MeterWatch(settings.site)
         self._tree = Tree(settings)
         self._voltage_mv = settings.site.voltage_mv
         self._stopped_by: str | None = None
         self._over: frozenset[int] = frozenset()
-        self._faults: set[tuple[Code, str | None]] = set()
+        self._faults: dict[tuple[Code, str | None], str] = {}  # with their detail
         self._seq = 0
         self._planned_at: float | None = None
         self._due = -math.inf
+        self._clock: ClockTold | None = None
+        self._is_excluded = False
+        self._excluded_s: int | None = None  # for so much longer
+        self._change_at = math.inf  # of the schedule
+        self._learned: list[EtaLearned] = []
+        self.taken_in = 0  # facts of the newest burst that were looked at (trust.md B9)
         self._rebuild()
         self._take: dict[type[AnyFact], Callable[[Any, float], int]] = {
             MeterRead: self._meter_read, MeterLost: self._meter_lost,
-            MeterBack: self._meter_back, ChargerKnown: self._charger_known,
+            MeterBack: self._meter_back, MeterSees: self._meter_sees,
+            ChargerKnown: self._charger_known,
             LinkUp: self._link_up, LinkLost: self._link_lost, Booted: self._booted,
             StatusSeen: self._status_seen, SessionBegan: self._session_began,
             SessionEnded: self._session_ended, Drawn: self._drawn,
             OfferAnswered: self._answered, LeaseProven: self._lease_proven,
             SettingsChanged: self._settings_changed, EmergencyStopped: self._emergency,
+            ObeyTimeKnown: self._obey_time_known, DefaultProven: self._default_proven,
+            EtaLearned: self._eta_learned, OperativeAsked: self._operative_asked,
+            ClockTold: self._clock_told, CeilingSealed: self._ceiling_sealed,
         }  # fmt: skip
 
     def feed(self, fact: AnyFact, now: float) -> list[Out]:
@@ -92,7 +137,7 @@ class Balancer:
 
     def feed_all(self, facts: Sequence[AnyFact], now: float) -> list[Out]:
         """Note a burst of facts, then plan at most once."""
-        urgency = max((self._take[type(fact)](fact, now) for fact in facts), default=CALM)
+        urgency = self.note(facts, now)
         if urgency == CALM:
             return []
         earliest = -math.inf if self._planned_at is None else self._planned_at + URGENT_S
@@ -101,9 +146,18 @@ class Balancer:
         self._due = min(self._due, earliest)
         return []
 
+    def note(self, facts: Sequence[AnyFact], now: float) -> int:
+        """Take facts in without a plan; how soon they want one."""
+        self.taken_in = 0
+        urgency = CALM
+        for fact in facts:
+            self.taken_in += 1
+            urgency = max(urgency, self._take[type(fact)](fact, now))
+        return urgency
+
     def due(self) -> float:
         """The next second, the meter's failure by age, or sooner where something is urgent."""
-        return min(self._due, self._meter.ages_at() + 0.001)
+        return min(self._due, self._meter.ages_at() + 0.001, self._change_at)
 
     def wake(self, now: float) -> list[Out]:
         """Decide anew: a plan with an offer for every connector, and what has become of faults."""
@@ -112,15 +166,33 @@ class Balancer:
         passed_s = 0.0 if self._planned_at is None else max(0.0, now - self._planned_at)
         self._planned_at = now
         self._due = now + TICK_S
-        self._meter.age(self._drawn_now(now)[0], now)
+        if self._meter.ages_at() < now:
+            self._meter.age(self._controlled(now), now)
         self._check_voltage(now)
-        self._retry(now)
+        self._check_schedule(now)
+        self._tend(now)
         plan = self._plan(passed_s, now)
-        return [plan, *self._judge_faults()]
+        learned, self._learned = self._learned, []
+        return [plan, *self._judge_faults(), *learned]
+
+    def shrink(self, now: float, *, to_fail_safe: bool = False) -> list[Out]:
+        """A plan without a decision: no offer rises, and each falls as far as plain sums ask for
+        (trust.md B9); or to its fail-safe.
+        """
+        self._planned_at, self._due = now, now + TICK_S
+        allowed = [node.limit_ma for node in self._tree.nodes for _ in range(3)]
+        is_stopped = self._stopped_by is not None or self._is_excluded
+        allowed[:3] = (0, 0, 0) if is_stopped else self._meter.bare(now)
+        over = self._meter.over()
+        self._seq += 1
+        return [Plan(
+            seq=self._seq, at=now, limit_ma=self._meter.limit(), degraded=True,
+            offers=shrunk(self._list, self._tree, allowed, over, now, to_fail_safe=to_fail_safe),
+        )]  # fmt: skip
 
     def _plan(self, passed_s: float, now: float) -> Plan:
         site = self._settings.site
-        _, _, waiting, _ = self._drawn_now(now)
+        draws = self._draws(now)
         at_zero = all(
             c.books.top_ma == 0 or c.books.offer_ma == 0 for c in self._list if c.line.linked
         )
@@ -128,9 +200,11 @@ class Balancer:
         ground = Ground(
             self._tree, fifo=site.fifo, interval_s=site.measurand_interval_s,
             dead_man_s=site.dead_man_s, emergency=self._stopped_by is not None,
-            by=self._stopped_by or "", overloaded=overloaded,
+            by=self._stopped_by or "", overloaded=overloaded, excluded=self._is_excluded,
+            excluded_until_s=self._excluded_s, shed_order=site.shed_order,
+            imbalance_ma=site.imbalance_ma,
         )  # fmt: skip
-        budget = self._meter.budget(waiting, now)
+        budget = self._meter.budget(draws.rising, draws.absent, now)
         decision = Decision(self._list, ground, budget, self._over, now)
         offers = decision.run(passed_s)
         self._over = decision.over_limits()
@@ -139,26 +213,36 @@ class Balancer:
             seq=self._seq, at=now, budget_ma=decision.budget_ma(),
             building_ma=decision.building_ma(), reserved_ma=decision.reserved_ma(),
             offers=offers, limit_ma=decision.site_limit_ma(), degraded=budget.degraded,
+            nodes=decision.nodes(),
+            excluded_until_s=self._excluded_s if self._is_excluded else None,
         )  # fmt: skip
 
-    def _drawn_now(self, now: float) -> tuple[list[int], list[int], list[int], list[int]]:
-        """By phase: what linked chargers draw, what the meter may still see, what may come; and
-        how much of that may be there already, of sessions that have not been heard of yet.
+    def _draws(self, now: float) -> Draws:
+        """What all draw. A charger that was lost just now is believed as long as its last value is
+        fresh: should it be back at once, nothing of the building has risen for a minute.
         """
-        drawn, falling, rising, unheard = [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]
+        draws = Draws()
+        drawn, absent = draws.drawn, draws.absent
         interval_s = self._settings.site.measurand_interval_s
         for c in self._list:
-            if not c.line.linked:
-                continue
             if c.drawn is not None:
                 seen = c.drawing(interval_s, now)
                 if seen is not None:
                     drawn[0] += seen.l1
                     drawn[1] += seen.l2
                     drawn[2] += seen.l3
-            if now < c.rise_until or now < c.fall_until:
-                c.allowance(now, falling, rising, unheard)
-        return drawn, falling, rising, unheard
+                    if not c.line.linked:
+                        absent[0] += seen.l1
+                        absent[1] += seen.l2
+                        absent[2] += seen.l3
+            if (now < c.rise_until or now < c.fall_until) and c.line.linked:
+                c.allowance(now, draws.falling, draws.rising, draws.unheard)
+        return draws
+
+    def _controlled(self, now: float) -> list[int]:
+        """What the chargers draw that can be told to draw less."""
+        draws = self._draws(now)
+        return [drawn - absent for drawn, absent in zip(draws.drawn, draws.absent, strict=True)]
 
     # what lasts between plans
 
@@ -167,7 +251,10 @@ class Balancer:
         settings = self._settings
         self._is_stale = False
         self._strangers -= {conf.id for conf in settings.chargers}
-        waiting = tuple(Charger(charger) for charger in sorted(self._strangers))
+        self._deleted = {
+            name: was for name, was in self._deleted.items() if name in self._strangers
+        }
+        waiting = tuple(self._stranger(charger) for charger in sorted(self._strangers))
         settings = msgspec.structs.replace(settings, chargers=(*settings.chargers, *waiting))
         self._tree = Tree(settings)
         self._confs = {conf.id: conf for conf in settings.chargers}
@@ -175,7 +262,7 @@ class Balancer:
         for conf in settings.chargers:
             line = self._line(conf.id)
             path = self._tree.path(conf.id)
-            amounts = Amounts(conf, settings.site, self._voltage_mv)
+            amounts = Amounts(conf, settings.site, self._voltage_mv, line.eta.planned)
             for number in line.numbers:
                 key = (conf.id, number)
                 c = self._connectors.get(key) or Connector(conf.id, number, line)
@@ -187,6 +274,14 @@ class Balancer:
         self._connectors = known
         self._list = list(known.values())
         self._over = frozenset()
+
+    def _stranger(self, charger: str) -> Charger:
+        """How one that is not in the settings counts: as it was when it was deleted."""
+        if charger not in self._deleted:
+            return Charger(charger)
+        conf = self._deleted[charger][0]
+        has_group = conf.group is not None and self._settings.group(conf.group) is not None
+        return conf if has_group else msgspec.structs.replace(conf, group=None)
 
     def _place(self, c: Connector) -> None:
         legs = c.in_use()
@@ -233,55 +328,118 @@ class Balancer:
         self._voltage_mv = voltage_mv
         for c in self._list:
             if c.conf.unit == "W":
-                c.configure(c.conf, Amounts(c.conf, self._settings.site, voltage_mv), c.path)
+                self._reckon_watts(c)
 
-    def _retry(self, now: float) -> None:
-        """Offers that were refused or not answered are sent again (trust.md C1; balancing.md 4)."""
+    def _reckon_watts(self, c: Connector) -> None:
+        """Its watts are other amps: the voltage or its efficiency is not what it was."""
+        site = self._settings.site
+        amounts = Amounts(c.conf, site, self._voltage_mv, c.line.eta.planned)
+        c.configure(c.conf, amounts, c.path)
+
+    def _check_schedule(self, now: float) -> None:
+        """Whether an excluded time runs. While nobody knows the time, the state that was known last
+        stands; where none ever was, none runs, and the fault CLOCK says so (trust.md T6).
+        """
+        exclusions, clock = self._settings.schedule, self._clock
+        if not exclusions:
+            self._is_excluded, self._excluded_s, self._change_at = False, None, math.inf
+        if clock is None or not exclusions or (not clock.is_set and clock.utc_s < UTC_S_MIN):
+            return
+        utc_s = clock.utc_s + (now - clock.at if clock.is_set else 0.0)
+        schedule = schedule_of(exclusions, self._settings.site.time_zone)
+        until, change = schedule.excluded_until(utc_s), schedule.next_change(utc_s)
+        self._is_excluded = until is not None
+        self._excluded_s = None if until is None else math.ceil(until - utc_s)
+        self._change_at = math.inf
+        if change is not None and clock.is_set:
+            self._change_at = now + max(0.0, change - utc_s) + 0.01
+
+    def _tend(self, now: float) -> None:
+        """What each plan begins with: offers to be sent again, values to be asked for, connectors
+        to be let in again, deleted chargers to be let go.
+        """
         for c in self._list:
             books = c.books
-            if not (books.refused or books.lost) or not c.line.linked or now < c.retry_at:
-                continue
-            if books.refused:
-                c.resend = True
-                c.retry_at = now + REFUSED_SLOW_S
-            elif now >= books.issued_at + RESEND_S:
-                c.resend = True
-                c.retry_at = now + (RESEND_S if books.unknowns < RESENDS else RESEND_SLOW_S)
+            if (books.refused or books.lost) and c.line.linked and now >= c.retry_at:
+                self._retry(c, now)
+            if books.over_since is not None:  # is it still over? (INV-10: 15 s)
+                if now >= c.drawn_at + CONFIRM_S:
+                    c.want_values(now)
+            elif books.cut_from_ma is not None and now >= books.accepted_at + FOLLOW_S:
+                c.want_values(now)  # how soon does it obey? Others may wait for it
+            if c.inoperative and c.is_missed and now >= c.quiet_since + QUIET_S:
+                c.inoperative = c.is_missed = c.stop = False
+                c.stage = 0
+        for charger, (_, until) in self._deleted.items():
+            if now >= until:
+                self._strangers.discard(charger)
+                self._is_stale = True
+
+    def _retry(self, c: Connector, now: float) -> None:
+        """One that was refused or not answered is sent again (trust.md C1; balancing.md 4)."""
+        if c.books.refused:
+            c.resend = True
+            c.retry_at = now + REFUSED_SLOW_S
+        elif now >= c.books.issued_at + RESEND_S:
+            c.resend = True
+            c.retry_at = now + (RESEND_S if c.books.unknowns < RESENDS else RESEND_SLOW_S)
 
     def _judge_faults(self) -> list[Raised | Cleared]:
         """What holds now against what was raised: the difference, in a steady order."""
         holds: dict[tuple[Code, str | None], str] = {}
         for c in self._list:
-            if c.books.caught:
-                holds[Code.NOT_OBEYING, c.charger] = f"connector {c.number}"
+            if c.books.caught or c.inoperative:
+                detail = f"connector {c.number}" + (", out of service" if c.inoperative else "")
+                holds[Code.NOT_OBEYING, c.charger] = detail
             if c.books.refused and c.tx is not None:
                 holds[Code.NOT_CONTROLLABLE, c.charger] = f"connector {c.number}"
         if self._stopped_by is not None:
             holds[Code.EMERGENCY_STOP, None] = self._stopped_by
         if self._meter.overloaded:
             holds[Code.SITE_OVERLOADED, None] = ""
-        outs: list[Raised | Cleared] = [
-            Raised(code, subject, detail)
-            for (code, subject), detail in holds.items() if (code, subject) not in self._faults
-        ]  # fmt: skip
-        gone = [found for found in self._faults if found not in holds]
+        told = self._faults
+        gone = [found for found, detail in told.items() if holds.get(found) != detail]
         gone.sort(key=lambda found: (found[0].name, found[1] or ""))
-        outs += [Cleared(code, subject) for code, subject in gone]
-        self._faults = set(holds)
+        outs: list[Raised | Cleared] = [Cleared(code, subject) for code, subject in gone]
+        outs += [
+            Raised(code, subject, detail)
+            for (code, subject), detail in holds.items() if told.get((code, subject)) != detail
+        ]  # fmt: skip
+        self._faults = holds
         return outs
 
     # one method for each fact: note it, and say how soon it wants a plan
 
     def _meter_read(self, fact: MeterRead, now: float) -> int:
-        return NOW if self._meter.read(fact, *self._drawn_now(now), now) else CALM
+        draws = self._draws(now)
+        is_over = self._meter.read(
+            fact, draws.drawn, draws.falling, draws.rising, draws.unheard, now
+        )
+        asked = self._ask_for_values(now) if any(self._meter.jumped) else False
+        return NOW if is_over else (SOON if asked else CALM)
+
+    def _ask_for_values(self, now: float) -> bool:
+        """The meter has jumped: whose is it? Those that may have risen first (balancing.md 1)."""
+        phases = [p for p, jumped in enumerate(self._meter.jumped) if jumped]
+        asked = [
+            c for c in self._list
+            if c.tx is not None and c.line.linked and c.books.top_ma and now > c.drawn_at + TICK_S
+            and any(p in c.legs for p in phases)
+        ]  # fmt: skip
+        asked.sort(key=lambda c: (now >= c.rise_until, c.drawn_at, c.charger, c.number))
+        return sum(c.want_values(now) for c in asked[:ASKED_MAX]) > 0
 
     def _meter_lost(self, _fact: MeterLost, now: float) -> int:
-        self._meter.lost(self._drawn_now(now)[0], now)
+        self._meter.lost(self._controlled(now), now)
         return NOW
 
     def _meter_back(self, _fact: MeterBack, now: float) -> int:
         self._meter.back(now)
         return SOON
+
+    def _meter_sees(self, fact: MeterSees, now: float) -> int:
+        self._meter.sees(fact.location, now)
+        return NOW
 
     def _charger_known(self, fact: ChargerKnown, _now: float) -> int:
         numbers = tuple(sorted({n for n in fact.connectors if 1 <= n <= CONNECTORS_MAX}))
@@ -297,8 +455,11 @@ class Balancer:
         if fact.charger not in self._confs and len(self._strangers) < STRANGERS_MAX:
             self._strangers.add(fact.charger)  # nobody has adopted it: it counts, and gets nothing
             self._is_stale = True
+        if fact.charger in self._deleted:
+            self._deleted[fact.charger] = (self._deleted[fact.charger][0], math.inf)
         for c in self._of(fact.charger):
-            c.forget_limits()
+            c.forget_limits()  # P 1: also what a lease left it; some lose it as they come back
+            c.is_missed = c.inoperative
             c.raised_at = -math.inf  # it was told its fail-safe meanwhile: this is a beginning
         return SOON
 
@@ -306,18 +467,28 @@ class Balancer:
         line = self._line(fact.charger)
         line.linked, line.lost_at = False, now
         for c in self._of(fact.charger):
-            c.books.leased = c.books.leased and c.books.unanswered_since is None
+            c.books.unrenewed(now)
             c.released = frozenset()
             self._place(c)
-        if fact.charger in self._strangers:  # not ours to keep current for
-            self._strangers.discard(fact.charger)
-            self._is_stale = True
-        self._meter.reckon(*self._drawn_now(now), now)
+        if fact.charger in self._strangers:
+            if fact.charger in self._deleted:
+                self._leaves(fact.charger, now)
+            else:  # not ours to keep current for
+                self._strangers.discard(fact.charger)
+                self._is_stale = True
+        draws = self._draws(now)
+        self._meter.reckon(draws.drawn, draws.falling, draws.rising, draws.unheard, now)
         return SOON
+
+    def _leaves(self, charger: str, now: float) -> None:
+        """Deleted while it charged, and now lost: it counts until its lease has run out."""
+        until = now + self._settings.site.dead_man_s + LEASE_GRACE_S
+        self._deleted[charger] = (self._deleted[charger][0], until)
 
     def _booted(self, fact: Booted, _now: float) -> int:
         for c in self._of(fact.charger):
-            c.forget_limits()
+            c.forget_limits(is_reboot=True)
+            c.is_missed = c.inoperative
             self._place(c)
         return SOON
 
@@ -328,6 +499,8 @@ class Balancer:
         if c is None or c.status == fact.status:
             return CALM
         c.status = fact.status
+        if c.tx is None and fact.status in NO_CAR:
+            c.books.ended()  # no car: nothing is drawn, whatever was (INV-10)
         if fact.status == "Charging":
             c.demand.wake()
             if c.books.offer_ma > 0:
@@ -342,6 +515,7 @@ class Balancer:
         if c.begin(fact.transaction_id, fact.order, vip=fact.vip, found=fact.found):
             c.resend = True
             c.charged_s = 0.0
+            c.is_missed = c.inoperative
             c.rise_until = now + RISE_INTERVALS * self._settings.site.measurand_interval_s
             self._place(c)
         return SOON
@@ -352,17 +526,32 @@ class Balancer:
             return CALM  # also one that was over already, or whose place a newer one has taken
         c.end(now)
         self._place(c)
+        eta = c.line.eta
+        if eta.ended(c.number):
+            self._learned.append(EtaLearned(c.charger, tuple(eta.sessions), now))
+            self._reckon_watts_of(c.charger)
         return SOON
+
+    def _reckon_watts_of(self, charger: str) -> None:
+        for c in self._of(charger):
+            if c.conf.unit == "W":
+                self._reckon_watts(c)
 
     def _drawn(self, fact: Drawn, now: float) -> int:
         c = self._find(fact.charger, fact.connector)
         if c is None:
             return CALM
         threshold_ma = self._settings.site.reduction_threshold_ma
-        if c.sample(fact, min(fact.at, now), threshold_ma, now):
+        at = min(fact.at, now)
+        if c.conf.unit == "W":
+            eta = c.eta_shown(fact, self._meter.highest_mv(), at)
+            if eta is not None and c.line.eta.shown(c.number, eta):
+                self._reckon_watts_of(c.charger)
+        before = c.books.over_since, c.books.caught
+        moved = c.sample(fact, at, threshold_ma, now)
+        if moved:
             self._place(c)
-            return SOON
-        return CALM
+        return SOON if moved or before != (c.books.over_since, c.books.caught) else CALM
 
     def _answered(self, fact: OfferAnswered, now: float) -> int:
         c = self._connectors.get((fact.charger, fact.connector))
@@ -372,8 +561,11 @@ class Balancer:
         if fact.outcome == "accepted":
             drawn_ma = c.used_ma if c.measured else None
             taken = c.books.accepted(
-                fact.offer_id, drawn_ma, min(fact.at, now), leased=fact.leased
-            )
+                fact.offer_id, drawn_ma, min(fact.at, now), leased=fact.leased,
+                lease_s=fact.lease_s, fallback_ma=fact.fallback_ma,
+            )  # fmt: skip
+            if taken and c.tx is None:
+                c.default_ma = c.books.accepted_ma
             return SOON if taken and c.books.offer_id == fact.offer_id else CALM
         if fact.outcome == "rejected":
             was_refused = c.books.refused
@@ -385,13 +577,58 @@ class Balancer:
         return CALM
 
     def _lease_proven(self, fact: LeaseProven, _now: float) -> int:
-        self._line(fact.charger).lease_proven = True
+        self._line(fact.charger).lease_proven = fact.is_proven
         return CALM
 
-    def _settings_changed(self, fact: SettingsChanged, _now: float) -> int:
+    def _default_proven(self, fact: DefaultProven, _now: float) -> int:
+        self._line(fact.charger).default_proven = fact.is_proven
+        return CALM
+
+    def _obey_time_known(self, fact: ObeyTimeKnown, _now: float) -> int:
+        line = self._line(fact.charger)
+        line.obey_s = fact.obey_s
+        if fact.charger in self._confs:
+            for c in self._of(fact.charger):
+                c.books.known(fact.obey_s)
+        return CALM
+
+    def _eta_learned(self, fact: EtaLearned, _now: float) -> int:
+        self._line(fact.charger).eta.told(fact.sessions)
+        if fact.charger in self._confs:
+            self._reckon_watts_of(fact.charger)
+        return CALM
+
+    def _operative_asked(self, fact: OperativeAsked, _now: float) -> int:
+        c = self._find(fact.charger, fact.connector)
+        if c is not None:
+            c.is_missed = c.inoperative
+        return SOON
+
+    def _clock_told(self, fact: ClockTold, _now: float) -> int:
+        self._clock = fact
+        return SOON if self._settings.schedule else CALM
+
+    def _ceiling_sealed(self, fact: CeilingSealed, _now: float) -> int:
+        self._meter.ceiling = fact.limit_ma
+        return NOW
+
+    def _settings_changed(self, fact: SettingsChanged, now: float) -> int:
+        kept = {conf.id for conf in fact.settings.chargers}
+        for conf in self._settings.chargers:
+            line = self._lines.get(conf.id)
+            if conf.id in kept or line is None:
+                continue
+            just_lost = not line.linked and now <= line.lost_at + LEASE_GRACE_S
+            if line.linked or (just_lost and any(c.tx is not None for c in self._of(conf.id))):
+                self._deleted[conf.id] = (conf, math.inf)
+                self._strangers.add(conf.id)
+                if not line.linked:
+                    self._leaves(conf.id, line.lost_at)
         self._settings = fact.settings
         self._meter.configure(fact.settings.site)
         self._rebuild()
+        for c in self._list:
+            c.is_missed = c.inoperative  # a person was here
         return NOW
 
     def _emergency(self, fact: EmergencyStopped, _now: float) -> int:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Literal
 
 import msgspec
 
 from linkray.model.facts import MeterRead
 from linkray.model.plan import Code
 from linkray.model.settings import Site
+from linkray.model.units import Phases
 
 FRESH_S = 3.0  # an older reading raises nothing (trust.md M1)
 FAILED_S = 5.0  # an older reading is none
@@ -25,6 +27,7 @@ MINUTES_OF_VOLTAGE = 10  # decided.md, Voltage for W → A
 MV_MIN, MV_MAX = 90_000, 260_000  # metering.md, Reading
 UNBOUND = 1 << 60  # mA that no site has: nothing is known against a raise
 OVERLOADED_S = 30.0  # balancing.md 5
+JUMP_MA = 3_000  # so much at once is no noise: fresh values of the chargers tell whose it is
 
 Three = tuple[int, int, int]
 
@@ -116,6 +119,7 @@ class MeterWatch:
         self.site = site
         self.last: MeterRead | None = None
         self._back_pending = False
+        self._excludes = False  # it was seen not to see the chargers
         self.phases = (PhaseHealth(), PhaseHealth(), PhaseHealth())
         self._water = (HighWater(), HighWater(), HighWater())
         self._lowest_mv: deque[tuple[int, int]] = deque(maxlen=MINUTES_OF_VOLTAGE + 1)
@@ -124,6 +128,13 @@ class MeterWatch:
         self._pressing: list[int | None] = [None, None, None]
         self._over_since: float | None = None
         self.overloaded = False
+        self.ceiling: Phases | None = None  # sealed by the installer: no limit is above it
+        self.jumped = (False, False, False)  # by the newest reading, and not explained by values
+
+    def limit(self) -> Phases:
+        """The site limit in force: the engineering ceiling lowers it (INV-7)."""
+        set_to = self.site.limit_ma.phases()
+        return set_to if self.ceiling is None else set_to.at_most(self.ceiling)
 
     def configure(self, site: Site) -> None:
         """New settings; a meter that is switched on or moved begins anew."""
@@ -131,7 +142,26 @@ class MeterWatch:
         if (old.meter.enabled, old.meter.location) != (site.meter.enabled, site.meter.location):
             fresh = MeterWatch(site)
             self.phases, self._water, self.last = fresh.phases, fresh._water, None
+            self._settled = fresh._settled
             self._over_since, self.overloaded = None, False
+            self._excludes = False
+
+    @property
+    def at_grid(self) -> bool:
+        """Whether it sees the chargers too: as set, unless it was seen that it does not."""
+        return self.site.meter.location == "grid" and not self._excludes
+
+    def sees(self, location: Literal["grid", "building"], now: float) -> None:
+        """What the meter was seen to see (trust.md M15).
+
+        One that is set to see the chargers and does not is taken as excluding them: what they draw
+        comes on top. The other way round they are counted twice, as set.
+        """
+        excludes = location == "building"
+        if excludes != self._excludes:
+            self._excludes = excludes
+            for p in range(3):
+                self._restart_water(p, now)
 
     def read(
         self, fact: MeterRead, drawn: list[int], falling: list[int], rising: list[int],
@@ -157,7 +187,7 @@ class MeterWatch:
                     self._water[p].clear()
         self._back_pending = False
         self.reckon(drawn, falling, rising, unheard, now)
-        limit = self.site.limit_ma.phases()
+        limit = self.limit()
         return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
 
     def reckon(
@@ -171,8 +201,9 @@ class MeterWatch:
         """
         if self.last is None:
             return
-        limit = self.site.limit_ma.phases()
-        grid = self.site.meter.location == "grid"
+        limit = self.limit()
+        grid = self.at_grid
+        jumped = [False, False, False]
         for p, water in enumerate(self._water):
             if not self.last.phases_read[p]:
                 continue
@@ -184,6 +215,7 @@ class MeterWatch:
                 if metered > limit[p]:
                     self._pressing[p] = metered - drawn[p]  # INV-9: without any excuse
                 settled = self._settled[p].highest(now)
+                jumped[p] = metered > limit[p] or building > (settled or 0) + JUMP_MA
                 if settled is None and unheard[p] > 0:
                     # Just started, and somebody charges who has not been heard yet: until then
                     # all of it may be the building's, but that is no mark to keep for a minute.
@@ -194,6 +226,7 @@ class MeterWatch:
                 building = max(0, building)  # M5: each phase for itself
             water.add(building, now)
             self._settled[p].add(building, now)
+        self.jumped = (jumped[0], jumped[1], jumped[2])
 
     def _volts(self, fact: MeterRead, now: float) -> None:
         seen = [v for v in fact.voltage_mv if v is not None and MV_MIN <= v <= MV_MAX]
@@ -203,6 +236,12 @@ class MeterWatch:
         if self._lowest_mv and self._lowest_mv[-1][0] == minute:
             lowest = min(lowest, self._lowest_mv.pop()[1])
         self._lowest_mv.append((minute, lowest))
+
+    def highest_mv(self) -> int:
+        """The highest voltage that may hold now: what is learned by it is on the safe side."""
+        seen = () if self.last is None else self.last.voltage_mv
+        return max(self.site.voltage_mv,
+                   *(v for v in seen if v is not None and MV_MIN <= v <= MV_MAX), 0)  # fmt: skip
 
     def voltage_mv(self, now: float) -> int:
         """For W → A: the lower of the configured and the lowest of 10 min, in whole volts."""
@@ -246,7 +285,7 @@ class MeterWatch:
         )
 
     def _degraded(self, p: int) -> tuple[int, Code]:
-        meter, limit = self.site.meter, self.site.limit_ma.phases()[p]
+        meter, limit = self.site.meter, self.limit()[p]
         set_to = meter.degraded_ma.phases()
         if meter.on_failure == "limits":
             return min(limit, set_to[p]), "degraded_limit"
@@ -255,19 +294,23 @@ class MeterWatch:
             return set_to[p], "degraded_limit"
         return half, "meter_lost_half"
 
-    def budget(self, waiting: list[int], now: float) -> SiteBudget:
-        """The site's part of this plan. `waiting`: raises that the meter has not seen yet."""
-        limit = self.site.limit_ma.phases()
-        full = (limit.l1, limit.l2, limit.l3)
+    def budget(self, waiting: list[int], absent: list[int], now: float) -> SiteBudget:
+        """The site's part of this plan. `waiting`: raises that the meter has not seen yet;
+        `absent`: what chargers drew that were lost just now.
+        """
+        limit, set_to = self.limit(), self.site.limit_ma.phases()
+        full = (set_to.l1, set_to.l2, set_to.l3)
+        codes: list[Code] = [
+            "engineering_ceiling" if limit[p] < full[p] else "site_limit" for p in range(3)
+        ]
         if not self.site.meter.enabled:
             return SiteBudget(
-                limit=full, full=full, room=list(limit), building=None,
-                codes=("site_limit", "site_limit", "site_limit"), metered=(False, False, False),
+                limit=(limit.l1, limit.l2, limit.l3), full=full, room=list(limit), building=None,
+                codes=(codes[0], codes[1], codes[2]), metered=(False, False, False),
                 fresh=True, degraded=False, spare=[UNBOUND, UNBOUND, UNBOUND],
             )  # fmt: skip
-        grid = self.site.meter.location == "grid"
+        grid = self.at_grid
         limits, room, spare = list(limit), list(limit), [UNBOUND, UNBOUND, UNBOUND]
-        codes: list[Code] = ["site_limit"] * 3
         building = [0, 0, 0]
         for p, health in enumerate(self.phases):
             water, pressing = self._water[p].highest(now), self._pressing[p]
@@ -277,6 +320,7 @@ class MeterWatch:
                 building[p] = water
                 room[p] = limit[p] - self.site.margin_ma - water
                 if grid:
+                    room[p] -= absent[p]
                     spare[p] = (limit[p] - self.site.margin_ma
                                 - self.last.current_ma[p] - waiting[p])  # fmt: skip
                 if water > 0:
@@ -296,9 +340,29 @@ class MeterWatch:
             degraded=not all(healthy), spare=spare,
         )  # fmt: skip
 
+    def bare(self, now: float) -> Three:
+        """What plain sums allow all chargers, phase by phase (trust.md B9)."""
+        limit = self.limit()
+        if not self.site.meter.enabled:
+            return limit.l1, limit.l2, limit.l3
+        found = [
+            limit[p] if self.last is not None and health.healthy
+            and now - health.read_at <= FAILED_S else self._degraded(p)[0]
+            for p, health in enumerate(self.phases)
+        ]  # fmt: skip
+        return found[0], found[1], found[2]
+
+    def over(self) -> Three:
+        """By how much the newest reading is over the limit: so much is to be taken off."""
+        if self.last is None or not self.site.meter.enabled:
+            return 0, 0, 0
+        limit, last = self.limit(), self.last
+        found = [max(0, last.current_ma[p] - limit[p]) for p in range(3)]
+        return found[0], found[1], found[2]
+
     def watch_overload(self, chargers_at_zero: bool, now: float) -> bool:
         """Over the limit by the building alone for 30 s: until it is over nothing is offered."""
-        limit = self.site.limit_ma.phases()
+        limit = self.limit()
         over = self.site.meter.enabled and any(
             h.healthy and (self._water[p].highest(now) or 0) > limit[p]
             for p, h in enumerate(self.phases)

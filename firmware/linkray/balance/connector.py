@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from linkray.model.facts import Drawn, Status
 from linkray.model.plan import Ceiling, Offer, Reason
 from linkray.model.settings import Charger, Site
 from linkray.model.units import PHASES, Phases, site_phases
 
 from .demand import Demand
+from .eta import ETA_MAX, ETA_MIN, LEAST_MA, Efficiency
 from .possible import OBEY_S, Books
 
 STEP_MA = 100  # what a charger in amps can be told: balancing.md, head
-ETA_PERCENT = 85  # decided.md, DC efficiency: until learned
 STALE_INTERVALS = 3  # chargers.md, Sessions
 NOT_USED_MA = 500  # a phase that carries less …
 USED_MA = 3_000  # … while another carries more
@@ -23,31 +25,43 @@ FALL_S = 1.5  # a reading of the meter may be so much older than a value of a ch
 NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 OUT_OF_ORDER: frozenset[Status | None] = frozenset({"Faulted", "Unavailable"})
+TAKES_PERCENT = 95  # of its offer in watts: the voltage is seldom the lowest that is planned with
+ASK_EVERY_S = 5.0  # values out of turn are asked of one connector at most so often
 DRAWING: frozenset[Status | None] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
 class Line:
     """What is known of a charger's link, also of one that is not (yet) in the settings."""
 
-    __slots__ = ("lease_proven", "linked", "lost_at", "numbers")
+    __slots__ = (
+        "default_proven", "eta", "lease_proven", "linked", "lost_at", "numbers", "obey_s",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.linked = False
         self.lost_at = NEVER
-        self.lease_proven = False
+        self.lease_proven = self.default_proven = False
+        self.obey_s: float | None = None  # as its passport says
+        self.eta = Efficiency()
         self.numbers: tuple[int, ...] = (1,)
 
 
 class Amounts:
     """A charger's bounds in mA per phase, and what it is told: amps, or watts planned safely."""
 
-    __slots__ = ("_divisor", "_in_watts", "least_ma", "most_ma", "most_w")
+    __slots__ = (
+        "_in_watts", "divisor", "eta", "least_ma", "milli_phases", "most_ma", "most_w",
+    )  # fmt: skip
 
-    def __init__(self, conf: Charger, site: Site, voltage_mv: int) -> None:
+    def __init__(
+        self, conf: Charger, site: Site, voltage_mv: int, eta: int = ETA_MIN
+    ) -> None:
         milli_phases = {1: 1_000, 2: 2_000 if site.split_mode == "240" else 1_732, 3: 3_000}
-        even = site.voltage_mv * milli_phases[conf.phases]  # watts to amps at η 1, as configured
-        self._divisor = voltage_mv * milli_phases[conf.phases] * ETA_PERCENT
+        self.milli_phases = milli_phases[conf.phases]
+        even = site.voltage_mv * self.milli_phases  # watts to amps at η 1, as configured
+        self.divisor = voltage_mv * self.milli_phases * eta
         self._in_watts = conf.unit == "W"
+        self.eta = eta if self._in_watts else ETA_MAX
         highest_w, lowest_w = conf.highest_w(), conf.lowest_w()
         if not self._in_watts:
             self.most_w = 0
@@ -68,7 +82,21 @@ class Amounts:
 
     def drawn_at(self, watts: int) -> int:
         """The most it may draw per phase when told so many watts."""
-        return -(-watts * 10**11 // self._divisor)
+        return -(-watts * 10**12 // self.divisor)
+
+    def takes_all(self, amount_ma: int) -> int:
+        """The least that a car draws which takes all of an offer: in watts, of a charger that is
+        better than it is planned with.
+        """
+        if not self._in_watts:
+            return amount_ma
+        return amount_ma * self.eta * TAKES_PERCENT // (ETA_MAX * 100)
+
+    def offer_for(self, used_ma: int) -> int:
+        """The offer of which a car that takes all draws this much at least."""
+        if not self._in_watts:
+            return used_ma
+        return used_ma * ETA_MAX * 100 // (self.eta * TAKES_PERCENT)
 
     def told(self, amount_ma: int) -> tuple[int, int | None]:
         """The highest it can be told within `amount_ma`: what that may draw, and its watts."""
@@ -78,7 +106,7 @@ class Amounts:
             return min(amount_ma, self.most_ma) // STEP_MA * STEP_MA, None
         if amount_ma >= self.most_ma:
             return self.most_ma, self.most_w
-        watts = amount_ma * self._divisor // 10**11
+        watts = amount_ma * self.divisor // 10**12
         return self.drawn_at(watts), watts
 
 
@@ -86,12 +114,13 @@ class Connector:
     """All that a plan needs to know of one connector; the balancer alone writes here."""
 
     __slots__ = (
-        "_idle_count", "_idle_since", "amounts", "books", "ceilings", "charged_s", "charger",
-        "conf", "demand", "drawn", "drawn_at", "fall", "fall_until", "high", "is_stranger",
-        "is_unheard", "key_parts", "kind", "kind_slow", "legs", "line", "measured", "number",
-        "offer", "offer_w", "order", "path", "paused_at", "raised_at", "reason", "released",
-        "resend", "retry_at", "rise_until", "stage", "stage_at", "status", "stop", "turn_at",
-        "tx", "used_ma", "vip", "waits_since",
+        "_idle_count", "_idle_since", "amounts", "asked_at", "books", "ceilings", "charged_mas",
+        "charged_s", "charger", "conf", "default_ma", "demand", "drawn", "drawn_at", "fall",
+        "fall_until", "high", "inoperative", "is_missed", "is_stranger", "is_unheard", "key_parts",
+        "kind", "kind_slow", "legs", "line", "measured", "number", "offer", "offer_w", "order",
+        "path", "paused_at", "queued_at", "quiet_since", "raised_at", "reason", "released",
+        "resend", "retry_at", "rise_from_ma", "rise_until", "stage", "stage_at", "status", "stop",
+        "turn_at", "tx", "used_ma", "values_wanted", "vip", "waits_since",
     )  # fmt: skip
 
     def __init__(self, charger: str, number: int, line: Line) -> None:
@@ -110,8 +139,14 @@ class Connector:
         self.is_unheard = False  # its session was found running, no value has come yet
         self.is_stranger = False  # not adopted, or without a place under the licence
         self.stop = False
-        self.stage, self.stage_at = 0, NEVER
+        self.stage, self.stage_at = 0, NEVER  # of the ladder for those that do not obey (INV-10)
+        self.inoperative = False  # its last step
+        self.is_missed = False  # and somebody asks for it: a person, a boot, a new session
+        self.quiet_since = math.inf  # since when it has drawn nothing
+        self.default_ma: int | None = None  # what it has accepted for when no session runs
+        self.values_wanted, self.asked_at = 0, NEVER
         self.rise_until = self.fall_until = NEVER
+        self.rise_from_ma = 0  # the offer before the raises that the meter may not show yet
         self.fall: tuple[int, int, int] = (0, 0, 0)
         self.key_parts: object = None
         self.ceilings: tuple[Ceiling, ...] = ()
@@ -131,7 +166,8 @@ class Connector:
         self.released: frozenset[int] = frozenset()
         self._idle_count = [0, 0, 0]
         self._idle_since = [0.0, 0.0, 0.0]
-        self.charged_s = 0.0
+        self.charged_s = self.charged_mas = 0.0
+        self.queued_at: float | None = None  # since when it waits for a turn
         self.turn_at = self.paused_at = self.raised_at = NEVER
         self.waits_since: float | None = None
 
@@ -140,9 +176,15 @@ class Connector:
         legs = site_phases(conf.connection)
         if legs != self.legs:
             self.released = frozenset()
+        was = self.amounts if self.legs and self.conf.unit == conf.unit == "W" else None
         self.conf, self.amounts, self.path, self.legs = conf, amounts, path, legs
         if self.books.offer_id == 0 and not self.books.answered:
             self.books = Books(amounts.most_ma)
+            if self.line.obey_s is not None:
+                self.books.known(self.line.obey_s)
+        elif was is not None and was.divisor != amounts.divisor:
+            self.books.rescale(was.divisor, amounts.divisor)
+            self.books.offer_ma = amounts.drawn_at(self.offer_w or 0)
         self.books.set_max(amounts.most_ma)
         self.high = conf.priority == "high" or self.vip
 
@@ -155,6 +197,7 @@ class Connector:
             self._forget_session()
             self.stop, self.stage = False, 0
             self.is_unheard = found
+            self.quiet_since = math.inf
         self.tx, self.order, self.vip = transaction_id, order, vip
         self.high = self.conf.priority == "high" or vip
         return is_new
@@ -167,16 +210,37 @@ class Connector:
         self.high = self.conf.priority == "high"
         self.books.ended()
         self.resend = True
+        self.quiet_since = min(self.quiet_since, now)
         if self.status in DRAWING:
             self.status = "Finishing"
 
-    def forget_limits(self) -> None:
+    def forget_limits(self, *, is_reboot: bool = False) -> None:
         """A new link, or a reboot: nothing that was told it is sure to be known (P 1)."""
-        self.books.forget()
+        self.books.forget(self.fallback_ma() if self.line.default_proven and is_reboot else None)
+        self.default_ma = None
         self.released = frozenset()
         self._idle_count = [0, 0, 0]
         self.resend = True
         self.stage = 0
+
+    def fallback_ma(self) -> int:
+        """What it may draw on its own: as a lease ends, or by its default (balancing.md 4)."""
+        set_to = self.conf.fallback_ma
+        return min(self.books.max_ma, self.amounts.least_ma if set_to is None else set_to)
+
+    def fail_safe_ma(self) -> int:
+        """What it is told where nothing else is sure."""
+        fallback = self.conf.fallback_ma or 0
+        return fallback if fallback >= self.amounts.least_ma else 0
+
+    def want_values(self, now: float) -> bool:
+        """Ask for fresh values out of turn; False: it cannot answer, or was asked just now."""
+        if not self.line.linked or self.tx is None or now < self.asked_at + ASK_EVERY_S:
+            return False
+        # Grows also over a restart of the balancer, while the links live on.
+        self.values_wanted = max(self.values_wanted + 1, int(now))
+        self.asked_at = now
+        return True
 
     def sample(self, fact: Drawn, at: float, threshold_ma: int, now: float) -> bool:
         """What it draws now; returns whether the phases in use have changed."""
@@ -186,12 +250,38 @@ class Connector:
         self.measured = fact.source != "assumed"
         if not self.measured:
             return False
+        if self.used_ma >= NOT_USED_MA:
+            self.quiet_since = math.inf
+        else:
+            self.quiet_since = min(self.quiet_since, at)
         books = self.books
         books.sample(self.used_ma, at)
         if self.tx is not None:
-            in_force = books.accepted_ma if books.accepted_id else 0
-            self.demand.sample(self.used_ma, in_force, self.amounts.least_ma, threshold_ma, at)
+            self.demand.sample(
+                self.used_ma, self.all_taken_ma(), self.amounts.least_ma, threshold_ma, at,
+                self.amounts.offer_for,
+            )  # fmt: skip
         return self._release(fact, at)
+
+    def all_taken_ma(self) -> int:
+        """What a car draws at least that takes all of what is in force."""
+        return self.amounts.takes_all(self.books.accepted_ma) if self.books.accepted_id else 0
+
+    def eta_shown(self, fact: Drawn, volts_mv: int, at: float) -> int | None:
+        """What part of its power it passes on by this value, in 1/1000; None: it does not say.
+
+        Only where the newest offer has stood for its obey time. By the highest voltage, so that
+        what is learned is the least that can be true.
+        """
+        books = self.books
+        used_ma = max(fact.current_ma[leg] for leg in self.legs)
+        if (
+            not self.offer_w or self.tx is None or fact.source == "assumed"
+            or books.accepted_id != books.offer_id or at < books.accepted_at + books.obey_s
+            or used_ma < LEAST_MA
+        ):  # fmt: skip
+            return None
+        return self.offer_w * 10**12 // (volts_mv * self.amounts.milli_phases * used_ma)
 
     def _fell(self, before: Phases | None, after: Phases | None, now: float) -> None:
         """What it no longer draws may be on the meter for a little longer: not building."""
@@ -252,6 +342,8 @@ class Connector:
         if now < self.rise_until:
             for leg in self.legs:
                 own = 0 if self.drawn is None else self.drawn[leg]
+                if self.drawn_at < self.raised_at:  # and that value may be from before a cut
+                    own = min(own, self.rise_from_ma)
                 if self.drawn is None and self.is_unheard:  # all that may be in force
                     rising[leg] += self.books.top_ma
                     unheard[leg] += self.books.top_ma

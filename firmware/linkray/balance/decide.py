@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linkray.model.plan import Offer
+from linkray.model.plan import NodeRoom, Offer
 from linkray.model.units import PHASES, ZERO, Phases
 
+from . import imbalance
+from .allot import Allotment
 from .budget import UNBOUND, SiteBudget
-from .connector import Connector
-from .dispatch import Step, Wait, dispatch
-from .reasons import TURN_S, Reasons
-from .share import Field, Share, serve_in_order, share_band
-from .survey import ABSENT, ACTIVE, ASLEEP, FAULTY, HELD, IDLE, Ground, Survey
+from .connector import NEVER, Connector
+from .dispatch import Issues, Step, Wait, dispatch
+from .headroom import drawn_by_node, headroom
+from .reasons import Reasons
+from .survey import ABSENT, AT_ZERO, FAULTY, IDLE, Ground, Survey
 from .tree import SITE
-
-PAUSED_S_MIN = 60.0  # a pause is not undone before
 
 
 class Decision:
@@ -32,8 +32,8 @@ class Decision:
         self.survey = Survey(connectors, ground, over, now)
         self.standing, self.tops = self.survey.standing, self.survey.tops
         self.reserved = [0] * ground.tree.count
-        self.paused: list[int] = []
-        self.order: list[int] = []
+        self.promised = [0] * ground.tree.count  # by the books of those that are shared among
+        self.out_of_level: set[int] = set()  # held or cut for the imbalance limit's sake
 
     def run(self, passed_s: float) -> tuple[Offer, ...]:
         """Decide; issues into the connectors' books what is to be sent."""
@@ -42,20 +42,26 @@ class Decision:
         self._share()
         self._targets()
         waits = self._dispatch()
-        return Reasons(self).offers(waits)
+        reasons = Reasons(self)
+        offers = reasons.offers(waits)
+        self.drawn = reasons.drawn
+        return offers
 
     # room: every limit less what is reserved under it
 
     def _room(self) -> None:
         tree, site = self.ground.tree, self.site
         metered = site.metered
-        stopped = self.ground.emergency or self.ground.overloaded
+        stopped = self.ground.is_stopped()
         self.base = [0] * tree.count
         for place, node in enumerate(tree.nodes):
             for p in range(3):
                 self.base[place * 3 + p] = node.limit_ma
         for p in range(3):
             self.base[SITE * 3 + p] = 0 if stopped else site.room[p]
+        for k, amount in self.survey.plugless.items():  # the site's meter sees a car that comes
+            for r in tree.limits[k]:
+                self.reserved[r] += 0 if r < 3 and metered[r] else amount
         unseen = [0, 0, 0]
         for k, amount in self.survey.fixed.items():
             for r in tree.limits[k]:
@@ -63,7 +69,8 @@ class Decision:
         for k, amount in self.survey.gone.items():
             for r in tree.limits[k]:
                 if r < 3 and metered[r]:
-                    unseen[r] += amount
+                    # what it may still draw: the meter sees what it does draw (balancing.md 1)
+                    unseen[r] += amount - self.survey.shown.get(k, 0)
                 else:
                     self.reserved[r] += amount
         self.room = [base - held for base, held in zip(self.base, self.reserved, strict=True)]
@@ -78,95 +85,33 @@ class Decision:
                 self.room[p] = min(self.room[p], 0)
                 self.reserved[p] += unseen[p]
         self.kind = [
-            c.kind_slow if self.is_slow_bound and not c.books.is_fast else c.kind
+            c.kind_slow if self.is_slow_bound and not c.books.sheds_soon() else c.kind
             for c in self.connectors
         ]
-        self.left = self.room.copy()
         if self.is_slow_bound:
             self.survey.loose = {}
-            for i, c in enumerate(self.connectors):
-                stands = self.standing[i]
-                held = stands == IDLE and self.tops[i] and self.survey.is_reserved(c)
-                if stands > HELD and not held:
+            for i in range(len(self.connectors)):
+                if self.standing[i] != ABSENT and not self.survey.is_fixed[i]:
                     k = self.kind[i]
                     self.survey.loose[k] = self.survey.loose.get(k, 0) + self.tops[i]
         for k, amount in self.survey.loose.items():
             for r in tree.limits[k]:
-                self.left[r] -= amount
-
-    # share: who gets what
+                self.promised[r] += amount
+        self.left = [room - amount for room, amount in zip(self.room, self.promised, strict=True)]
 
     def _share(self) -> None:
-        cs, standing, now = self.connectors, self.standing, self.now
-        field = Field(
-            [c.amounts.most_ma for c in cs], [0] * len(cs), [c.amounts.least_ma for c in cs],
-            self.kind, self.ground.tree.limits,
-        )  # fmt: skip
-        self.share = Share.empty(len(cs))
-        self.want = field.want
-        bands: tuple[list[int], list[int]] = ([], [])
-        asleep: list[int] = []
-        for i, c in enumerate(cs):
-            if standing[i] == ACTIVE:
-                want = c.demand.want_ma
-                field.want[i] = (
-                    field.weight[i]
-                    if want is None
-                    else min(field.weight[i], max(field.least[i], want))
-                )
-                bands[0 if c.high else 1].append(i)
-            elif standing[i] == ASLEEP:
-                field.want[i] = field.least[i]
-                asleep.append(i)
-        self.after_high = self.room
-        for place, band in enumerate(bands):
-            band.sort(key=lambda i: (cs[i].order, i))
-            if self.ground.fifo:
-                serve_in_order(band, field, self.room, self.share)
-            else:
-                self._share_band(band, field)
-            self.order += band
-            if place == 0:
-                self.high_use = self.base if not band else self.room.copy()
-                self.has_high = bool(band)
-        for i in asleep:
-            demand = cs[i].demand
-            limits = field.limits[self.kind[i]]
-            has_room = all(self.room[r] >= field.least[i] for r in limits)
-            if has_room and demand.may_keep(now):
-                serve_in_order([i], field, self.room, self.share)
-            demand.served(now, has_room=has_room)
-        self.order += asleep
-
-    def _share_band(self, band: list[int], field: Field) -> None:
-        """Shared mode, with pauses and turns (balancing.md 3)."""
-        cs, now = self.connectors, self.now
-        ready = [i for i in band if now >= cs[i].paused_at + PAUSED_S_MIN]
-
-        def rank(i: int) -> tuple[float, ...]:
-            c = cs[i]
-            in_turn = now < c.turn_at + TURN_S
-            return (0.0 if in_turn else 1.0, c.charged_s, c.order, float(i))
-
-        paused = share_band(ready, field, self.room, self.share, rank)
-        resting = [i for i in band if now < cs[i].paused_at + PAUSED_S_MIN]
-        for i in paused:
-            if cs[i].turn_at > float("-inf") or cs[i].books.offer_ma > 0:
-                cs[i].paused_at = now
-            cs[i].turn_at = float("-inf")
-        if paused or resting:
-            gone = set(paused)
-            for i in ready:
-                if i not in gone and now >= cs[i].turn_at + TURN_S:
-                    cs[i].turn_at = now
-        self.paused += paused + resting
+        allot = Allotment(
+            self.connectors, self.ground, self.standing, self.kind, self.room, self.now
+        )
+        allot.run()
+        self.allot, self.share, self.order = allot, allot.share, allot.order
 
     # targets and dispatch
 
     def _targets(self) -> None:
         self.targets: list[int] = []
         self.watts: list[int | None] = []
-        stopped = self.ground.emergency or self.ground.overloaded
+        stopped = self.ground.is_stopped()
         for i, c in enumerate(self.connectors):
             stands = self.standing[i]
             if stands >= FAULTY:
@@ -176,33 +121,84 @@ class Decision:
             elif stopped:
                 amount = 0
             elif stands == IDLE:
-                amount = 0 if c.conf.start_with_zero else c.amounts.least_ma
+                quiet = c.conf.start_with_zero or c.stage >= AT_ZERO or c.inoperative
+                amount = 0 if quiet else c.amounts.least_ma
             elif stands == ABSENT:
-                fallback = c.conf.fallback_ma or 0
+                # One that was never heard of in this life may be linked, and offered less (INV-3).
+                fallback = (c.conf.fallback_ma or 0) if c.line.lost_at > NEVER else 0
                 amount = fallback if fallback >= c.amounts.least_ma else 0
-            elif c.stage >= 2 or c.stop:
+            elif c.stage >= AT_ZERO or c.stop:
                 amount = 0
             else:
-                self.targets.append(c.books.offer_ma)
-                self.watts.append(c.offer_w)
-                continue
+                if c.books.offer_ma <= c.books.top_ma:
+                    self.targets.append(c.books.offer_ma)
+                    self.watts.append(c.offer_w)
+                    continue
+                amount = c.books.top_ma  # it refused a raise: not once more without room (INV-3)
             told, watts = c.amounts.told(amount)
             self.targets.append(told)
             self.watts.append(watts)
+        if self.ground.imbalance_ma is not None:
+            self._level(self.targets, self.order, self.ground.imbalance_ma)
+            for i in self.order:
+                self.targets[i], self.watts[i] = self.connectors[i].amounts.told(self.targets[i])
         if self.ground.emergency:
             for c in self.connectors:
                 c.stop = c.tx is not None
 
+    def _level(self, amounts: list[int], members: Sequence[int], limit_ma: int) -> None:
+        """Lower amounts, by the connectors' places, until they hold the imbalance limit."""
+        cs, kinds = self.connectors, self.ground.tree.kinds
+        imbalance.level(
+            amounts, members, [kinds[k].legs for k in self.kind], self.allot.field, limit_ma,
+            lambda i, amount_ma: cs[i].amounts.told(amount_ma)[0],
+        )
+
+    def _settle(self, issues: Issues) -> None:
+        """What the chargers are told after this plan holds the imbalance limit too.
+
+        A raise waits for its counterweight on the other phases; where a reduction there leaves
+        too much here, this is cut, for as long as that takes (balancing.md 3).
+        """
+        assert self.ground.imbalance_ma is not None
+        cs = self.connectors
+        told = [
+            issues[i][0] if i in issues else c.books.offer_ma for i, c in enumerate(cs)
+        ]
+        meant = told.copy()
+        self._level(told, self.order, self.ground.imbalance_ma)
+        for i in self.order:
+            c = cs[i]
+            if told[i] == meant[i]:
+                continue
+            self.out_of_level.add(i)
+            amount, watts = c.amounts.told(told[i])
+            if amount == c.books.offer_ma and not c.resend:
+                issues.pop(i, None)
+            else:
+                issues[i] = amount, watts
+            if amount == 0 and c.books.offer_ma:
+                c.paused_at = self.now
+
     def _dispatch(self) -> dict[int, Wait]:
-        limits = self.ground.tree.limits
+        tree = self.ground.tree
+        limits = tree.limits
         self.before = self.tops.copy()
+        promised = self.promised
         step = Step(
             self.targets, self.watts, self.tops, [limits[k] for k in self.kind],
-            [got >= want for got, want in zip(self.share.got, self.want, strict=True)],
+            [got >= want for got, want in
+             zip(self.share.got, self.allot.field.want, strict=True)],
             self.left, self.site.spare.copy(), self.site.fresh,
             2.0 * self.ground.interval_s,
+            self._settle if self.ground.imbalance_ma is not None else None,
         )  # fmt: skip
-        return dispatch(self.connectors, self.order, step, self.now)
+        waits = dispatch(self.connectors, self.order, step, self.now)
+        for i, (amount, _) in step.issues.items():
+            if amount > self.tops[i]:
+                for r in limits[self.kind[i]]:
+                    promised[r] += amount - self.tops[i]
+        return waits
 
     def over_limits(self) -> frozenset[int]:
         """Limits that the books exceed: until they hold again nothing is raised under them."""
@@ -220,6 +216,13 @@ class Decision:
     def building_ma(self) -> Phases | None:
         seen = self.site.building
         return Phases(*seen) if seen is not None else None
+
+    def nodes(self) -> tuple[NodeRoom, ...]:
+        """The headroom of every limit, the site first."""
+        tree = self.ground.tree
+        drawn = drawn_by_node(tree, self.drawn)
+        building = self.building_ma() or ZERO
+        return headroom(tree, self.site_limit_ma(), building, self.reserved, self.promised, drawn)
 
     def site_limit_ma(self) -> Phases:
         return Phases(*self.site.limit) if self.site.limit else ZERO

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 SHOWN_S = 60.0  # a car that uses less has shown it after this time
 STEP_MA = 6_000  # by which a demand grows back
-NEAR_MA = 1_000  # use this close to the demand asks for more
+NEAR_MA = 1_000  # use this close to the offer asks for more
 IDLE_MA = 500  # below this a car draws nothing
 IDLE_S = 300.0  # a car that draws nothing for so long is full or asleep
 SETTLED_S = 10.0  # how long an offer must have stood before `SuspendedEV` is the car's own doing
@@ -17,8 +19,8 @@ class Demand:
     """What one session has shown of its use. The maximum comes with each call: it may change."""
 
     __slots__ = (
-        "_idle_since", "_low_peak_ma", "_low_since", "asleep", "kept", "offered_since",
-        "wake_at", "wake_until", "want_ma",
+        "_idle_since", "_is_waking", "_low_peak_ma", "_low_since", "asleep", "kept",
+        "offered_since", "wake_at", "wake_until", "want_ma",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class Demand:
         self.kept = True  # asleep, and still offered its minimum
         self.wake_at = NEVER
         self.wake_until = -NEVER
+        self._is_waking = False  # its minimum is on its way; the minute begins when it is in force
         self.offered_since: float | None = None  # since when an offer above 0 is in force
 
     def in_force(self, offer_ma: int, now: float) -> None:
@@ -39,11 +42,16 @@ class Demand:
             self._idle_since = None
         elif self.offered_since is None:
             self.offered_since = now
+            if self._is_waking:
+                self._is_waking, self.wake_until = False, now + WAKE_S
 
     def sample(
-        self, used_ma: int, offer_ma: int, least_ma: int, threshold_ma: int, at: float
-    ) -> None:
-        """A fresh measurement, under the offer that was in force."""
+        self, used_ma: int, offer_ma: int, least_ma: int, threshold_ma: int, at: float,
+        offer_for: Callable[[int], int],
+    ) -> None:  # fmt: skip
+        """A fresh measurement, where a car that takes all would draw `offer_ma` at least;
+        `offer_for` gives the offer that lets so much be drawn.
+        """
         if used_ma >= IDLE_MA:
             self._idle_since = None
             self.wake()
@@ -60,7 +68,7 @@ class Demand:
             return
         self._low_peak_ma = max(self._low_peak_ma, used_ma)
         if at - self._low_since >= SHOWN_S:
-            shown = max(least_ma, self._low_peak_ma + threshold_ma)
+            shown = max(least_ma, offer_for(self._low_peak_ma + threshold_ma))
             self.want_ma = shown if self.want_ma is None else min(self.want_ma, shown)
             self._low_since, self._low_peak_ma = at, used_ma
 
@@ -72,16 +80,17 @@ class Demand:
     def _sleep(self) -> None:
         if not self.asleep:
             self.asleep, self.kept, self.wake_at = True, True, NEVER
+            self._is_waking = False
 
     def wake(self) -> None:
         """The car draws again, or says so."""
         self.asleep = False
 
-    def grow(self, used_ma: int | None, max_ma: int) -> None:
-        """Each tick: use that comes close to the demand lets it grow, a step at a time."""
-        if self.want_ma is None:
+    def grow(self, used_ma: int | None, offer_ma: int, max_ma: int) -> None:
+        """Each tick: use that comes close to the offer in force lets it grow, a step at a time."""
+        if self.want_ma is None or offer_ma <= 0:
             return
-        if used_ma is not None and used_ma >= self.want_ma - NEAR_MA:
+        if used_ma is not None and used_ma >= offer_ma - NEAR_MA:
             self.want_ma += STEP_MA
         if self.want_ma >= max_ma:
             self.want_ma = None
@@ -96,4 +105,5 @@ class Demand:
             if not has_room:
                 self.kept, self.wake_at = False, now + WAKE_EVERY_S
         elif has_room and now >= self.wake_at:
+            self._is_waking = self.offered_since is None
             self.wake_until, self.wake_at = now + WAKE_S, now + WAKE_EVERY_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -21,6 +21,9 @@ class Wait(msgspec.Struct, frozen=True):
     until: float | None = None
 
 
+Issues = dict[int, tuple[int, int | None]]  # by place: what it is told, mA and watts
+
+
 class Step(msgspec.Struct):
     """What dispatch works on: targets by place, what is left under each limit, spare by phase."""
 
@@ -33,6 +36,8 @@ class Step(msgspec.Struct):
     spare: list[int]  # on each phase, by the meter
     fresh: bool
     rise_s: float  # for so long the meter may take a raise for building
+    settle: Callable[[Issues], None] | None = None  # lowers what would put the phases apart
+    issues: Issues = {}
 
 
 def dispatch(
@@ -44,21 +49,32 @@ def dispatch(
         target, offered = step.targets[i], c.books.offer_ma
         if target > offered and c.line.linked:
             raises.append(i)
-        elif target != offered or c.resend or step.watts[i] != c.offer_w:
-            _issue(c, target, step.watts[i], now)
+            continue
+        c.waits_since = None
+        if target != offered or c.resend or step.watts[i] != c.offer_w:
+            step.issues[i] = target, step.watts[i]
     waits: dict[int, Wait] = {}
-    if not raises:
-        return waits
-    first = {i: place for place, i in enumerate(order)}
-    raises.sort(key=lambda i: first.get(i, len(first)))
+    if raises:
+        first = {i: place for place, i in enumerate(order)}
+        raises.sort(key=lambda i: first.get(i, len(first)))
     for i in raises:
         wait = _raise(connectors[i], i, step, now)
         if wait is None:
             connectors[i].waits_since = None
             continue
         waits[i] = wait
-        if connectors[i].resend:  # a new transaction is told what holds, also where that is 0
-            _issue(connectors[i], connectors[i].books.offer_ma, connectors[i].offer_w, now)
+        if wait.limit is not None and connectors[i].high:
+            # What it waits for is no normal one's meanwhile (balancing.md, Priority).
+            held = max(step.tops[i], step.issues[i][0] if i in step.issues else 0)
+            for r in step.limits[i]:
+                step.left[r] -= min(max(0, step.left[r]), max(0, step.targets[i] - held))
+        if connectors[i].resend and i not in step.issues:
+            # A new transaction is told what holds, also where that is 0.
+            step.issues[i] = connectors[i].books.offer_ma, connectors[i].offer_w
+    if step.settle is not None:
+        step.settle(step.issues)
+    for i, (amount, watts) in step.issues.items():
+        _issue(connectors[i], amount, watts, now)
     return waits
 
 
@@ -86,8 +102,9 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     most = top + max(0, step.left[tightest])
     if most < amount:
         amount, limit = most, tightest
-    # What may already be in force, and is not measured yet, is no increase (INV-2).
-    held = top if c.drawn is None and now < c.rise_until else offered
+    # Of a session found running the meter may see all that can be in force (INV-2); one that has
+    # just begun draws nothing, whatever the books must allow for.
+    held = top if c.is_unheard and c.drawn is None and now < c.rise_until else offered
     for leg in c.in_use():
         seen = held + max(0, step.spare[leg])
         if seen < amount:
@@ -103,6 +120,7 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     for leg in c.in_use():
         if step.spare[leg] < UNBOUND:
             step.spare[leg] -= max(0, amount - held)
+    c.rise_from_ma = min(offered, c.rise_from_ma) if now < c.rise_until else offered
     c.rise_until = now + step.rise_s
-    _issue(c, amount, watts, now)
+    step.issues[i] = amount, watts
     return Wait(limit, now + RAISE_EVERY_S) if amount < target else None

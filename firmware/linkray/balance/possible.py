@@ -1,28 +1,37 @@
 """The books of one connector: every limit that may be in force in it (trust.md 1, P-rules).
 
 A value enters the books before its bytes leave, and leaves them only when a later one is proved:
-`Accepted` and the obey time over, or `Accepted` and a fresh sample at or under it (decided.md).
+`Accepted` and the obey time over, or `Accepted` and a fresh sample at or under it (decided.md); or
+when its lease has run out in a charger that is proven to step down by itself (P 5).
 Amounts are mA per phase, those of chargers in watts converted on the safe side.
 """
 
 from __future__ import annotations
+
+import math
 
 OBEY_S = 10.0  # trust.md 1, Model: until learnt
 OBEY_S_MIN = 5.0  # never below
 OBEY_S_MAX = 120.0  # a charger slower than this is not obeying
 ENTRIES_MAX = 32  # values in the books of one connector
 UNKNOWNS_MAX = 3  # trust.md C1: sent again three times, then its maximum is reserved
+RENEWED_PART = 1 / 3  # of its time: so old may the last renewal of a lease be
+LEASE_GRACE_S = 10.0  # δ: clocks and the way there (trust.md 1, P 5)
+# One sample over a limit may be a moment's; two so far apart are not. With values every 10 s and
+# the second one asked for, the fault is there within 15 s of the excess (INV-10).
+CONFIRM_S = 3.0
+NEAR_MA = 2_000  # a current that came down so near to a new limit came down because of it
 
 
 class Books:
     """What may be in force, and what has been learnt of how soon it obeys."""
 
     __slots__ = (
-        "_entries", "accepted_at", "accepted_id", "accepted_ma", "answered", "caught",
-        "cut_at", "cut_from_ma", "doubted_id",
-        "is_fast", "issued_at", "leased", "lost", "max_ma", "obey_s", "offer_id", "offer_ma",
-        "over_since",
-        "proven", "refused", "top_ma", "unanswered_since", "unknowns",
+        "_entries", "_may_have_fallen", "_over_seen_at", "_under_at", "accepted_at", "accepted_id",
+        "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma", "doubted_id",
+        "fallback_ma", "is_fast", "issued_at", "lapsed", "lease_s", "leased", "lost", "max_ma",
+        "obey_s", "offer_id", "offer_ma", "over_since", "proven", "refused", "top_ma",
+        "unanswered_since", "unknowns", "unrenewed_at",
     )  # fmt: skip
 
     def __init__(self, max_ma: int) -> None:
@@ -31,12 +40,20 @@ class Books:
         self.offer_ma = 0
         self.obey_s = OBEY_S
         self.is_fast = False  # obeys within 5 s, as seen (INV-5b)
+        self.over_since: float | None = None
+        self.caught = False  # over its offer for longer than its obey time
+        self.cut_from_ma: int | None = None  # what it drew when it accepted less …
+        self.cut_to_ma = 0  # … than that
         self.forget()
 
-    def forget(self) -> None:
-        """Its limits are unknown: start, adoption, reboot (P 1)."""
-        self._entries: list[tuple[int, int]] = [(0, self.max_ma)]
-        self.top_ma = self.max_ma
+    def forget(self, default_ma: int | None = None) -> None:
+        """Its limits are unknown: start, adoption, reboot; after a reboot its default is in force
+        where it is proven to survive one (P 1).
+        """
+        self._entries: list[tuple[int, int]] = [
+            (0, self.max_ma if default_ma is None else min(self.max_ma, default_ma))
+        ]
+        self._topped()
         self.accepted_id = 0
         self.accepted_ma = self.max_ma
         self.accepted_at = 0.0
@@ -44,15 +61,17 @@ class Books:
         self.answered = False
         self.refused = False
         self.leased = False
+        self.lease_s = 0.0  # how long that which is accepted lasts without renewal …
+        self.fallback_ma = 0  # … and what it then falls to
+        self.unrenewed_at: float | None = None  # since when nobody renews it
+        self._may_have_fallen = False
+        self.lapsed = False  # its lease has run out in a charger proven to step down
         self.unknowns = 0
         self.doubted_id = 0
         self.lost = False  # the newest value was not answered: it is to be sent again
         self.issued_at = 0.0
         self.unanswered_since: float | None = None
-        self.over_since: float | None = None
-        self.caught = False  # over its offer for longer than its obey time
-        self.cut_from_ma: int | None = None  # what it drew when it accepted less
-        self.cut_at = 0.0
+        self.ended()
 
     def _topped(self) -> None:
         self.top_ma = min(self.max_ma, max(ma for _, ma in self._entries))
@@ -65,6 +84,16 @@ class Books:
         self._entries = [(i, max_ma if ma == old else ma) for i, ma in self._entries]
         self._topped()
 
+    def rescale(self, times: int, over: int) -> None:
+        """The same watts are other amps: by another voltage or efficiency (trust.md M7)."""
+        def scaled(ma: int) -> int:
+            return -(-ma * times // over)
+
+        self.max_ma = scaled(self.max_ma)
+        self._entries = [(i, scaled(ma)) for i, ma in self._entries]
+        self.offer_ma, self.accepted_ma = scaled(self.offer_ma), scaled(self.accepted_ma)
+        self._topped()
+
     def issue(self, amount_ma: int, now: float) -> None:
         """A value is about to be sent: it may be in force from now on (P 2)."""
         # Ids also grow over a restart of the balancer, while the links live on.
@@ -72,6 +101,7 @@ class Books:
         self.offer_ma = amount_ma
         self.issued_at = now
         self.lost = False
+        self.unrenewed(now)
         if self.unanswered_since is None:
             self.unanswered_since = now
         self._entries.append((self.offer_id, amount_ma))
@@ -81,16 +111,30 @@ class Books:
             older = self._entries[: -ENTRIES_MAX // 2]
             self._entries = [max(older, key=lambda entry: entry[1]), *newest]
 
-    def accepted(self, offer_id: int, drawn_ma: int | None, at: float, *, leased: bool) -> bool:
+    def unrenewed(self, now: float) -> None:
+        """What is in force is not renewed any more: a newer value is told, or the link is gone."""
+        if self.unrenewed_at is None:
+            self.unrenewed_at = now
+
+    def accepted(
+        self, offer_id: int, drawn_ma: int | None, at: float, *, leased: bool,
+        lease_s: float = 0.0, fallback_ma: int = 0,
+    ) -> bool:  # fmt: skip
         """The charger has taken it; what was issued before leaves after the obey time (P 3)."""
         amount = next((ma for i, ma in self._entries if i == offer_id and i > 0), None)
         if amount is None or offer_id < self.accepted_id:
             return False
         renewal = offer_id == self.accepted_id
         self.answered, self.refused, self.leased = True, False, leased
+        self.lease_s, self.fallback_ma = lease_s, fallback_ma
         self.unknowns = 0
         if offer_id == self.offer_id:
-            self.unanswered_since = None
+            if self.lapsed:  # and now it is back
+                self._entries.append((offer_id, self.offer_ma))
+                self.accepted_ma = self.offer_ma
+                self._topped()
+            self.unanswered_since = self.unrenewed_at = None
+            self._may_have_fallen = self.lapsed = False
         if renewal:
             return True
         self.accepted_id, self.accepted_ma, self.accepted_at = offer_id, amount, at
@@ -99,7 +143,8 @@ class Books:
         if not is_cut:
             self.cut_from_ma = None
         elif self.cut_from_ma is None or self.over_since is None:
-            self.cut_from_ma, self.cut_at = drawn_ma, at  # else: the first one runs on (C5)
+            # else: the first one runs on (C5)
+            self.cut_from_ma, self.cut_to_ma, self.cut_at = drawn_ma, amount, at
         return True
 
     def rejected(self, offer_id: int) -> bool:
@@ -130,6 +175,7 @@ class Books:
         """It was caught with more than it may draw, or does not answer: {M} (P 1, P 3; C1)."""
         self._entries = [(0, self.max_ma), *(e for e in self._entries if e[0] >= self.accepted_id)]
         self.proven = False
+        self.leased = False  # its word is worth nothing: no lease either, until it answers anew
         self._topped()
 
     def _prove(self) -> None:
@@ -146,6 +192,27 @@ class Books:
         ):
             self._prove()
 
+    def lapse(self, lease_s: float, fallback_ma: int, now: float, *, is_proven: bool) -> None:
+        """A lease that nobody renews: the fall-back comes, and what was accepted leaves where the
+        charger is proven to step down by itself (P 5, P 6).
+        """
+        if not self.leased or self.unrenewed_at is None:
+            return
+        lease_s = self.lease_s or lease_s
+        falls_to = min(self.max_ma, max(fallback_ma, self.fallback_ma))
+        if not self._may_have_fallen and (
+            now >= self.unrenewed_at + lease_s * (1 - RENEWED_PART) - LEASE_GRACE_S
+        ):
+            self._may_have_fallen = True
+            self._entries.append((self.accepted_id, falls_to))
+            self._topped()
+        if is_proven and now >= self.unrenewed_at + lease_s + LEASE_GRACE_S:
+            self._entries = [
+                (i, falls_to if i == self.accepted_id else ma) for i, ma in self._entries
+            ]
+            self.accepted_ma, self.leased, self.lapsed = falls_to, False, True
+            self._topped()
+
     def tolerance(self) -> int:
         """How much above its offer still obeys (decided.md, Not obeying)."""
         return max(1_000, self.accepted_ma // 20)
@@ -159,37 +226,60 @@ class Books:
         if not self.accepted_id or at < self.accepted_at:
             return
         if drawn_ma > self.lawful_ma() + self.tolerance():
+            if self.cut_from_ma is not None and drawn_ma <= self.cut_to_ma + self.tolerance():
+                self._came_down(drawn_ma, at)  # to the limit before, late (C5)
             self._contradicted(at)
             return
         if self.cut_from_ma is not None or self.over_since is not None:
-            self._learn(at)
+            self._came_down(drawn_ma, at)
+        self._under_at = at
         if drawn_ma <= self.accepted_ma and not self.proven:
             self._prove()
 
     def _contradicted(self, at: float) -> None:
+        fell_due = max(self._under_at, self.accepted_at)
         if self.over_since is None:
-            self.over_since = at if self.proven else self.accepted_at
+            self.over_since = fell_due if not self.proven else at
+            self._over_seen_at = at
         if at - self.accepted_at > OBEY_S_MIN and self.cut_from_ma is not None:
             self.is_fast = False
             self.obey_s = max(self.obey_s, OBEY_S)
-        self.caught = self.caught or at - self.over_since >= self.obey_s
+        # Over since it accepted, or seen over twice: for longer than its obey time (INV-10).
+        is_sure = self.cut_from_ma is not None or at - self._over_seen_at >= CONFIRM_S
+        self.caught = self.caught or (is_sure and at - fell_due >= self.obey_s)
         if at >= self.accepted_at + self.obey_s:
             self.distrust()
 
-    def _learn(self, at: float) -> None:
+    def _came_down(self, drawn_ma: int, at: float) -> None:
         """The current came down to the limit: how long did it take, at most? (C5)"""
         took_s = at - self.cut_at
         if self.cut_from_ma is not None:
             if self.over_since is not None and took_s > self.obey_s:
                 self.obey_s = min(OBEY_S_MAX, took_s)
                 self.is_fast = False
-            elif took_s <= OBEY_S_MIN:
+            elif took_s <= OBEY_S_MIN and drawn_ma >= self.cut_to_ma - NEAR_MA:
                 self.obey_s = OBEY_S_MIN
                 self.is_fast = True
         self.ended()
 
+    def known(self, obey_s: float) -> None:
+        """How soon it was seen to obey in earlier sessions; never below 5 s (trust.md 1, Model)."""
+        if self.obey_s > OBEY_S:
+            return  # seen slow ourselves
+        self.obey_s = min(OBEY_S_MAX, max(OBEY_S_MIN, obey_s))
+        self.is_fast = self.obey_s <= OBEY_S_MIN
+
+    def sheds_soon(self) -> bool:
+        """Whether it is shed within 5 s of the command: connected, obeying, seen so (INV-5b)."""
+        return (
+            self.is_fast and not self.refused and not self.lost
+            and self.over_since is None and not self.unknowns
+        )
+
     def ended(self) -> None:
         """The session is over: limits of a transaction end with it, doubts of it too."""
         self.over_since = None
+        self._over_seen_at = self._under_at = -math.inf
         self.caught = False
-        self.cut_from_ma = None
+        self.cut_from_ma, self.cut_to_ma = None, 0
+        self.cut_at = 0.0

@@ -7,7 +7,7 @@ times three plus phase, holding what is left on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -143,72 +143,196 @@ class _Rising:
                 self._load[r] -= lighter
 
 
-def share_band(
-    band: Sequence[int],
-    field: Field,
-    room: list[int],
-    share: Share,
-    rank: Callable[[int], tuple[float, ...]],
-) -> list[int]:
-    """Share among a band, each 0 or at least its minimum; returns who was paused, in turn order.
+class Band(msgspec.Struct):
+    """A band in the order in which its connectors are kept, where not all minimums fit."""
 
-    Where sharing leaves some below their minimum, those of highest `rank` are paused until the
-    rest are at or above it (balancing.md 3).
-    """
-    before = room.copy()
+    ranked: list[int]
+    queued: set[int]  # paused until now: in their order nobody is let in before them …
+    charging: set[int]  # … but those that charge may go on as long as there is room
+    paused: list[int] = []  # found by sharing: left out, in the order of `ranked`
+    wanted: set[int] = set()  # limits under which one of the queue is held up
+
+
+READMITTED_MAX = 6  # so many are tried again, each for the price of one more sharing
+
+
+def share_band(band: Sequence[int], field: Field, room: list[int], share: Share) -> bool:
+    """Share among all of a band; whether everyone got at least its minimum."""
     fill(band, field, room, share)
     got, least = share.got, field.least
-    if all(got[i] >= least[i] for i in band):
-        return []
-    ranked = sorted(band, key=rank)
-    admitted = _admit(ranked, field, before.copy())
+    return all(got[i] >= least[i] for i in band)
+
+
+def share_among_some(band: Band, field: Field, room: list[int], share: Share) -> None:
+    """Share among as many of a band as get at least their minimum, the others 0.
+
+    Where sharing leaves some below their minimum, those ranked last are paused until the rest
+    are at or above it (balancing.md 3).
+    """
+    before = room.copy()
+    got, least = share.got, field.least
+    admitted = _admit(band, field, room.copy(), share)
+    dropped = False
     while True:
-        room[:] = before
-        for i in band:
-            got[i] = 0
-        fill(admitted, field, room, share)
-        below = [i for i in admitted if got[i] < least[i]]
+        below = _fill_anew(admitted, band.ranked, before, field, room, share)
         if not below:
-            kept = set(admitted)
-            return [i for i in ranked if i not in kept]
-        admitted = _drop(below, admitted, field, share)
-
-
-def _admit(ranked: Sequence[int], field: Field, room: list[int]) -> list[int]:
-    """In order, those whose minimum still fits under every limit above them."""
-    admitted = []
-    for i in ranked:
+            break
+        dropped = True
+        admitted = _drop(below, admitted, band, before, field, share)
+    if dropped:
+        admitted = _readmit(admitted, band, before, field, room, share)
+    kept = set(admitted)
+    band.paused = [i for i in band.ranked if i not in kept]
+    for i in band.paused:
+        got[i] = 0
         limits = field.limits[field.kind[i]]
-        least = field.least[i]
-        if all(room[r] >= least for r in limits):
+        short = [r for r in limits if before[r] < least[i]]
+        if short:  # no place for it at all
+            share.bound[i] = min(short, key=before.__getitem__)
+        elif share.bound[i] not in limits:
+            share.bound[i] = min(limits, key=room.__getitem__)
+
+
+def _fill_anew(
+    admitted: Sequence[int], band: Sequence[int], before: list[int], field: Field,
+    room: list[int], share: Share,
+) -> list[int]:  # fmt: skip
+    """Share among the admitted alone; those that are left below their minimum."""
+    room[:] = before
+    got, least = share.got, field.least
+    for i in band:
+        got[i] = 0
+    fill(admitted, field, room, share)
+    return [i for i in admitted if got[i] < least[i]]
+
+
+def _admit(band: Band, field: Field, room: list[int], share: Share) -> list[int]:
+    """In order, those whose minimum still fits under every limit above them.
+
+    Who waits longest keeps the room that becomes free until it is enough for it: what is smaller
+    is not let in before it, else it would starve.
+    """
+    before = room.copy()
+    admitted = []
+    held: dict[int, int] = {}
+    for i in band.ranked:
+        limits, least = field.limits[field.kind[i]], field.least[i]
+        full = [r for r in limits if room[r] < least]
+        if not full and held and i not in band.charging:
+            full = [r for r in limits if room[r] - held.get(r, 0) < least]
+        if not full:
             for r in limits:
                 room[r] -= least
             admitted.append(i)
+            continue
+        share.bound[i] = full[0]
+        if i in band.queued and all(before[r] >= least for r in limits):
+            band.wanted.update(full)
+            for r in limits:
+                held[r] = held.get(r, 0) + least
     return admitted
 
 
-def _drop(below: list[int], admitted: list[int], field: Field, share: Share) -> list[int]:
+def _drop(
+    below: list[int], admitted: list[int], band: Band, before: list[int], field: Field,
+    share: Share,
+) -> list[int]:  # fmt: skip
     """Without the last in rank under each limit that leaves someone below the minimum."""
     gone: set[int] = set()
-    for r in {share.bound[i] for i in below}:
-        last = next(
-            i for i in reversed(admitted) if r == DEMAND or r in field.limits[field.kind[i]]
-        )
-        gone.add(last)
+    by_limit: dict[int, list[int]] = {}
+    for i in below:
+        by_limit.setdefault(share.bound[i], []).append(i)
+    for r, short in sorted(by_limit.items()):
+        under = [i for i in admitted if i not in gone and r in field.limits[field.kind[i]]]
+        for i in _too_many(under, set(short) - gone, before[r], r, field, share):
+            gone.add(i)
+            share.bound[i] = r
+            if i in band.queued:
+                band.wanted.add(r)
     return [i for i in admitted if i not in gone]
 
 
+def _too_many(
+    under: list[int], short: set[int], room: int, limit: int, field: Field, share: Share
+) -> list[int]:
+    """The last in rank without whom those that are below their minimum reach it under a limit."""
+    weight, want, least = field.weight, field.want, field.least
+    gone: list[int] = []
+    while short and len(under) > 1:
+        most = max(short, key=lambda i: least[i] / weight[i])
+
+        def takes(i: int, most: int = most) -> int:
+            if share.bound[i] != limit:
+                return share.got[i]  # held elsewhere, or met
+            return min(want[i], -(-weight[i] * least[most] // weight[most]))
+
+        total = sum(takes(i) for i in under)
+        while total > room and len(under) > 1 and most in short:
+            last = under.pop()
+            gone.append(last)
+            short.discard(last)
+            total -= takes(last)
+        if most in short:
+            if not gone:  # rounding alone leaves it below
+                gone.append(under.pop())
+            break
+    return gone
+
+
+def _readmit(
+    admitted: list[int], band: Band, before: list[int], field: Field, room: list[int],
+    share: Share,
+) -> list[int]:  # fmt: skip
+    """With those for whom others were dropped in vain, as far as nobody of the queue is passed."""
+    kept, held = set(admitted), set[int]()
+    left = before.copy()
+    for i in admitted:
+        for r in field.limits[field.kind[i]]:
+            left[r] -= field.least[i]
+    tries = 0
+    for i in band.ranked:
+        limits, least = field.limits[field.kind[i]], field.least[i]
+        if i in kept or any(before[r] < least for r in limits):
+            continue
+        passes = i not in band.charging and not held.isdisjoint(limits)
+        fits = not passes and all(left[r] >= least for r in limits)
+        if fits and tries < READMITTED_MAX:
+            tries += 1
+            if not _fill_anew([*admitted, i], band.ranked, before, field, room, share):
+                admitted = [*admitted, i]
+                for r in limits:
+                    left[r] -= least
+                continue
+        if i in band.queued:
+            held.update(limits)
+    _fill_anew(admitted, band.ranked, before, field, room, share)
+    return admitted
+
+
 def serve_in_order(
-    band: Sequence[int], field: Field, room: list[int], share: Share
-) -> None:
-    """FIFO: each in turn gets all it can use, or 0 where its minimum does not fit."""
+    band: Sequence[int], field: Field, room: list[int], share: Share,
+    resting: frozenset[int] = frozenset(), charging: frozenset[int] = frozenset(),
+) -> None:  # fmt: skip
+    """FIFO: each in turn gets all it can use, or 0 where its minimum does not fit.
+
+    One that rests after a pause gets nothing yet, and none that does not charge takes its place.
+    """
+    held: dict[int, int] = {}
     for i in band:
         limits = field.limits[field.kind[i]]
         tightest = min(limits, key=room.__getitem__)
-        amount, bound = field.want[i], DEMAND
+        amount, bound, least = field.want[i], DEMAND, field.least[i]
         if room[tightest] < amount:
             amount, bound = room[tightest], tightest
-        if amount < field.least[i]:
+        if i in resting and amount >= least:
+            amount = 0
+            for r in limits:
+                held[r] = held.get(r, 0) + least
+        elif held and amount and i not in charging:
+            short = [r for r in limits if room[r] - held.get(r, 0) < least]
+            if short:
+                amount, bound = 0, short[0]
+        if amount < least:
             amount = 0
         share.got[i], share.bound[i] = amount, bound
         if amount:

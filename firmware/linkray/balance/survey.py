@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .connector import NO_CAR, Connector
+from .connector import DRAWING, NO_CAR, Connector
 from .tree import Tree
+from .turns import ShedOrder
 
 ABSENT, HELD, IDLE, FAULTY, ASLEEP, ACTIVE = range(6)
 DELIVERED_S = 10.0  # a reduction not delivered by then ends the session (balancing.md 4)
 STUCK_S = 11.0  # unanswered for so long, it is reserved: 1 s dispatch + 10 s (trust.md, INV-1)
-ESCALATE_S = 10.0  # resend → 0 A → stop, so far apart (INV-10)
-LEASE_GRACE_S = 10.0  # δ: clocks and the way there (trust.md 1, P 5)
+# Resend → 0 A → stop → out of service, at most 10 s apart with a plan each second (INV-10).
+ESCALATE_S = 9.0
+RESENT, AT_ZERO, STOPPED, OUT_OF_SERVICE = 1, 2, 3, 4  # the stages of the ladder
 
 
 class Ground:
     """What holds for every connector of one plan."""
 
-    __slots__ = ("by", "dead_man_s", "emergency", "fifo", "interval_s", "overloaded", "tree")
+    __slots__ = (
+        "by", "dead_man_s", "emergency", "excluded", "excluded_until_s", "fifo", "imbalance_ma",
+        "interval_s", "overloaded", "shed_order", "tree",
+    )  # fmt: skip
 
     def __init__(
         self, tree: Tree, *, fifo: bool, interval_s: int, dead_man_s: int,
-        emergency: bool, by: str, overloaded: bool,
+        emergency: bool, by: str, overloaded: bool, excluded: bool = False,
+        excluded_until_s: int | None = None, shed_order: ShedOrder = "longest",
+        imbalance_ma: int | None = None,
     ) -> None:  # fmt: skip
         self.tree, self.fifo, self.interval_s = tree, fifo, interval_s
         self.dead_man_s, self.emergency, self.by = dead_man_s, emergency, by
         self.overloaded = overloaded
+        self.excluded = excluded  # an excluded time of the schedule: nothing for anyone
+        self.excluded_until_s = excluded_until_s  # so much longer, where that is known
+        self.shed_order, self.imbalance_ma = shed_order, imbalance_ma
+
+    def is_stopped(self) -> bool:
+        """Whether nothing at all may be offered now."""
+        return self.emergency or self.overloaded or self.excluded
 
 
 class Survey:
@@ -38,58 +52,76 @@ class Survey:
         self.over = over  # limits that the books exceeded in the plan before
         self.fixed: dict[int, int] = {}  # by class: reserved, mA
         self.gone: dict[int, int] = {}  # by class: of absent chargers
+        self.shown: dict[int, int] = {}  # by class: what absent ones drew just now, on each phase
         self.loose: dict[int, int] = {}  # by class: in the books of those that are shared among
+        self.plugless: dict[int, int] = {}  # by class: defaults where no car is plugged in
         self.standing: list[int] = []
         self.tops: list[int] = []
+        self.is_fixed: list[bool] = []  # whether what it may draw is reserved, by place
 
     def run(self, passed_s: float) -> None:
         """Look at each; `passed_s` is the time since the plan before."""
-        now = self.now
+        now, dead_man_s = self.now, self.ground.dead_man_s
         for c in self.connectors:
             books = c.books
             books.settle(now)
+            if books.unrenewed_at is not None:
+                books.lapse(dead_man_s, c.fallback_ma(), now, is_proven=c.line.lease_proven)
+            fixed = False
             if not c.line.linked:
-                stands, top = ABSENT, self._absent_top(c)
+                # Its full maximum, or its fallback where a proven lease has run out (P 5).
+                stands, top = ABSENT, books.top_ma if books.lapsed else books.max_ma
                 self.gone[c.kind] = self.gone.get(c.kind, 0) + top
+                seen = c.visible(self.ground.interval_s, now)
+                if seen is not None:
+                    shown = min(top, *(seen[leg] for leg in c.legs))
+                    self.shown[c.kind] = self.shown.get(c.kind, 0) + shown
             elif c.tx is None:
                 stands, top = IDLE, self._idle_top(c)
+                fixed = top > 0 and (top == c.default_ma or self._is_reserved(c))
             else:
                 if books.accepted_id and books.accepted_ma > 0 and not c.demand.asleep:
                     c.charged_s += passed_s
+                    if c.drawn is not None:
+                        drawn = c.drawn
+                        c.charged_mas += passed_s * (drawn.l1 + drawn.l2 + drawn.l3)
                 stands, top = self._standing(c), books.top_ma
                 if books.refused:
                     top = books.max_ma
+                fixed = stands == HELD
             self.standing.append(stands)
             self.tops.append(top)
-            if stands == HELD or (stands == IDLE and top and self.is_reserved(c)):
+            self.is_fixed.append(fixed)
+            if fixed and stands == IDLE and c.status in NO_CAR and top == c.default_ma:
+                self.plugless[c.kind] = self.plugless.get(c.kind, 0) + top
+            elif fixed:
                 self.fixed[c.kind] = self.fixed.get(c.kind, 0) + top
             elif stands != ABSENT:
                 self.loose[c.kind] = self.loose.get(c.kind, 0) + top
 
-    def _absent_top(self, c: Connector) -> int:
-        """Its full maximum, or its fallback where a proven lease has run out (P 5)."""
-        line = c.line
-        ran_out = self.now >= line.lost_at + self.ground.dead_man_s + LEASE_GRACE_S
-        if line.lease_proven and c.books.leased and ran_out:
-            fallback = c.conf.fallback_ma
-            return min(c.books.max_ma, c.amounts.least_ma if fallback is None else fallback)
-        return c.books.max_ma
-
     def _idle_top(self, c: Connector) -> int:
-        """No session: nothing, once it has answered for its default and no car hangs on it."""
+        """No session: its default, once it has answered for one; what else it may draw where its
+        limits are not known, or where it says that a car charges all the same.
+        """
         books = c.books
-        if books.over_since is not None:
+        if books.caught:
+            self._escalate(c)
+        else:
+            c.stage = 0
+        if books.over_since is not None or c.status is None or c.status in DRAWING:
+            return books.max_ma if books.refused else books.top_ma
+        if books.refused:
+            return 0  # not controllable: its maximum while it has a session (balancing.md 1)
+        if c.default_ma is None:
             return books.top_ma
-        if books.refused or (books.answered and c.status in NO_CAR):
-            return 0
-        if books.answered and (c.conf.start_with_zero or books.accepted_ma == 0):
-            return 0 if c.status is not None and c.status != "Charging" else books.top_ma
-        return books.top_ma
+        # A TxProfile is gone with its transaction, and its contactor is open: what is left is the
+        # default, also where no car hangs on it yet: it may start to charge at any time (INV-1).
+        return c.default_ma
 
-    def is_reserved(self, c: Connector) -> bool:
+    def _is_reserved(self, c: Connector) -> bool:
         """Idle, and yet something may flow: a default above 0, or no answer for too long."""
         books = c.books
-        if books.answered and books.proven:
+        if (books.answered and books.proven) or books.over_since is not None:
             return True
         return books.unanswered_since is not None and (
             self.now - books.unanswered_since >= STUCK_S
@@ -100,11 +132,11 @@ class Survey:
         in_force = books.accepted_ma if books.accepted_id else 0
         c.demand.in_force(in_force, now)
         fresh = c.measured and c.visible(self.ground.interval_s, now) is not None
-        c.demand.grow(c.used_ma if fresh else None, c.amounts.most_ma)
+        c.demand.grow(c.used_ma if fresh else None, c.all_taken_ma(), c.amounts.most_ma)
         if c.status == "SuspendedEV" and not c.demand.asleep:
             c.demand.suspended(now)
         waiting_s = now - books.unanswered_since if books.unanswered_since is not None else 0.0
-        c.stop = c.stop or c.is_stranger
+        c.stop = c.stop or c.is_stranger or c.inoperative
         if books.caught:
             self._escalate(c)
             return HELD
@@ -121,9 +153,10 @@ class Survey:
         return ASLEEP if c.demand.asleep else ACTIVE
 
     def _escalate(self, c: Connector) -> None:
-        """Not obeying: sent again, then 0 A, then stopped (INV-10)."""
+        """Not obeying: sent again, then 0 A, then stopped, then out of service (INV-10)."""
         if c.stage == 0:
-            c.stage, c.stage_at, c.resend = 1, self.now, True
-        elif c.stage < 3 and self.now >= c.stage_at + ESCALATE_S:
+            c.stage, c.stage_at, c.resend = RESENT, self.now, True
+        elif c.stage < OUT_OF_SERVICE and self.now >= c.stage_at + ESCALATE_S:
             c.stage, c.stage_at = c.stage + 1, self.now
-        c.stop = c.stop or c.stage == 3
+        c.stop = c.stop or (c.stage >= STOPPED and c.tx is not None)
+        c.inoperative = c.inoperative or c.stage == OUT_OF_SERVICE

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -12,16 +15,19 @@ import trio
 from linkray.hal.board import Watchdog
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
-from linkray.model.facts import AnyFact
+from linkray.kit.keep import KeptDown, tried
+from linkray.model.facts import AnyFact, EtaLearned
 from linkray.model.faults import Cleared, Code, Fault, Raised, key
 from linkray.model.plan import Plan
 
 from .balancer import Balancer, Out
+from .recording import FactRing, take
 
 GAP_S_MAX = 1.5  # trust.md 1, INV-11: the longest time between two plans
 BURST_MAX = 2_000  # facts taken in before a plan: 1,000 chargers that come back at once, twice
-FACTS_KEPT = 20_000  # the ring for replay: some ten minutes of 32 chargers
 PLANS_TIMED = 600  # ten minutes of plans
+FAILURES_MAX = 3  # cycles in a row (trust.md B9)
+LAST_WORD_S = 0.5  # for the links to send the fail-safe of all
 JUDGED = (Code.NOT_OBEYING, Code.NOT_CONTROLLABLE, Code.SITE_OVERLOADED)  # by the core alone
 
 log = structlog.get_logger(source="BALANCE")
@@ -33,6 +39,7 @@ class PlanTimes:
     def __init__(self) -> None:
         self._took_ms: deque[float] = deque(maxlen=PLANS_TIMED)
         self.gap_s_max = 0.0
+        self.failed = 0  # cycles that ended in a mistake of ours
 
     def add(self, took_ms: float) -> None:
         self._took_ms.append(took_ms)
@@ -53,14 +60,76 @@ class PlanTimes:
         return self._at(0.99)
 
 
-class FactRing:
-    """The newest facts with the time they were fed: what `Balancer` is replayed from."""
+@dataclass(slots=True)
+class _Cycle:
+    """One look at the site: facts in, plan out, or the fallback when the core makes a mistake."""
 
-    def __init__(self) -> None:
-        self.facts: deque[tuple[float, AnyFact]] = deque(maxlen=FACTS_KEPT)
+    core: Balancer
+    plan: Cell[Plan]
+    beat: Cell[float]
+    watchdog: Watchdog
+    faults: Flags[Fault]
+    wall: WallClock
+    times: PlanTimes
+    ring: FactRing | None
+    learned: Callable[[EtaLearned], None] | None
+    strict: bool
+    planned_at: float | None = None
+    failures: int = 0
 
-    def add(self, fact: AnyFact, now: float) -> None:
-        self.facts.append((now, fact))
+    async def step(self, facts: list[AnyFact], now: float, *, due: bool) -> None:
+        begun = perf_counter()
+        outs = tried(lambda: take(self.core, facts, now, due=due))
+        took_ms = (perf_counter() - begun) * 1000.0
+        if isinstance(outs, Exception):
+            await self._failed(outs, facts, now, due=due)
+            return
+        self.failures = 0
+        self._publish(outs, now, took_ms)
+        if self.ring is not None:  # after the plan is out: it waits for nothing
+            self.ring.add(self.core, facts, now, outs, self.wall.stamp, due=due)
+
+    async def _failed(
+        self, why: Exception, facts: list[AnyFact], now: float, *, due: bool
+    ) -> None:
+        if self.ring is not None:
+            self.ring.add_failed(facts, now, due=due)
+        if self.strict:
+            raise why
+        self.failures += 1
+        self.times.failed += 1
+        log.error("plan failed", failures=self.failures, of=FAILURES_MAX, exc_info=why)
+        is_last = self.failures >= FAILURES_MAX
+        for shrunk in _shrunk(self.core, facts, now, to_fail_safe=is_last):
+            self.plan.set(shrunk)  # no beat, and the watchdog is not petted: no cycle was finished
+        if is_last:
+            await trio.sleep(LAST_WORD_S)
+            raise KeptDown(f"the balancer failed {self.failures} times in a row") from why
+        if self.ring is not None:
+            self.ring.begin(self.core, self.wall.stamp())
+
+    def _publish(self, outs: list[Out], now: float, took_ms: float) -> None:
+        for out in outs:
+            if isinstance(out, Raised):
+                self.faults.raise_(
+                    key(out.code, out.subject),
+                    Fault.of(out.code, self.wall.stamp(), out.subject, out.detail),
+                )
+                log.warning("fault raised", fault=out.code.name.lower(), peer=out.subject,
+                            cause=out.detail or out.code.value.text)  # fmt: skip
+            elif isinstance(out, Cleared):
+                self.faults.clear(key(out.code, out.subject))
+                log.info("fault cleared", fault=out.code.name.lower(), peer=out.subject)
+            elif isinstance(out, EtaLearned):
+                if self.learned is not None:
+                    self.learned(out)
+            else:
+                self.times.add(took_ms)
+                _note_gap(self.times, self.planned_at, now)
+                self.planned_at = now
+                self.plan.set(out)
+                self.beat.set(now)
+                self.watchdog.pet()
 
 
 async def run_balance(
@@ -73,39 +142,24 @@ async def run_balance(
     wall: WallClock,
     times: PlanTimes,
     ring: FactRing | None = None,
+    learned: Callable[[EtaLearned], None] | None = None,
+    *,
+    strict: bool = False,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Plan every second and at once where it must be, until every sender of `inbox` has closed.
 
     Started when the first plan is published. A burst of facts is taken in whole before a plan is
-    made, so that 500 chargers that come back at once do not cost 500 plans.
+    made, so that 500 chargers that come back at once do not cost 500 plans. A cycle that fails
+    gives a plan in which nothing rises; the third in a row sends all to their fail-safe and ends
+    the process (trust.md B9). `strict` raises the first mistake (tests).
     """
-    planned_at: float | None = None
-
-    def publish(outs: list[Out], now: float, took_ms: float) -> None:
-        nonlocal planned_at
-        for out in outs:
-            if isinstance(out, Raised):
-                faults.raise_(
-                    key(out.code, out.subject),
-                    Fault.of(out.code, wall.stamp(), out.subject, out.detail),
-                )
-                log.warning("fault raised", fault=out.code.name.lower(), peer=out.subject,
-                            cause=out.detail or out.code.value.text)  # fmt: skip
-            elif isinstance(out, Cleared):
-                faults.clear(key(out.code, out.subject))
-                log.info("fault cleared", fault=out.code.name.lower(), peer=out.subject)
-            else:
-                times.add(took_ms)
-                _note_gap(times, planned_at, now)
-                planned_at = now
-                plan.set(out)
-                beat.set(now)
-                watchdog.pet()
-
+    cycle = _Cycle(core, plan, beat, watchdog, faults, wall, times, ring, learned, strict)
     _forget_faults(faults)
     with inbox:
-        publish(*_timed(core, [], trio.current_time(), due=True))
+        if ring is not None:
+            ring.begin(core, wall.stamp())
+        await cycle.step([], trio.current_time(), due=True)
         task_status.started()
         while True:
             facts: list[AnyFact] = []
@@ -114,11 +168,22 @@ async def run_balance(
                     facts = _with_waiting(await inbox.receive(), inbox)
             except trio.EndOfChannel:
                 return
-            now = trio.current_time()
-            if ring is not None:
-                for fact in facts:
-                    ring.add(fact, now)
-            publish(*_timed(core, facts, now, due=alarm.cancelled_caught))
+            await cycle.step(facts, trio.current_time(), due=alarm.cancelled_caught)
+
+
+def _shrunk(
+    core: Balancer, facts: list[AnyFact], now: float, *, to_fail_safe: bool
+) -> list[Plan]:
+    """The plan of a cycle that failed. What came behind the fact on which it failed is noted."""
+    for fact in facts[core.taken_in :]:
+        noted = tried(partial(core.note, (fact,), now))
+        if isinstance(noted, Exception):
+            log.error("fact not noted", fact=type(fact).__name__, exc_info=noted)
+    outs = tried(lambda: core.shrink(now, to_fail_safe=to_fail_safe))
+    if isinstance(outs, Exception):
+        log.error("no fallback either", exc_info=outs)
+        return []
+    return [out for out in outs if isinstance(out, Plan)]
 
 
 def _forget_faults(faults: Flags[Fault]) -> None:
@@ -140,17 +205,6 @@ def _with_waiting(
     except (trio.WouldBlock, trio.EndOfChannel):
         return facts
     return facts
-
-
-def _timed(
-    core: Balancer, facts: list[AnyFact], now: float, *, due: bool
-) -> tuple[list[Out], float, float]:
-    """Feed, or wake when due; with the time it was and the milliseconds it took."""
-    begun = perf_counter()
-    outs = core.feed_all(facts, now)
-    if due or (not outs and core.due() <= now):
-        outs += core.wake(now)
-    return outs, now, (perf_counter() - begun) * 1000.0
 
 
 def _note_gap(times: PlanTimes, before: float | None, now: float) -> None:

@@ -1,7 +1,8 @@
 """The site as a tree of limits: site, groups, supply limits; rebuilt when settings change.
 
 A limit is a place in one list: node times three plus phase. Node 0 is the site. Behind the real
-nodes lies one more, `slow`: connectors that cannot be shed within 5 s (trust.md 1, INV-5b).
+nodes lies one more, `slow`: connectors that cannot be shed within 5 s (trust.md 1, INV-5b), and
+behind it, where an imbalance limit is set, two for the pairs of phases (`imbalance.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from linkray.model.plan import Code
+from linkray.model.plan import Code, NodeRoom
 from linkray.model.settings import Charger, Settings
 from linkray.model.units import PHASES
+
+from .imbalance import PAIRS, pairs_of
 
 SITE = 0
 
@@ -56,9 +59,15 @@ class Tree:
         for charger in settings.chargers:
             self._paths[charger.id] = self._path(charger, places)
         self.slow = len(self.nodes)
-        self.count = (self.slow + 1) * 3
+        self.count = (self.slow + 1) * 3  # places of limits that the books are held against
+        has_pairs = settings.site.imbalance_ma is not None
+        self.pairs = self.count if has_pairs else None  # place of the first pair of phases
+        self.count_all = self.count + (len(PAIRS) if has_pairs else 0)
         self.kinds: list[Kind] = []
-        self.limits: list[tuple[int, ...]] = []
+        self.limits: list[tuple[int, ...]] = []  # of each kind, against which books are held
+        self.shared: list[tuple[int, ...]] = []  # of each kind, under which is shared: and pairs
+        # of each node: what its headroom was made of, and that itself
+        self.rooms: list[tuple[tuple[int, ...], NodeRoom] | None] = [None] * self.slow
         self._places: dict[tuple[tuple[int, ...], tuple[int, ...], bool], int] = {}
 
     def _add(self, code: Code, name: str, limit_ma: int, above: tuple[int, ...]) -> int:
@@ -86,6 +95,9 @@ class Tree:
             place = self._places[key] = len(self.kinds)
             self.kinds.append(Kind(path, legs, slow, limits))
             self.limits.append(limits)
+            if self.pairs is not None:
+                limits = (*limits, *(self.pairs + n for n in pairs_of(legs)))
+            self.shared.append(limits)
         return place
 
 

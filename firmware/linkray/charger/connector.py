@@ -23,8 +23,8 @@ class Connector:
     """What is known of a connector. Of a storm of facts the newest is told (C29, A34)."""
 
     __slots__ = ("_charger", "_held", "_is_stale", "_status_bucket", "_values", "_values_bucket",
-                 "charged", "energy_wh", "id", "measured", "sampled", "status",
-                 "teller")  # fmt: skip
+                 "begin_at", "begins", "charged", "energy_wh", "id", "measured", "sampled",
+                 "service_at", "status", "teller", "values_wanted")  # fmt: skip
 
     def __init__(self, charger: str, number: int) -> None:
         self._charger = charger
@@ -35,6 +35,10 @@ class Connector:
         self.energy_wh: int | None = None  # of the last transaction
         self.measured = Measured(charger, number)
         self.teller = Teller(charger, number)
+        self.values_wanted: int | None = None  # as the plan counts them; None: none seen yet
+        self.begin_at = math.inf  # when a car that waits is begun for (needs_remote_start)
+        self.begins = 0
+        self.service_at = math.inf  # when ChangeAvailability is asked again
         self._values_bucket = Bucket(VALUES_RATE, VALUES_BURST)
         self._status_bucket = Bucket(STATUS_RATE, STATUS_BURST)
         self._held: StatusSeen | None = None

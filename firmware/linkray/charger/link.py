@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from linkray.kit.clock import stamp
 from linkray.model.asks import Answer, StartCharging
-from linkray.model.facts import Booted, ChargerKnown, LinkLost, LinkUp, StatusSeen
+from linkray.model.facts import (
+    Booted,
+    ChargerKnown,
+    Drawn,
+    LeaseProven,
+    LinkLost,
+    LinkUp,
+    ObeyTimeKnown,
+    StatusSeen,
+)
 from linkray.model.faults import Cleared, Code, Raised
+from linkray.model.passport import Finding, Passport
 from linkray.model.plan import Offer
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
+    PassportForgotten,
+    PassportFound,
     TagRejected,
     Transaction,
     TransactionSampled,
@@ -37,11 +49,14 @@ from .bucket import Bucket
 from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
 from .connector import Connector
 from .freshness import Freshness
+from .inquiry import Inquiry, make_of
 from .measured import STALE_INTERVALS, Wiring
-from .profiles import Ability
-from .quirks import Quirks
+from .passport import Evidence
+from .probe import LEASE_S, Act, Look
+from .profiles import Ability, fallback_ma
+from .quirks import Quirk, Quirks
 from .sessions import EMERGENCY, Running, Sessions
-from .told import Move, Set, Situation, Stage, Stop
+from .told import Move, Set, Situation, Stage, Stop, Took, Trial
 from .wire import (
     CONNECTORS_MAX,
     Close,
@@ -49,11 +64,13 @@ from .wire import (
     Emergency,
     Garbage,
     Gone,
+    Introduced,
     Item,
     Later,
     Note,
     Opened,
     Out,
+    PassportNow,
     Received,
     Record,
     Reply,
@@ -66,6 +83,7 @@ from .wire import (
     View,
     Wanted,
 )
+from .writes import Writes, dead_man_s, raise_in_s
 
 HEARTBEAT_S = 60  # chargers.md, Commissioning 1
 BOOT_AFTER_TRIGGER_S = 10.0  # how long a BootNotification asked for is waited for
@@ -83,7 +101,29 @@ SAMPLE_S = 10.0  # a session's register goes to disk at most so often
 REJECTED_RATE, REJECTED_BURST = 1.0, 10.0  # tags refused, as history
 ASKS_AGAIN_MAX = 3  # of a commissioning step that an urgent call pushed aside
 EVICTED = "an urgent call waits"  # ocpp/peer.py: what it says of a call pushed aside
+BEGIN_S = 5.0  # a car that waits is begun for after this time, where its make needs it
+BEGIN_AGAIN_S = 30.0
+BEGINS_MAX = 3
+OPEN_TAG = "LINKRAY"  # where everybody may charge and no tag was shown
+SERVICE_AGAIN_S = 30.0
+TRIAL_PLAN_S = 3.0  # no plan for so long: nothing is tried
+WRITES_KEPT = 100  # the count goes to disk so often a day at most
 EMPTY = b"{}"
+
+
+class ValuesAsked(NamedTuple):
+    """TriggerMessage MeterValues."""
+
+
+class Begun(NamedTuple):
+    """RemoteStartTransaction for a car that waits."""
+
+
+class Availability(NamedTuple):
+    """ChangeAvailability of a connector."""
+
+    connector: int
+    wanted: str
 
 
 class CommissionStep(NamedTuple):
@@ -114,9 +154,9 @@ class Link:
     """One charger's link, from its handshake to its end."""
 
     __slots__ = ("_ability", "_address", "_again", "_around", "_asking", "_began_at",
-        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_charger", "_closing",
-        "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_next",
-        "_noted", "_notes", "_peer", "_quirk", "_quirks", "_ready", "_rejected",
+        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
+        "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
+        "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready", "_rejected",
         "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
         "_viewed_at", "_wiring", "_writes", "configuration")  # fmt: skip
 
@@ -133,6 +173,7 @@ class Link:
         emergency: bool = False,
         notes: Sequence[str] = (),
         prefix: str = "",
+        writes: Writes | None = None,
         now: float,
     ) -> None:
         self._charger = charger
@@ -142,7 +183,7 @@ class Link:
         self._around = around
         self._quirks = quirks
         self._seen = seen or ChargerSeen(charger)
-        self._quirk = quirks.match(self._seen.vendor, self._seen.model, self._seen.firmware)
+        self._inquiry = Inquiry(charger, quirks, around.passport(*make_of(self._seen)))
         self._emergency = emergency
         self._peer = Peer(prefix)
         self._sessions = Sessions(charger, kept, now, around.wall(now))
@@ -156,7 +197,9 @@ class Link:
         self._rejected = Bucket(REJECTED_RATE, REJECTED_BURST)
         self._by_hand: dict[str, float] = {}
         self._sampled_at: dict[int, float] = {}
-        self._writes = (around.wall(now).date(), 0)
+        self._writes = writes or Writes(self._seen.writes_day, self._seen.writes)
+        self._can_ask = True  # for values: it knows TriggerMessage, as far as it has shown
+        self._let_in: tuple[str, float] = ("", -math.inf)  # the newest tag, and how long it counts
         self._since = stamp(around.wall(now))
         # commissioning
         self._booted = False
@@ -181,6 +224,11 @@ class Link:
         return self._terms
 
     @property
+    def _quirk(self) -> Quirk:
+        """The rules for it: its table's, with what was measured over them."""
+        return self._inquiry.quirk
+
+    @property
     def is_stopped(self) -> bool:
         """Whether it knows of an emergency stop."""
         return self._emergency
@@ -190,6 +238,8 @@ class Link:
     def feed(self, item: Item, now: float) -> list[Out]:
         if isinstance(item, Received):
             outs = self._received(item.text, now)
+            if self._inquiry.probe.phase != "idle":
+                outs += self._inquire(now)
         else:
             outs = self._other(item, now)
             self._next = now
@@ -243,6 +293,8 @@ class Link:
                 return self._emergency_now(on, now)
             case Retell():
                 return self._retell(now)
+            case PassportNow(passport, again):
+                return self._passport_now(passport, now, again=again)
             case Gone(reason):
                 return self._gone(reason, now)
         return []
@@ -253,10 +305,11 @@ class Link:
         self._boot_due = now + self._quirk.boot_grace_s
         for number in range(1, max(1, self._seen.connectors) + 1):
             self._connector(number)
-        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now))]
+        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now)), *self._proofs(now)]
         for run in self._sessions.running.values():
             connector = self._connector(run.connector)
             connector.began(run, now)
+            run.vip = self._around.is_vip(run.tag)
             outs.append(Tell(run.began(self._charger, now, found=True)))
             if not run.accepted:
                 outs += self._stop(run, "", now)
@@ -270,6 +323,7 @@ class Link:
     def _gone(self, reason: str, now: float) -> list[Out]:
         outs: list[Out] = []
         self._steps = None
+        self._around.probed(self._charger)
         for event in self._peer.gone():
             outs += [out for out in self._event(event, now) if not isinstance(out, Send)]
         self._steps = None
@@ -288,7 +342,7 @@ class Link:
 
     def _retell(self, now: float) -> list[Out]:
         """What a balancer that begins anew must know of this charger."""
-        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now))]
+        outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now)), *self._proofs(now)]
         for connector in self._connectors.values():
             connector.teller.retell()
             run = self._sessions.running.get(connector.id)
@@ -375,6 +429,12 @@ class Link:
             return [Reply(tag.reply_id, _answer(event, "The charger starts the session"))]
         if isinstance(tag, Stopped):
             return self._stop_answered(tag, event)
+        if isinstance(tag, Availability):
+            return self._service_answered(tag, event, now)
+        if isinstance(tag, ValuesAsked):
+            knows_not = isinstance(event, Failed) and event.code == "callerror"
+            if knows_not or _status(event) in ("Rejected", "NotImplemented"):
+                self._can_ask = False
         return []
 
     def _protocol_error(self, text: str, now: float) -> list[Out]:
@@ -432,11 +492,12 @@ class Link:
 
     def _boot(self, call_id: str, boot: messages.BootNotification, now: float) -> list[Out]:
         utc = self._around.wall(now)
-        outs: list[Out] = [
-            self._reply(
-                call_id, messages.BootNotificationResponse("Accepted", stamp(utc), HEARTBEAT_S)
-            )
-        ]
+        # It is adopted before it gets its answer; what names neither vendor nor model is not.
+        named = bool(boot.charge_point_vendor or boot.charge_point_model)
+        outs: list[Out] = [Introduced()] if named else []
+        outs.append(self._reply(
+            call_id, messages.BootNotificationResponse("Accepted", stamp(utc), HEARTBEAT_S)
+        ))  # fmt: skip
         firmware = boot.firmware_version or ""
         since = self._seen.firmware_since if firmware == self._seen.firmware else stamp(utc)
         known = msgspec.structs.replace(
@@ -444,9 +505,9 @@ class Link:
             firmware=firmware, firmware_since=since, address=self._address,
             serial=boot.charge_point_serial_number or boot.charge_box_serial_number or "",
         )  # fmt: skip
-        quirk, self._quirk = self._quirk, self._quirks.match(
-            known.vendor, known.model, known.firmware
-        )
+        quirk = self._quirk
+        if make_of(known) != make_of(self._seen) or _is_another(known, self._seen):
+            outs += self._another(known, now)
         self._dirty = True
         asked, self._boot_asked = self._boot_asked, False
         # the first one, or the one asked for, is no restart of the charger
@@ -474,6 +535,9 @@ class Link:
 
     def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
         decision = self._decide(asked.id_tag, None, now)
+        if decision.accepted:
+            self._let_in = (asked.id_tag, now + BY_HAND_S)
+            self._begin_let_in(now)
         return [
             *self._rejected_tag(asked.id_tag, decision, now),
             self._reply(
@@ -549,6 +613,10 @@ class Link:
             if stop.meter_stop is not None:
                 run.register_wh = stop.meter_stop
             outs += self._session_over(run, now)
+            reason = stop.reason if not run.ending and run.stops == 0 else run.ending or "Remote"
+            outs += self._found(
+                self._inquiry.ended(run.connector, reason, self._evidence(now), now), now
+            )
         return outs
 
     def _session_over(self, run: Running, now: float) -> list[Out]:
@@ -616,6 +684,7 @@ class Link:
             connector.sampled = True
             outs.append(Tell(reading.drawn))
             self._next = min(self._next, connector.measured.stale_at())
+        outs += self._watched(connector, live, reading.drawn, run, now)
         self._dirty = True
         if run is not None and reading.register_wh is not None:
             run.register_wh = reading.register_wh
@@ -655,7 +724,11 @@ class Link:
             outs.append(Note("connector faulted", {
                 "peer": self._address, "connector": number, "cause": status.error_code,
                 "action": "it is offered nothing"}, "warning"))
+        was_free = connector.status in (None, "Available")
         fact = connector.seen(status.status, now)
+        if was_free and status.status == "Preparing" and self._quirk.needs_remote_start:
+            connector.begin_at, connector.begins = now + BEGIN_S, 0
+            self._next = min(self._next, connector.begin_at)
         if fact is not None:
             outs.append(Tell(fact))
         else:
@@ -794,19 +867,49 @@ class Link:
 
     # -- offers ----------------------------------------------------------------------------------
 
+    @property
+    def _budget(self) -> int | None:
+        """The profile writes it stands in a day: as set, else as its make does; None: any."""
+        return self._terms.charger.writes_a_day or self._quirk.writes_a_day
+
+    def _dead_man_s(self, now: float) -> int:
+        """The site's dead-man, or the make's own; longer or none where its writes are few."""
+        own = self._quirk.dead_man_s
+        wanted_s = self._terms.dead_man_s if own is None else own
+        utc = self._around.wall(now)
+        used = self._writes.today(utc)
+        return dead_man_s(wanted_s, self._budget, used, utc, len(self._connectors))
+
+    def _wrote(self, now: float) -> list[Out]:
+        """One more profile goes out; where they are few, the count outlives us."""
+        utc = self._around.wall(now)
+        count, budget = self._writes.add(utc), self._budget
+        if budget is None or count % max(1, budget // WRITES_KEPT):
+            return []
+        known = msgspec.structs.replace(
+            self._seen, writes_day=f"{utc:%Y-%m-%d}", writes=count
+        )
+        return self._note_seen(now, known)
+
     def _situation(self, connector: Connector, now: float) -> Situation:
         run = self._sessions.running.get(connector.id)
+        utc = self._around.wall(now)
         silenced = (
             not self._terms.adopted
             or connector.id > self._terms.places
             or (run is not None and not run.accepted)
         )
+        kept = self._terms.charger
+        if self._emergency:  # also on its own it stands still until somebody allows it (INV-8)
+            kept = msgspec.structs.replace(kept, fallback_ma=0)
         return Situation(
-            charger=self._terms.charger, run=run, ability=self._ability, quirk=self._quirk,
-            dead_man_s=self._terms.dead_man_s, utc=self._around.wall(now),
+            charger=kept, run=run, ability=self._ability, quirk=self._quirk,
+            dead_man_s=self._dead_man_s(now), utc=self._around.wall(now),
             charging=connector.charged, ready=self._ready, silenced=silenced,
             planned_at=self._around.planned_at(), wiring=self._wiring,
             clock_off_s=self._fresh.off_s,
+            raise_in_s=raise_in_s(self._budget, self._writes.today(utc), utc),
+            taken=self._inquiry.taken, refused=self._inquiry.refused,
         )  # fmt: skip
 
     def _wanted(self, offers: tuple[Offer, ...], now: float) -> list[Out]:
@@ -817,6 +920,8 @@ class Link:
                 continue
             connector.teller.wanted = offer
             outs += self._tell_offer(connector, now)
+            outs += self._in_service(connector, offer, now)
+            outs += self._values_wanted(connector, offer, now)
             run = self._sessions.running.get(offer.connector)
             if run is not None and offer.stop and run.stop_at == math.inf:
                 outs += self._stop(run, "", now)
@@ -835,11 +940,15 @@ class Link:
 
     def _moves(self, moves: Iterable[Move], now: float) -> list[Out]:
         outs: list[Out] = []
+        later: list[Out] = []  # what is written down once the frames are out
         for move in moves:
             if isinstance(move, Stop):
                 run = self._sessions.running.get(move.connector)
                 if run is not None and run.stop_at == math.inf:
                     outs += self._stop(run, "", now)
+                continue
+            if isinstance(move, Took):
+                outs += self._took(move, now)
                 continue
             if not isinstance(move, Set):
                 outs.append(Tell(move))
@@ -847,15 +956,13 @@ class Link:
                     known = msgspec.structs.replace(self._seen, leased=True)
                     outs += self._note_seen(now, known)
                 continue
-            today = self._around.wall(now).date()
-            day, count = self._writes
-            self._writes = (today, count + 1 if day == today else 1)
+            later += self._wrote(now)
             number = move.stage.attempt.offer.connector
             outs += self._call("SetChargingProfile", move.payload, now, move.stage,
                                urgent=move.urgent, replaces=f"profile/{number}")  # fmt: skip
         self._dirty = True
         self._next = now  # a renewal or another try has a new time
-        return outs
+        return outs + later
 
     def _told(self, stage: Stage, event: Answered | Failed, now: float) -> list[Move]:
         connector = self._connector(stage.attempt.offer.connector)
@@ -888,6 +995,9 @@ class Link:
             if now >= connector.teller.due():
                 situation = self._situation(connector, now)
                 outs += self._moves(connector.teller.wake(now, situation), now)
+            outs += self._begin(connector, now)
+            outs += self._service_again(connector, now)
+        outs += self._inquire(now)
         for run in list(self._sessions.running.values()):
             if now >= run.stop_at:
                 outs += self._stop(run, run.ending, now)
@@ -897,6 +1007,8 @@ class Link:
             (
                 *(c.teller.due() for c in self._connectors.values()),
                 *(c.held_until() for c in self._connectors.values()),
+                *(min(c.begin_at, c.service_at) for c in self._connectors.values()),
+                self._inquiry.due(now),
                 *(self._stale(c, now) for c in self._connectors.values()),
                 *(min(r.stop_at, r.quiet_at) for r in self._sessions.running.values()),
             ),
@@ -968,6 +1080,7 @@ class Link:
                 case Learned(ability, connectors, configuration):
                     self._ability = ability
                     self.configuration = configuration
+                    self._can_ask = self._can_ask and _knows_trigger(configuration)
                     if connectors is not None:
                         outs += self._grown(connectors, now)[1]
                 case Ready():
@@ -1006,6 +1119,279 @@ class Link:
         self._seen = msgspec.structs.replace(new, seen=stamp(self._around.wall(now)))
         return [Record((self._seen,))] if self._terms.kept else []
 
+    # -- what it is asked beside its offers ------------------------------------------------------
+
+    def _values_wanted(self, connector: Connector, offer: Offer, now: float) -> list[Out]:
+        """The plan wants fresh values (balancing.md 1); a balancer that began anew counts anew."""
+        before, connector.values_wanted = connector.values_wanted, offer.values_wanted
+        if before is None or offer.values_wanted <= before:
+            return []
+        return self._ask_values(connector.id, now)
+
+    def _ask_values(self, number: int, now: float) -> list[Out]:
+        """Not urgent, one in line for each connector; refused once, it is not asked again."""
+        if not self._can_ask:
+            return []
+        payload = messages.TriggerMessage("MeterValues", number)
+        return self._call("TriggerMessage", payload, now, ValuesAsked(),
+                          replaces=f"values/{number}")  # fmt: skip
+
+    def _in_service(self, connector: Connector, offer: Offer, now: float) -> list[Out]:
+        """The ladder's last step takes a connector out of service, and back (INV-10)."""
+        out = connector.id in self._seen.inoperative
+        if offer.inoperative is out or connector.service_at < math.inf:
+            return []
+        if not self._quirk.change_availability:
+            if offer.inoperative and self._once_a_minute(f"availability {connector.id}", now):
+                return [Note("not taken out of service", {
+                    "peer": self._address, "connector": connector.id,
+                    "cause": "its make does not know ChangeAvailability"}, "warning")]
+            return []
+        connector.service_at = now + SERVICE_AGAIN_S
+        self._next = min(self._next, connector.service_at)
+        wanted: Literal["Inoperative", "Operative"] = (
+            "Inoperative" if offer.inoperative else "Operative"
+        )
+        payload = messages.ChangeAvailability(connector.id, wanted)
+        return self._call("ChangeAvailability", payload, now, Availability(connector.id, wanted),
+                          urgent=offer.inoperative, replaces=f"service/{connector.id}")
+
+    def _service_answered(
+        self, tag: Availability, event: Answered | Failed, now: float
+    ) -> list[Out]:
+        connector, status = self._connector(tag.connector), _status(event)
+        if status not in ("Accepted", "Scheduled"):
+            cause = event.text if isinstance(event, Failed) else str(status)
+            return [Note("availability not changed", {
+                "peer": self._address, "connector": tag.connector, "cause": cause,
+                "action": f"asked again in {SERVICE_AGAIN_S:.0f} s"}, "warning")]
+        connector.service_at = math.inf
+        out = set(self._seen.inoperative)
+        (out.add if tag.wanted == "Inoperative" else out.discard)(tag.connector)
+        known = msgspec.structs.replace(self._seen, inoperative=tuple(sorted(out)))
+        return [*self._note_seen(now, known), Note("availability changed", {
+            "peer": self._address, "connector": tag.connector, "action": tag.wanted})]
+
+    def _service_again(self, connector: Connector, now: float) -> list[Out]:
+        """What was not answered, or refused, is asked again while the plan wants it."""
+        if now < connector.service_at:
+            return []
+        connector.service_at = math.inf
+        wanted = connector.teller.wanted
+        return [] if wanted is None else self._in_service(connector, wanted, now)
+
+    def _begin_let_in(self, now: float) -> None:
+        """A tag was let in: a car that waits on a make that needs it is begun for."""
+        if not self._quirk.needs_remote_start:
+            return
+        for connector in self._connectors.values():
+            if connector.status == "Preparing" and connector.id not in self._sessions.running:
+                connector.begin_at, connector.begins = now + BEGIN_S, 0
+                self._next = min(self._next, connector.begin_at)
+
+    def _begin(self, connector: Connector, now: float) -> list[Out]:
+        """RemoteStartTransaction for a make that begins by nothing else (quirks.md, Wallbox)."""
+        if now < connector.begin_at:
+            return []
+        connector.begin_at = math.inf
+        wanted = connector.teller.wanted
+        if (
+            connector.id in self._sessions.running
+            or connector.status != "Preparing"
+            or (wanted is not None and (wanted.stop or wanted.inoperative))
+        ):
+            return []
+        tag, until = self._let_in
+        tag = tag if now < until else OPEN_TAG
+        if not self._decide(tag, connector.id, now).accepted:
+            return []
+        connector.begins += 1
+        if connector.begins < BEGINS_MAX:
+            connector.begin_at = now + BEGIN_AGAIN_S
+        payload = messages.RemoteStartTransaction(tag, connector.id)
+        return self._call("RemoteStartTransaction", payload, now, Begun(),
+                          replaces=f"begin/{connector.id}")  # fmt: skip
+
+    # -- its passport ----------------------------------------------------------------------------
+
+    def _evidence(self, now: float) -> Evidence:
+        return Evidence(self._charger, stamp(self._around.wall(now)))
+
+    def _proofs(self, now: float) -> list[Out]:
+        """What was proved on this very charger counts for the balancer (balancing.md, Dead-man)."""
+        outs: list[Out] = []
+        proven, obey_s = self._inquiry.is_proven, self._inquiry.obey_s
+        if proven is not None:
+            outs.append(Tell(LeaseProven(self._charger, now, proven)))
+        if obey_s is not None:
+            outs.append(Tell(ObeyTimeKnown(self._charger, obey_s, now)))
+        return outs
+
+    def _another(self, known: ChargerSeen, now: float) -> list[Out]:
+        """Other firmware, or another device: its passport is looked up, its proof is withdrawn."""
+        outs: list[Out] = []
+        old, before = self._inquiry.passport, self._seen
+        self._inquiry.is_of(self._around.passport(*make_of(known)))
+        if _is_another(known, before) and make_of(known) == make_of(before):
+            self._inquiry.is_of(old.without(self._charger))
+            outs.append(Record((PassportForgotten(*old.make, self._charger),)))
+        if before.vendor or before.model:
+            outs.append(Tell(LeaseProven(self._charger, now, is_proven=False)))
+            outs.append(Note("charger is not what it was", {
+                "peer": self._address, "cause": " ".join(make_of(known)).strip(),
+                "action": "its passport is looked up or begun anew"}))
+        for watching in self._connectors:
+            self._inquiry.watch(watching).forget()
+        return [*outs, *self._end_trial(now), *self._proofs(now)]
+
+    def _passport_now(self, passport: Passport, now: float, *, again: bool) -> list[Out]:
+        """Others have found more of its make, or a person wants it all tried anew."""
+        before = self._inquiry.is_proven
+        self._dirty = True
+        if passport.make != make_of(self._seen):
+            return []
+        outs: list[Out] = []
+        self._inquiry.is_of(passport)
+        if again:
+            outs += self._end_trial(now)
+            self._inquiry.again()
+        if self._inquiry.is_proven != before:
+            outs.append(Tell(LeaseProven(self._charger, now, bool(self._inquiry.is_proven))))
+        return outs
+
+    def _took(self, took: Took, now: float) -> list[Out]:
+        connector = self._connector(took.connector)
+        drawn = connector.measured.current(now)
+        most_ma = self._wiring.highest_w * 1_000_000 // max(1, self._wiring.all_mv())
+        found = self._inquiry.took(
+            took, most_ma, None if drawn is None else drawn.current_ma.highest(),
+            self._evidence(now), now,
+        )  # fmt: skip
+        return self._found(found, now)
+
+    def _watched(
+        self,
+        connector: Connector,
+        values: tuple[messages.MeterValue, ...],
+        drawn: Drawn | None,
+        run: Running | None,
+        now: float,
+    ) -> list[Out]:
+        """What a MeterValues shows of the charger itself."""
+        watch, passport, seen = (
+            self._inquiry.watch(connector.id), self._inquiry.passport, self._evidence(now)
+        )
+        samples = [sample for value in values for sample in value.sampled_value]
+        found = watch.values(
+            (s.measurand for s in samples), passport=passport, seen=seen, now=now,
+            periodic=any(s.context == "Sample.Periodic" for s in samples),
+        )  # fmt: skip
+        if run is not None and drawn is not None:
+            found += watch.sampled(
+                drawn.current_ma.highest(), connector.status, passport, seen, now
+            )
+        return self._found(found, now)
+
+    def _found(self, findings: list[Finding], now: float) -> list[Out]:
+        """Something was found out: it counts at once, is told, and is written down."""
+        if not findings:
+            return []
+        self._inquiry.found(tuple(findings))
+        self._dirty = True
+        outs: list[Out] = []
+        for found in findings:
+            outs.append(Note("found out", {
+                "peer": self._address, "about": f"{found.what} {found.about}".strip(),
+                "found": found.found, "cause": f"{found.offered}: {found.measured}"}))
+            if found.what == "lease":
+                proven = found.found == "honoured"
+                outs.append(Tell(LeaseProven(self._charger, now, proven)))
+            elif found.what == "obey":
+                outs.append(Tell(ObeyTimeKnown(self._charger, float(found.found), now)))
+            elif (found.what, found.found) == ("refused", "not obeyed"):
+                for connector in list(self._connectors.values()):
+                    s = self._situation(connector, now)
+                    outs += self._moves(connector.teller.ignored(found.about, now, s), now)
+        make = self._inquiry.passport.make
+        if self._terms.kept and any(make[:2]):
+            outs.append(Record((PassportFound(*make, tuple(findings)),)))
+        return outs
+
+    def _look(self, connector: Connector, now: float) -> Look:
+        """One connector as the trials see it."""
+        teller, run = connector.teller, self._sessions.running.get(connector.id)
+        stands, wanted = teller.in_force(session=True), teller.wanted
+        free = (
+            self._terms.probe and self._ready and self._steps is None and not self._emergency
+            and run is not None and run.accepted and run.stop_at == math.inf and not run.ending
+            and connector.status == "Charging" and self._terms.adopted
+            and connector.id <= self._terms.places
+            and stands is not None and wanted is not None and wanted.session
+            and stands.offer.id == wanted.id and not wanted.stop and not wanted.inoperative
+            and now - self._around.planned_at() <= TRIAL_PLAN_S
+        )  # fmt: skip
+        drawn = connector.measured.current(now)
+        return Look(
+            connector=connector.id, tx=None if run is None else run.id,
+            limit_ma=0 if wanted is None else wanted.offer_ma.highest(),
+            fallback_ma=fallback_ma(self._terms.charger, self._quirk),
+            form="" if stands is None else stands.form,
+            leased=stands is not None and stands.leased, on_trial=teller.trial is not None,
+            free=free, age_s=0.0 if run is None else now - run.since,
+            drawn_ma=None if drawn is None else drawn.current_ma.highest(),
+            drawn_at=-math.inf if drawn is None else drawn.at,
+            interval_s=self._terms.interval_s, can_ask=self._can_ask, status=connector.status,
+        )  # fmt: skip
+
+    def _inquire(self, now: float) -> list[Out]:
+        """Values that show a cut, and the trials (quirks.md, Order of attempts)."""
+        outs: list[Out] = []
+        for number in self._inquiry.asks(now):
+            outs += self._ask_values(number, now)
+        probe = self._inquiry.probe
+        if probe.phase != "idle":
+            connector = self._connector(probe.connector)
+            if self._emergency or not self._terms.probe:
+                return outs + self._end_trial(now)
+            acts, found = self._inquiry.look(
+                self._look(connector, now), self._evidence(now), now
+            )
+            outs += self._found(found, now)
+            for act in acts:
+                outs += self._act(act, now)
+            if self._inquiry.probe.phase == "idle":
+                self._around.probed(self._charger)
+            self._dirty = self._dirty or bool(acts)
+            return outs
+        if not self._terms.probe or not self._inquiry.has_to_try:
+            return outs
+        for connector in list(self._connectors.values()):
+            look = self._look(connector, now)
+            if self._inquiry.fits(look, now) and self._around.may_probe(self._charger):
+                for act in self._inquiry.begin(look):
+                    outs += self._act(act, now)
+                break
+        return outs
+
+    def _end_trial(self, now: float) -> list[Out]:
+        outs: list[Out] = []
+        for act in self._inquiry.probe.abort(now):
+            outs += self._act(act, now)
+        self._around.probed(self._charger)
+        return outs
+
+    def _act(self, act: Act, now: float) -> list[Out]:
+        """Carry out what the trials want."""
+        connector = self._connector(act.connector)
+        s = self._situation(connector, now)
+        if act.do == "values":
+            return self._ask_values(act.connector, now)
+        if act.do in ("end", "resend"):
+            return self._moves(connector.teller.end_trial(now, s), now)
+        trial = Trial(zero=True) if act.do == "zero" else Trial(dead_man_s=LEASE_S)
+        self._inquiry.watch(act.connector).forget()
+        return self._moves(connector.teller.begin_trial(trial, now, s), now)
+
     # -- what is shown ---------------------------------------------------------------------------
 
     def _view(self, now: float) -> View:
@@ -1015,7 +1401,9 @@ class Link:
         notes = list(self._notes.values())
         if self._quirk.hint:
             notes.append(self._quirk.hint)
-        if not terms.adopted:
+        if not terms.adopted and not self._booted:
+            notes.append("has not said who it is (BootNotification); is told 0 A")
+        elif not terms.adopted:
             notes.append("waits to be adopted by an installer; is told 0 A")
         elif terms.places < len(self._connectors):
             notes.append("the licence has no place for all its connectors; is told 0 A there")
@@ -1029,8 +1417,10 @@ class Link:
                 self._connectors[n].view(running.get(n), now) for n in sorted(self._connectors)
             ),
             since=self._since, quirk=self._quirk.name or None, notes=tuple(notes),
-            deviations=self._deviations, profile_writes=self._writes[1],
+            deviations=self._deviations, writes_a_day=self._budget,
+            profile_writes=self._writes.today(self._around.wall(now)),
             licensed=terms.places >= len(self._connectors),
+            passport=self._inquiry.lines, probing=self._inquiry.probing(wanted=terms.probe),
         )  # fmt: skip
         return View(view)
 
@@ -1047,6 +1437,19 @@ class Link:
         "DiagnosticsStatusNotification": _progress,
         "FirmwareStatusNotification": _progress,
     }
+
+
+def _is_another(known: ChargerSeen, before: ChargerSeen) -> bool:
+    """Whether another device answers to the identity."""
+    return bool(known.serial and before.serial) and known.serial != before.serial
+
+
+def _knows_trigger(configuration: dict[str, str | None]) -> bool:
+    """Whether it may know TriggerMessage: it names its features without it, or names none."""
+    features = next(
+        (v for k, v in configuration.items() if k.lower() == "supportedfeatureprofiles"), None
+    )
+    return not features or "remotetrigger" in features.lower()
 
 
 class _Answer(msgspec.Struct, frozen=True):

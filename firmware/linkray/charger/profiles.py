@@ -13,6 +13,8 @@ from typing import Literal
 
 import msgspec
 
+from linkray.model import failsafe
+from linkray.model.passport import base
 from linkray.model.plan import Offer
 from linkray.model.settings import Charger
 from linkray.model.units import round_down
@@ -59,12 +61,19 @@ class Form(msgspec.Struct, frozen=True):
     """One way to tell an offer: the calls in their order; it is told when all are `Accepted`.
 
     `key` names the way without its amounts: what a charger took once is tried first again.
-    `leased`: the offer falls back by itself after the dead-man time.
+    `leased`: the offer falls back by itself after the dead-man time. `steady`: what it falls back
+    to is the offer itself, so that nothing is gained by renewing it.
     """
 
     key: str  # `TxProfile/Relative/A/2`
     calls: tuple[SetChargingProfile, ...]
     leased: bool
+    steady: bool = False
+
+    @property
+    def level(self) -> int:
+        """The stack level it stands on."""
+        return self.calls[0].cs_charging_profiles.stack_level
 
 
 class _Way(msgspec.Struct, frozen=True):
@@ -96,10 +105,8 @@ def rate_units(text: str) -> tuple[RateUnit, ...]:
 
 def fallback_ma(charger: Charger, quirk: Quirk = PLAIN) -> int:
     """What the charger may draw per phase once it has lost LinkRay (balancing.md 4, Dead-man)."""
-    lowest = max(charger.lowest_ma(), quirk.min_ma or 0)
-    if charger.fallback_ma is not None:
-        return charger.fallback_ma if charger.fallback_ma >= lowest else 0
-    return 0 if quirk.zero == "pauses" else lowest
+    make = failsafe.Make(min_ma=quirk.min_ma or 0, pauses_at_0=quirk.zero == "pauses")
+    return failsafe.fallback_ma(charger, make)
 
 
 def profile(
@@ -114,9 +121,11 @@ def profile(
     taken: str | None = None,
     wiring: Wiring | None = None,
     clock_off_s: float | None = None,
+    refused: frozenset[str] = frozenset(),
 ) -> tuple[Form, ...]:
     """The forms of an offer, best first; `taken`: the key of the form that this charger took last.
 
+    `refused`: keys of forms that its make refused or did not obey: those are tried last.
     `dead_man_s` 0: no fallback. `wiring`: without it an offer is not told in the other unit.
     `clock_off_s`: how far the charger's clock is off, None: not known, an Absolute form earns no
     lease. No forms at all: the offer is 0 and this charger must not be told 0 (its quirk); only a
@@ -128,7 +137,9 @@ def profile(
         form = writer.form(way)
         if form is not None and (form.key == taken or form.calls not in [f.calls for f in forms]):
             forms.append(form)
-    return tuple(sorted(forms, key=lambda form: form.key != taken))
+    return tuple(sorted(forms, key=lambda form: (
+        form.key != taken, form.key in refused or base(form.key) in refused
+    )))  # fmt: skip
 
 
 def cleared(
@@ -239,12 +250,12 @@ class _Writer(msgspec.Struct, frozen=True):
         leased = way.kind == "Relative" or self._clock_is_right()
         if way.shape == "2":
             calls = (self._call(way, [(0, limit), (self._ends_s(way), after)]),)
-            return Form(way.key, calls, leased)
+            return Form(way.key, calls, leased, steady=after == limit)
         if self._level(way) == 0:
             return None  # no level below it
         upper = self._call(way, [(0, limit)], duration_s=self._ends_s(way))
         lower = self._call(way, [(0, after)], under=1)
-        return Form(way.key, (upper, lower), leased)
+        return Form(way.key, (upper, lower), leased, steady=after == limit)
 
     def _clock_is_right(self) -> bool:
         return self.clock_off_s is not None and abs(self.clock_off_s) <= CLOCK_OFF_S_MAX

@@ -29,13 +29,18 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry: what differs from the rule, why, and where it was seen."""
+    """One entry: what differs from the rule, why, and where it was seen.
+
+    Two keys wait for their use: `unlock` (nobody can ask for UnlockConnector yet) and `key_delay_s`
+    (LinkRay writes no AuthorizationKey yet: chargers have no passwords).
+    """
 
     name: str = ""  # the file's, shown on the charger's page; empty: the plain rule
     match: tuple[Match, ...] = ()
     why: str = ""
     seen: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()  # rows of quirks.md, and former names of this entry
+    given: tuple[str, ...] = ()  # the keys that its file holds: those of a site beat the passport
 
     # the form of a profile
     rate_unit: Literal["A", "W"] | None = None  # forced
@@ -55,7 +60,7 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps_ma: tuple[Annotated[int, Meta(ge=1)], ...] = ()  # the only values it knows
     min_ma: Annotated[int, Meta(ge=0)] | None = None  # least it charges with; below it is 0
     min_w: Annotated[int, Meta(ge=0)] | None = None
-    # `stays`: 0 does not resume cleanly; `never`: must not be told 0
+    # `stays`: 0 does not resume cleanly; `never`: must not be told 0, a stop brings it there
     zero: Literal["pauses", "stays", "never"] = "pauses"
 
     # the conversation
@@ -66,12 +71,14 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sampled_writable: bool = True  # False: MeterValuesSampledData is not written
     interval_s_min: Annotated[int, Meta(ge=0)] = 0  # MeterValueSampleInterval not below
     dead_man_s: Annotated[int, Meta(ge=0)] | None = None  # instead of the site's; 0: none
-    writes_a_day: Annotated[int, Meta(ge=1)] | None = None  # profile writes it stands
+    writes_a_day: Annotated[int, Meta(ge=1)] | None = None  # profile writes it stands (writes.py)
     boot_grace_s: Annotated[int, Meta(ge=0)] = 10  # how long to wait for BootNotification
-    stop_to_pause: bool = True  # False: after a stop the car must be unplugged, never to pause
-    needs_remote_start: bool = False
-    unlock: bool = True
-    change_availability: bool = True
+    # False: after a stop the car must be unplugged; where 0 A leaves it suspended, it is told 0 A
+    # all the same and never stopped for that
+    stop_to_pause: bool = True
+    needs_remote_start: bool = False  # a car that is plugged in and let in begins by RemoteStart
+    unlock: bool = True  # False: UnlockConnector is not offered
+    change_availability: bool = True  # False: ChangeAvailability is not sent (INV-10's last step)
     key_delay_s: Annotated[int, Meta(ge=0)] = 0  # AuthorizationKey not before: it reboots on it
     hint: str = ""  # what the installer should set or know, shown on its page
 
@@ -88,6 +95,7 @@ class Quirks:
 
     def __init__(self, shipped: tuple[Quirk, ...] = (), site: tuple[Quirk, ...] = ()) -> None:
         self.entries = (*site, *shipped)
+        self._of_site = len(site)
 
     def match(self, vendor: str, model: str, firmware: str) -> Quirk:
         """The entry in force; `PLAIN` where none matches. Most specific wins."""
@@ -97,6 +105,10 @@ class Quirks:
             if entry_rank > best_rank:
                 best, best_rank = entry, entry_rank
         return best
+
+    def is_sites(self, entry: Quirk) -> bool:
+        """Whether an entry is one of the site's own files."""
+        return any(entry is one for one in self.entries[: self._of_site])
 
     def why(self, vendor: str, model: str, firmware: str) -> str:
         """`abb-terra-ac: refuses the highest …`, for the page; empty without entry."""
@@ -115,11 +127,13 @@ def load(shipped: Mapping[str, str], site: Mapping[str, str] | None = None) -> Q
 def parse(name: str, text: str) -> Quirk:
     """One file's entry, named after the file; raises `BadQuirk`."""
     try:
-        entry = msgspec.convert(tomllib.loads(text), type=Quirk)
+        told = tomllib.loads(text)
+        entry = msgspec.convert(told, type=Quirk)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadQuirk(f"{name}: {error}") from None
-    if entry.name:
-        raise BadQuirk(f"{name}: expected no name in the file, got {entry.name!r} - at $.name")
+    for key in ("name", "given"):
+        if key in told:
+            raise BadQuirk(f"{name}: expected no {key} in the file, got {told[key]!r} - at $.{key}")
     if not entry.match:
         raise BadQuirk(f"{name}: expected at least one [[match]], got none - at $.match")
     for place, one in enumerate(entry.match):
@@ -136,7 +150,9 @@ def parse(name: str, text: str) -> Quirk:
             raise BadQuirk(f"{name}: expected {key}, got nothing - at $.{key}")
     if entry.stack_level is not None and entry.stack_level_below_max:
         raise BadQuirk(f"{name}: stack_level and stack_level_below_max exclude each other")
-    return msgspec.structs.replace(entry, name=name.removesuffix(".toml"))
+    return msgspec.structs.replace(
+        entry, name=name.removesuffix(".toml"), given=tuple(sorted(told))
+    )
 
 
 Rank = tuple[int, int, int]  # kinds of keys that hold, how exactly the firmware, letters

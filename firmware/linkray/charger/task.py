@@ -31,13 +31,25 @@ from wsproto.utilities import ProtocolError
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.kit.keep import contain
-from linkray.model.asks import Answer, StartCharging, StopCharging
-from linkray.model.facts import AnyFact, ChargerKnown, Drawn
+from linkray.model.asks import (
+    Answer,
+    ImportPassports,
+    ProbeAgain,
+    ReadPassport,
+    ReadPassports,
+    StartCharging,
+    StopCharging,
+    Who,
+)
+from linkray.model.facts import AnyFact, ChargerKnown, Drawn, LeaseProven, ObeyTimeKnown
 from linkray.model.faults import Cleared, Code, Fault, Raised, key
+from linkray.model.passport import BadPassports, Passport, PassportNow, read_passports
 from linkray.model.plan import Offer, Plan
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
+    PassportForgotten,
+    PassportFound,
     Transaction,
     TransactionBegan,
     TransactionEnded,
@@ -48,17 +60,21 @@ from linkray.model.views import ChargerView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
 
+from . import wire
 from .bucket import Bucket
 from .door import HEAD_BYTES_MAX, SUBPROTOCOL, identity, mended, subprotocol
+from .inquiry import make_of
 from .link import Link
 from .places import places
 from .quirks import Quirks
+from .shelf import Shelf, of_make
 from .wire import (
     Close,
     Command,
     Emergency,
     Garbage,
     Gone,
+    Introduced,
     Item,
     Later,
     MayCharge,
@@ -77,6 +93,7 @@ from .wire import (
     View,
     Wanted,
 )
+from .writes import Writes
 
 HANDSHAKE_S = 10.0  # TLS and WebSocket, from the first byte (trust.md A34)
 WRITE_S = 10.0  # house.md, Nurseries 4: a write that takes so long ends the link
@@ -86,6 +103,7 @@ PING_S = 10.0  # chargers.md, Connecting
 SILENT_S = 30.0
 NEVER_PONGED_S = 90.0
 PROBE_S = 3.0  # trust.md A30
+PROBING_S = 900.0  # no trial takes longer (probe.py)
 PINGS_UNANSWERED_MAX = 12  # after which only pongs are sent: an unanswered ping is kept in memory
 CLOSE_S = 2.0  # for the closing handshake
 CLOSE_FRAME = b"\x88"  # RFC 6455, 5.5.1
@@ -106,6 +124,8 @@ NOTE_S = 60.0  # the same line of one link is written once in this time (trust.m
 NOTED_MAX = 64
 UNTOLD_AGAIN_S = 0.1
 
+PassportAsk = ReadPassports | ReadPassport | ImportPassports | ProbeAgain
+
 log = structlog.get_logger(source="CHARGER")
 
 
@@ -117,6 +137,9 @@ class RoomStore(Protocol):
     def take_transaction_id(self) -> int: ...
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]: ...
     async def seen(self) -> list[ChargerSeen]: ...
+    async def passports(self) -> list[Passport]: ...
+    async def import_passports(self, passports: tuple[Passport, ...], who: Who) -> None: ...
+    async def audit(self, who: Who, what: str) -> None: ...
 
 
 class ChargerRoom:
@@ -143,6 +166,7 @@ class ChargerRoom:
         emergency: Cell[bool],
         faults: Flags[Fault],
         views: dict[str, Cell[ChargerView]],
+        is_vip: Callable[[str], bool] = lambda _tag: False,
         strict: bool = False,
         ocpp_log: Callable[[str, str, str], None] | None = None,
     ) -> None:
@@ -164,7 +188,10 @@ class ChargerRoom:
         self.seen: dict[str, ChargerSeen] = {}
         self.connectors: dict[str, int] = {}
         self.places: dict[str, int] = {}
+        self.shelf = Shelf()
         self.handshakes = 0
+        self._writes: dict[str, Writes] = {}
+        self._probing: tuple[str, float] = ("", -math.inf)
         self._offers: dict[str, dict[int, Offer]] = {}
         self._planned_at = trio.current_time()
         self._wall_base: tuple[float, datetime] = (-math.inf, clock.utc())
@@ -179,6 +206,10 @@ class ChargerRoom:
             may_charge=may_charge,
             take_transaction_id=store.take_transaction_id,
             planned_at=lambda: self._planned_at,
+            passport=self.shelf.of,
+            may_probe=self._may_probe,
+            probed=self._probed,
+            is_vip=is_vip,
         )
         self.take_settings()
 
@@ -209,6 +240,90 @@ class ChargerRoom:
         standing = self.links.get(charger)
         return {} if standing is None else dict(standing.core.configuration)
 
+    # -- passports -------------------------------------------------------------------------------
+
+    async def passport_ask(self, ask: PassportAsk, who: Who) -> Answer:
+        """What a person asks of passports; what changes anything is in the audit log first."""
+        match ask:
+            case ReadPassports():
+                return _yes(self.shelf.file())
+            case ReadPassport(charger):
+                passport = self.passport(charger)
+                if passport is None:
+                    return Answer(False, "unknown", f"Expected a known charger, got {charger!r}")
+                return _yes(passport)
+            case ImportPassports():
+                return await self._import(ask, who)
+            case ProbeAgain(charger):
+                await self.store.audit(who, f"passport of {charger} to be found out anew")
+                return await self.probe_again(charger)
+
+    async def _import(self, ask: ImportPassports, who: Who) -> Answer:
+        try:
+            passports = read_passports(bytes(ask.passports))
+        except BadPassports as bad:
+            text, _, path = str(bad).rpartition(" - at ")
+            where = msgspec.json.encode({"path": path.strip("`") if text else "$"})
+            return Answer(False, "invalid", text or str(bad), msgspec.Raw(where))
+        left_out = "; what was proved on single chargers is left out"
+        if ask.check_only:
+            return Answer(True, text=f"{len(passports)} passports can be imported{left_out}")
+        await self.import_passports(passports, who)
+        return Answer(True, text=f"{len(passports)} passports imported{left_out}")
+
+    def passport(self, charger: str) -> PassportNow | None:
+        """One charger's, with its evidence and the rules in force; None: nobody knows it."""
+        if charger not in self.seen and charger not in self._configured:
+            return None
+        cell = self.views.get(charger)
+        seen = self.seen.get(charger) or ChargerSeen(charger)
+        return self.shelf.now(seen, self.quirks, None if cell is None else cell.value)
+
+    async def import_passports(self, passports: tuple[Passport, ...], who: Who) -> None:
+        """Take a file's passports over: on disk first, then in force for every link."""
+        await self.store.import_passports(passports, who)
+        for passport in self.shelf.take(passports):
+            self._tell_make(passport)
+
+    async def probe_again(self, charger: str) -> Answer:
+        """Forget what probing found of a charger; its next steady session finds it anew."""
+        seen = self.seen.get(charger)
+        if seen is None or not any(make_of(seen)[:2]):
+            return Answer(False, "unknown", f"{charger} has not said yet what it is")
+        record = PassportForgotten(*make_of(seen), charger)
+        await self.store.commit((record,))
+        self._tell_make(self.shelf.found(record), again=charger)
+        for fact in (LeaseProven(charger, trio.current_time(), is_proven=False),):
+            self.told(fact)
+        if charger not in self.links:
+            return Answer(True, text="It is tried anew when it is connected and charges")
+        if not self.settings.value.site.probe_chargers:
+            return Answer(True, text="Forgotten; trying out is switched off in the settings")
+        return Answer(True, text="It is tried anew in a session with a steady current")
+
+    def found(self, record: PassportFound | PassportForgotten, charger: str) -> None:
+        """A link has found something out, and it is being written down."""
+        self._tell_make(self.shelf.found(record), but=charger)
+
+    def _tell_make(self, passport: Passport, *, but: str = "", again: str = "") -> None:
+        for charger in of_make(self.seen, passport.make):
+            standing = self.links.get(charger)
+            if standing is not None and charger != but:
+                standing.put(wire.PassportNow(passport, charger == again))
+
+    def _may_probe(self, charger: str) -> bool:
+        """One charger of the site at a time: what a trial does to the meter stays small."""
+        holder, until = self._probing
+        now = trio.current_time()
+        if holder not in ("", charger) and now < until and holder in self.links:
+            return False
+        self._probing = (charger, now + PROBING_S)
+        return True
+
+    def _probed(self, charger: str) -> None:
+        if self._probing[0] == charger:
+            self._probing = ("", -math.inf)
+
     # -- settings, licence, faults, views --------------------------------------------------------
 
     def _wall(self, now: float) -> datetime:
@@ -223,7 +338,6 @@ class ChargerRoom:
         settings = self.settings.value
         site = settings.site
         configured = self._configured.get(charger)
-        waits = configured is None and site.new_chargers == "ask"
         return Terms(
             charger=configured or Charger(charger),
             interval_s=site.measurand_interval_s,
@@ -232,9 +346,27 @@ class ChargerRoom:
             split_mode=site.split_mode,
             offline_allowed=settings.csms.allow_without,
             kept=configured is not None,
-            adopted=not waits,
+            adopted=not self._waits(charger),
             places=self.places.get(charger, 0),
+            probe=site.probe_chargers,
         )
+
+    def _waits(self, charger: str) -> bool:
+        """Whether it is a stranger: an installer is asked first, or it has not said who it is."""
+        if charger in self._configured:
+            return False
+        standing = self.links.get(charger)
+        asks_first = self.settings.value.site.new_chargers == "ask"
+        return asks_first or standing is None or not standing.introduced
+
+    async def introduced(self, charger: str, standing: Standing) -> None:
+        """A charger has said readably who it is: one never seen before may be added now."""
+        if standing.introduced or self.links.get(charger) is not standing:
+            return
+        standing.introduced = True
+        if charger not in self._configured:
+            await self.add(charger)
+            self.count_places()
 
     def take_settings(self) -> None:
         """The newest settings are in force: for the links, the places, what is shown."""
@@ -263,12 +395,10 @@ class ChargerRoom:
     def count_places(self) -> None:
         """Who has a place under the licence (decided.md, Past the licence), and the fault."""
         self.places = places(tuple(self._configured), self.connectors, self.licence_total)
-        asks_first = self.settings.value.site.new_chargers == "ask"
         known = {*self._configured, *self.links}
         for charger in known:
             needs = max(1, self.connectors.get(charger, 0))
-            waits = charger not in self._configured and asks_first
-            if self.places.get(charger, 0) < needs and not waits:
+            if self.places.get(charger, 0) < needs and not self._waits(charger):
                 self.raise_(Raised(Code.LICENCE, charger))
             else:
                 self.clear(Cleared(Code.LICENCE, charger))
@@ -308,6 +438,8 @@ class ChargerRoom:
         """A charger was deleted: its place and its faults are free; it returns as new."""
         self.connectors.pop(charger, None)
         self.seen.pop(charger, None)
+        self.shelf.forget_charger(charger)
+        self._writes.pop(charger, None)
         self._offers.pop(charger, None)
         self.clear(Cleared(Code.CHARGER_OFFLINE, charger))
         self.clear(Cleared(Code.LICENCE, charger))
@@ -345,8 +477,11 @@ class ChargerRoom:
     async def add(self, charger: str) -> None:
         """Put an unknown charger into the settings, where they say so and the licence has room."""
         async with self._adding:
+            standing = self.links.get(charger)
             if (
                 charger in self._configured
+                or standing is None
+                or not standing.introduced
                 or self.settings.value.site.new_chargers != "add"
                 or sum(self.places.values()) >= self.licence_total
                 or len(self._configured) >= CHARGERS_MAX
@@ -373,10 +508,13 @@ class ChargerRoom:
         with trio.fail_after(READ_S):
             kept = await self.store.recent(charger)
         now = trio.current_time()
+        seen = self.seen.get(charger) or ChargerSeen(charger)
+        if charger not in self._writes and len(self._writes) < 2 * CHARGERS_MAX:
+            self._writes[charger] = Writes(seen.writes_day, seen.writes)
         return Link(
             charger, address, self.terms(charger), self.around, self.quirks,
-            kept=kept, seen=self.seen.get(charger), emergency=self.emergency.value, notes=notes,
-            prefix=f"{next(self._numbers)}-", now=now,
+            kept=kept, seen=seen, emergency=self.emergency.value, notes=notes,
+            prefix=f"{next(self._numbers)}-", writes=self._writes.get(charger), now=now,
         )  # fmt: skip
 
     def stands(self, charger: str, standing: Standing) -> None:
@@ -416,12 +554,17 @@ class ChargerRoom:
         self.connectors = {one.charger: one.connectors for one in self.seen.values()}
         self.take_settings()
 
-    def known(self) -> list[ChargerKnown]:
-        """The connectors of the configured chargers, as far as they are known: at least one."""
-        return [
-            ChargerKnown(c, tuple(range(1, max(1, self.connectors.get(c, 0)) + 1)))
-            for c in self._configured
-        ]
+    def known(self) -> list[ChargerKnown | LeaseProven | ObeyTimeKnown]:
+        """The connectors of the configured chargers, as far as they are known: at least one; and
+        what was proved on them.
+        """
+        now = trio.current_time()
+        facts: list[ChargerKnown | LeaseProven | ObeyTimeKnown] = []
+        for c in self._configured:
+            facts.append(ChargerKnown(c, tuple(range(1, max(1, self.connectors.get(c, 0)) + 1))))
+            if c in self.seen:
+                facts += self.shelf.proofs(self.seen[c], now)
+        return facts
 
     # -- the balancer's offers -------------------------------------------------------------------
 
@@ -443,6 +586,10 @@ class ChargerRoom:
                 standing.put(Wanted(tuple(offers)))
 
 
+def _yes(data: object) -> Answer:
+    return Answer(True, data=msgspec.Raw(msgspec.json.encode(data)))
+
+
 def _differs(old: Offer, new: Offer) -> bool:
     return (
         old.id != new.id
@@ -450,6 +597,8 @@ def _differs(old: Offer, new: Offer) -> bool:
         or old.stop is not new.stop
         or old.limit_ma != new.limit_ma
         or old.limit_w != new.limit_w
+        or old.inoperative is not new.inoperative
+        or old.values_wanted != new.values_wanted
     )
 
 
@@ -563,7 +712,8 @@ class Standing:
 
     __slots__ = ("_alarm", "_answers", "_bell", "_close", "_items", "_noted", "_ping_at",
         "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_untold",
-        "_waits", "_why", "_wire", "_ws", "address", "charger", "core", "done")  # fmt: skip
+        "_waits", "_why", "_wire", "_ws", "address", "charger", "core", "done",
+        "introduced")  # fmt: skip
 
     def __init__(
         self,
@@ -579,6 +729,7 @@ class Standing:
         self.address = address
         self.core = core
         self.done = trio.Event()
+        self.introduced = False  # it has said who it is
         self._room = room
         self._ws = ws
         self._wire = wire
@@ -755,6 +906,12 @@ class Standing:
                 elif kind is Record:
                     if not await self._commit(out.records):  # type: ignore[union-attr]
                         return
+                elif kind is Introduced:
+                    await self._room.introduced(self.charger, self)
+                    self._terms = self._room.terms(self.charger)
+                    if self._terms != self.core.terms:  # before the next frame is read
+                        now = trio.current_time()
+                        await self._do(self.core.feed(TermsNow(self._terms), now))
                 else:
                     self._do_now(out)
         except trio.Cancelled:
@@ -811,6 +968,8 @@ class Standing:
         for record in records:
             if isinstance(record, ChargerSeen):
                 self._room.noted(record)
+            elif isinstance(record, PassportFound | PassportForgotten):
+                self._room.found(record, self.charger)
         try:
             with trio.fail_after(COMMIT_S) as limit:
                 limit.shield = True
@@ -931,7 +1090,6 @@ async def _admit(
         if why:
             await refuse(409, why)
             return None
-        await room.add(charger)
         if not room.has_room(charger):
             await refuse(503, "no room for more chargers that are not configured")
             return None
@@ -977,6 +1135,7 @@ async def run_chargers(
     Started when what the store knows of the chargers has been told: then links may come.
     """
     with trio.fail_after(READ_S):
+        room.shelf.load(await room.store.passports())
         room.know(await room.store.seen())
     for fact in room.known():
         if not room.tell(fact):  # let the balancer take in what it has, then it must have room

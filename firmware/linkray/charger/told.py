@@ -19,13 +19,14 @@ from linkray.model.units import ZERO, Phases
 from linkray.ocpp.messages import SetChargingProfile
 
 from .measured import Wiring
-from .profiles import Ability, Form, Session, profile
+from .profiles import Ability, Form, Session, fallback_ma, profile
 from .quirks import Quirk
 from .sessions import Running
 
 AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked again
 DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
+NOTHING = -1  # a transaction that is none
 PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
 
 Outcome = Literal["accepted", "rejected", "unknown"]
@@ -39,7 +40,7 @@ class Situation(msgspec.Struct, frozen=True):
     run: Running | None
     ability: Ability
     quirk: Quirk
-    dead_man_s: int
+    dead_man_s: int  # of its profiles, longer than the site's where its writes are few; 0: none
     utc: datetime
     charging: bool  # its status is Charging, or was since the session began
     ready: bool  # commissioning has come to step 4
@@ -47,22 +48,35 @@ class Situation(msgspec.Struct, frozen=True):
     planned_at: float
     wiring: Wiring | None = None
     clock_off_s: float | None = None
+    raise_in_s: float = 0.0  # a higher offer waits so long: its writes are few (writes.py)
+    taken: dict[bool, str] = {}  # the forms that its make obeys: for a session; as the default
+    refused: frozenset[str] = frozenset()  # those that its make refuses or does not obey
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What the passport tries instead of the plain offer; never more than that (probe.py)."""
+
+    zero: bool = False  # 0 A
+    dead_man_s: int = 0  # the offer with this short dead-man, not renewed
 
 
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("asked", "call", "doubt", "form", "forms", "key", "leased", "offer", "over",
-                 "overtaken", "renewal", "session")  # fmt: skip
+    __slots__ = ("asked", "call", "doubt", "failures", "form", "forms", "key", "leased", "offer",
+                 "over", "overtaken", "renewal", "session", "trial")  # fmt: skip
 
     def __init__(
-        self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool
-    ) -> None:
+        self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
+        trial: Trial | None = None,
+    ) -> None:  # fmt: skip
         self.offer = offer
         self.key = key
         self.forms = forms
         self.session = session
         self.renewal = renewal
+        self.trial = trial
+        self.failures: dict[str, str] = {}  # forms that did not do, and why
         self.form = 0
         self.call = 0
         self.asked = 0  # how often this form was sent
@@ -94,22 +108,35 @@ class Stop(msgspec.Struct, frozen=True):
     connector: int
 
 
-Move = Set | Stop | OfferAnswered
-
-
 class InForce(msgspec.Struct, frozen=True):
     """What the charger has accepted."""
 
     key: Key
     offer: Offer
     leased: bool
+    form: str = ""
+
+
+class Took(msgspec.Struct, frozen=True):
+    """An offer has come through: in which form, and which forms did not do before it."""
+
+    connector: int
+    offer: Offer
+    form: Form
+    failures: dict[str, str]
+    session: bool
+    trial: Trial | None = None
+
+
+Move = Set | Stop | OfferAnswered | Took
 
 
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_in_force", "_refused",
-        "_renew_at", "_taken", "_told", "has_told", "wanted")  # fmt: skip
+    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_falls", "_in_force",
+        "_raise_at", "_refused", "_renew_at", "_taken", "_told", "has_told", "trial",
+        "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int) -> None:
         self._charger = charger
@@ -122,6 +149,9 @@ class Teller:
         self._told: tuple[int, Outcome] | None = None
         self._again_at = math.inf
         self._renew_at = math.inf
+        self._falls = (0, 0)  # when a lease ends, in s, and to what, in mA
+        self._raise_at = math.inf  # a higher offer that waits for the write budget
+        self.trial: Trial | None = None  # the passport tries something out
         self.has_told = False  # this link has sent the connector a profile
 
     @property
@@ -130,21 +160,66 @@ class Teller:
         newest = self._in_force.get(True) or self._in_force.get(False)
         return None if newest is None else newest.offer.offer_ma
 
+    def in_force(self, session: bool) -> InForce | None:
+        """What the charger has accepted last; None: nothing known, or something else is coming."""
+        comes = self._attempt is not None and not self._attempt.renewal
+        return None if comes else self._in_force.get(session)
+
     def due(self) -> float:
-        return min(self._renew_at, self._again_at)
+        return min(self._renew_at, self._again_at, self._raise_at)
 
     def forget(self) -> None:
         """The charger may have forgotten everything (trust.md C16)."""
         self._overtake()
         self._in_force.clear()
+        self._calm()
+
+    def _calm(self) -> None:
+        """Nothing of what stood waits any more."""
         self._refused = None
-        self._again_at = self._renew_at = math.inf
+        self.trial = None
+        self._again_at = self._renew_at = self._raise_at = math.inf
+
+    # -- the passport's trials -------------------------------------------------------------------
+
+    def begin_trial(self, trial: Trial, now: float, s: Situation) -> list[Move]:
+        """Tell what is tried instead of the offer that stands, in the form that stands."""
+        stands = self.in_force(session=True)
+        if stands is None or s.run is None:
+            return []
+        offer, key = stands.offer, stands.key
+        if trial.zero:
+            watts = None if offer.limit_w is None else 0
+            offer = msgspec.structs.replace(offer, offer_ma=ZERO, limit_ma=0, limit_w=watts)
+            key = (0, watts, key[2])
+        self.trial = trial
+        self._renew_at = math.inf
+        return self._start(offer, key, now, s, renewal=True, trial=trial)
+
+    def end_trial(self, now: float, s: Situation) -> list[Move]:
+        """Tell again what is wanted now; also where it is the same."""
+        self.trial = None
+        self._overtake()
+        stands = self._in_force.get(s.run is not None)
+        if stands is not None:  # it may be down at 0 by now, and equals nothing that is wanted
+            tried = msgspec.structs.replace(stands, key=(0, None, NOTHING))
+            self._in_force[s.run is not None] = tried
+        self._told = None
+        return self.step(now, s)
+
+    def ignored(self, form: str, now: float, s: Situation) -> list[Move]:
+        """A form was accepted and not obeyed: the offer is told in the next one, at once."""
+        stands = self.in_force(s.run is not None)
+        if stands is None or stands.form != form:
+            return []
+        self._taken.pop(s.run is not None, None)  # `s.refused` holds it by now
+        return self.end_trial(now, s)
 
     def retell(self) -> None:
         """What stands is told again with the number of the next offer that wants just that."""
         self._told = None
         self._in_force = {
-            session: InForce(f.key, msgspec.structs.replace(f.offer, id=-1), f.leased)
+            session: msgspec.structs.replace(f, offer=msgspec.structs.replace(f.offer, id=-1))
             for session, f in self._in_force.items()
         }
 
@@ -153,14 +228,12 @@ class Teller:
         self._in_force.pop(True, None)
         if self._attempt is not None and self._attempt.session:
             self._overtake()
-        self._refused = None
-        self._again_at = self._renew_at = math.inf
+        self._calm()
 
     def session_began(self) -> None:
         """What was refused before may be taken now."""
         self._in_force.pop(True, None)
-        self._refused = None
-        self._again_at = self._renew_at = math.inf
+        self._calm()
 
     def step(self, now: float, s: Situation) -> list[Move]:
         """What should be sent for what is wanted now."""
@@ -172,18 +245,46 @@ class Teller:
         if self._attempt is not None and self._attempt.key == key:
             self._attempt.offer = offer
             return []
+        if self._on_trial(offer, key):
+            return []
         stands = self._in_force.get(session)
         if stands is not None and stands.key == key and self._attempt is None:
+            self._raise_at = math.inf
             if stands.offer.id == offer.id:
                 return []
-            self._in_force[session] = InForce(key, offer, stands.leased)
+            self._in_force[session] = msgspec.structs.replace(stands, offer=offer)
             return self._tell(offer, "accepted", now, stands.leased)
+        if self._held(stands, key, s):
+            # The books hold more than the charger does, which harms nobody (writes.py).
+            self._raise_at = now + s.raise_in_s
+            assert stands is not None
+            return self._tell(offer, "accepted", now, stands.leased)
+        self._raise_at = math.inf
         if self._refused is not None and now < self._again_at:
             return self._tell(offer, self._refused, now, leased=False)
         return self._start(offer, key, now, s, renewal=False)
 
+    def _on_trial(self, offer: Offer, key: Key) -> bool:
+        """Whether what is tried is this very offer, so that it may go on."""
+        stands = self._in_force.get(True)
+        tried = self._attempt.offer if self._attempt is not None and self._attempt.trial else (
+            stands.offer if self._attempt is None and stands is not None else None
+        )  # fmt: skip
+        if self.trial is None or tried is None:
+            return False
+        return self.trial.zero and tried.id == offer.id and key[2] is not None
+
+    def _held(self, stands: InForce | None, key: Key, s: Situation) -> bool:
+        """Whether this is a raise that waits for the write budget; a first one does not."""
+        if stands is None or self._attempt is not None or s.raise_in_s <= 0:
+            return False
+        return 0 < _amount(stands.key) < _amount(key) and stands.key[2] == key[2]
+
     def wake(self, now: float, s: Situation) -> list[Move]:
-        """A renewal, or another try, may be due."""
+        """A renewal, a raise that has waited, or another try may be due."""
+        if now >= self._raise_at:
+            self._raise_at = math.inf
+            return self.step(now, s)
         if now >= self._again_at:
             self._again_at = math.inf
             self._refused = None
@@ -206,12 +307,13 @@ class Teller:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
             if attempt is self._attempt:
                 return self._accepted(attempt, stage.form, now, s)
-            if attempt.overtaken:
+            if attempt.overtaken and attempt.trial is None:
                 return self._tell(attempt.offer, "accepted", now, attempt.forms[stage.form].leased)
             return []
         if self._expects(stage):
+            attempt.failures[attempt.forms[stage.form].key] = status
             return self._next_form(attempt, now, s)
-        if attempt.overtaken and not attempt.doubt:
+        if attempt.overtaken and not attempt.doubt and attempt.trial is None:
             return self._tell(attempt.offer, "rejected", now, leased=False)
         return []
 
@@ -222,6 +324,8 @@ class Teller:
             return []
         if code == "gone":
             self._overtake()
+            if attempt.trial is not None:
+                return []
             return self._tell(attempt.offer, "unknown", now, leased=False)
         if code == "full":
             if attempt is self._attempt:
@@ -230,12 +334,16 @@ class Teller:
             return []
         attempt.doubt = attempt.doubt or not _refuses(code, text)
         if not self._expects(stage):
-            told = attempt.overtaken and attempt.doubt
+            told = attempt.overtaken and attempt.doubt and attempt.trial is None
             return self._tell(attempt.offer, "unknown", now, leased=False) if told else []
         known = attempt.forms[attempt.form].key == self._taken.get(attempt.session)
         if code == "timeout" and known and attempt.asked <= RESENDS:
             attempt.call = 0
             return [self._set(attempt)]
+        if _refuses(code, text):
+            attempt.failures[attempt.forms[attempt.form].key] = "NotSupported"
+        elif code == "timeout":
+            attempt.failures[attempt.forms[attempt.form].key] = "not answered"
         return self._next_form(attempt, now, s)
 
     # -- an attempt ------------------------------------------------------------------------------
@@ -256,19 +364,28 @@ class Teller:
         return wanted
 
     def _start(
-        self, offer: Offer, key: Key, now: float, s: Situation, *, renewal: bool
-    ) -> list[Move]:
+        self, offer: Offer, key: Key, now: float, s: Situation, *, renewal: bool,
+        trial: Trial | None = None,
+    ) -> list[Move]:  # fmt: skip
         self._overtake()
+        self.trial = trial
         session = s.run is not None
+        taken = self._taken.get(session) or s.taken.get(session)
+        dead_man_s = s.dead_man_s if trial is None or trial.zero else trial.dead_man_s
+        self._falls = (dead_man_s, fallback_ma(s.charger, s.quirk))
         forms = profile(
             offer, s.charger,
             session=None if s.run is None else Session(s.run.id, max(0.0, now - s.run.since)),
-            ability=s.ability, quirk=s.quirk, dead_man_s=_dead_man_s(s), utc=s.utc,
-            taken=self._taken.get(session), wiring=s.wiring, clock_off_s=s.clock_off_s,
+            ability=s.ability, quirk=s.quirk, dead_man_s=dead_man_s, utc=s.utc, taken=taken,
+            wiring=s.wiring, clock_off_s=s.clock_off_s, refused=s.refused,
         )  # fmt: skip
+        if trial is not None:
+            forms = tuple(form for form in forms if form.key == taken)
         if s.quirk.twice_after_zero and not renewal and self._is_zero(session) and key[0]:
             forms = tuple(msgspec.structs.replace(f, calls=f.calls + f.calls) for f in forms)
-        attempt = Attempt(offer, key, forms, session=session, renewal=renewal)
+        attempt = Attempt(offer, key, forms, session=session, renewal=renewal, trial=trial)
+        if not forms and trial is not None:
+            return self.end_trial(now, s)
         if not forms:
             return [Stop(self._connector)] if session else []
         self._attempt = attempt
@@ -303,7 +420,7 @@ class Teller:
         attempt.call = attempt.asked = 0
         if attempt.form < len(attempt.forms):
             return [self._set(attempt)]
-        return self._failed_all(attempt, now)
+        return self._failed_all(attempt, now, s)
 
     def _has_lapsed(self, attempt: Attempt, s: Situation) -> bool:
         """Its session has ended or begun since: what it says is no longer wanted."""
@@ -313,7 +430,9 @@ class Teller:
         self._overtake()
         return self.step(now, s)
 
-    def _failed_all(self, attempt: Attempt, now: float) -> list[Move]:
+    def _failed_all(self, attempt: Attempt, now: float, s: Situation) -> list[Move]:
+        if attempt.trial is not None:
+            return self.end_trial(now, s)
         self._attempt = None
         attempt.over = True
         self._in_force.pop(attempt.session, None)
@@ -328,15 +447,21 @@ class Teller:
         attempt.over = True
         taken = attempt.forms[form]
         before = self._in_force.get(attempt.session)
-        self._in_force[attempt.session] = InForce(attempt.key, attempt.offer, taken.leased)
+        self._in_force[attempt.session] = InForce(
+            attempt.key, attempt.offer, taken.leased, taken.key
+        )
         self._taken[attempt.session] = taken.key
         if attempt.session and not taken.key.startswith("TxProfile"):
             self._in_force.pop(False, None)  # the default was written over
         self._refused = None
         self._again_at = math.inf
-        self._renew_at = now + _dead_man_s(s) / 3 if taken.leased else math.inf
+        renews = taken.leased and not taken.steady and attempt.trial is None
+        self._renew_at = now + s.dead_man_s / 3 if renews else math.inf
+        outs: list[Move] = [Took(self._connector, attempt.offer, taken, attempt.failures,
+                                 attempt.session, attempt.trial)]  # fmt: skip
         silent = attempt.renewal and before is not None and before.leased == taken.leased
-        outs = [] if silent else self._tell(attempt.offer, "accepted", now, taken.leased)
+        if not silent and attempt.trial is None:
+            outs += self._tell(attempt.offer, "accepted", now, taken.leased)
         return [*outs, *self.step(now, s)]
 
     def _overtake(self) -> None:
@@ -350,8 +475,10 @@ class Teller:
             return []
         self._told = (offer.id, outcome)
         return [
-            OfferAnswered(self._charger, self._connector, offer.id, outcome, now, leased=leased)
-        ]
+            OfferAnswered(self._charger, self._connector, offer.id, outcome, now, leased=leased,
+                          lease_s=self._falls[0] if leased else 0,
+                          fallback_ma=self._falls[1] if leased else 0)
+        ]  # fmt: skip
 
 
 def _refuses(code: str, text: str) -> bool:
@@ -359,6 +486,6 @@ def _refuses(code: str, text: str) -> bool:
     return code == "callerror" and text.partition(":")[0] in ("NotImplemented", "NotSupported")
 
 
-def _dead_man_s(s: Situation) -> int:
-    """The site's, or the charger's own where its writes are few (balancing.md 4, Dead-man)."""
-    return s.dead_man_s if s.quirk.dead_man_s is None else s.quirk.dead_man_s
+def _amount(key: Key) -> int:
+    """What a key tells, in mA or W: only ever held against another of the same charger."""
+    return key[0] if key[1] is None else key[1]

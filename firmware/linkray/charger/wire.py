@@ -11,6 +11,7 @@ import msgspec
 from linkray.model.asks import Answer, StartCharging, StopCharging
 from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
+from linkray.model.passport import Passport
 from linkray.model.plan import Offer
 from linkray.model.records import AnyRecord, TransactionSampled
 from linkray.model.settings import Charger
@@ -26,6 +27,14 @@ class MayCharge(Protocol):
     def __call__(self, tag: str, *, by_hand: bool) -> Decision: ...
 
 
+def _always(_charger: str) -> bool:
+    return True
+
+
+def _nothing(_charger: str) -> None:
+    return None
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What a link is handed of the house: pure functions and readings, no doors of its own."""
 
@@ -33,6 +42,10 @@ class Surroundings(msgspec.Struct, frozen=True):
     may_charge: MayCharge
     take_transaction_id: Callable[[], int]
     planned_at: Callable[[], float]  # when the newest plan came; none is made: no lease is renewed
+    passport: Callable[[str, str, str], Passport] = Passport  # of a vendor, model and firmware
+    may_probe: Callable[[str], bool] = _always  # one charger of the site at a time
+    probed: Callable[[str], None] = _nothing  # it has ended
+    is_vip: Callable[[str], bool] = lambda _tag: False  # of a session found running in the store
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -47,6 +60,7 @@ class Terms(msgspec.Struct, frozen=True):
     kept: bool = True  # it is in the settings: what it says of itself is written down
     adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
     places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
+    probe: bool = False  # what only a trial shows may be tried in a first session (probe.py)
 
 
 # what comes in
@@ -97,13 +111,23 @@ class Retell(msgspec.Struct, frozen=True):
     """The balancer began anew and knows nothing: tell it what stands."""
 
 
+class PassportNow(msgspec.Struct, frozen=True):
+    """Its make's passport has changed: by another charger, an import, or a person's wish."""
+
+    passport: Passport
+    again: bool = False  # it is to be probed anew
+
+
 class Gone(msgspec.Struct, frozen=True):
     """The link has ended."""
 
     reason: str
 
 
-Item = Opened | Received | Garbage | Wanted | Command | TermsNow | Emergency | Retell | Gone
+Item = (
+    Opened | Received | Garbage | Wanted | Command | TermsNow | Emergency | Retell | PassportNow
+    | Gone
+)  # fmt: skip
 
 
 # what should be done
@@ -146,6 +170,10 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Introduced(msgspec.Struct, frozen=True):
+    """It has said who it is, readably: from now on it may be adopted."""
+
+
 class Close(msgspec.Struct, frozen=True):
     """End the link, with a WebSocket close code."""
 
@@ -161,4 +189,4 @@ class Note(msgspec.Struct, frozen=True):
     level: Literal["info", "warning", "error"] = "info"
 
 
-Out = Record | Later | Send | Tell | View | Reply | Close | Note | Raised | Cleared
+Out = Record | Later | Send | Tell | View | Reply | Introduced | Close | Note | Raised | Cleared

@@ -19,23 +19,38 @@ from linkray.model.asks import (
     Account,
     Answer,
     Ask,
+    CheckCommissioning,
     FactoryReset,
     ReadAccounts,
+    ReadCeiling,
+    ReadHistory,
     ReadKeys,
     ReadLog,
     ReadMeters,
+    ReadPassport,
+    ReadPassports,
     ReadSettings,
     ReadSnapshot,
+    SealCeiling,
     SetEmergencyStop,
     SetPassword,
     Watch,
     Who,
 )
-from linkray.model.settings import BadSettings, Settings, least_levels, read_settings
+from linkray.model.settings import (
+    BadSettings,
+    Settings,
+    check_sense,
+    least_levels,
+    read_settings,
+)
 
 KEY_MARK = "key:"  # how an API key is called in `Who.name`
 ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$")
-READS = (ReadSnapshot, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch)
+READS = (
+    ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
+    ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport,
+)  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}
 _PATH = re.compile(r" - at `?(\$[^`]*)`?$")
@@ -79,6 +94,9 @@ def refusal(ask: Ask, who: Who, lock: Lock, accounts: tuple[Account, ...]) -> An
             return no("forbidden", "Keys are off until the printed password is replaced")
         if not is_key and not lock.passwords_set and not isinstance(ask, BEFORE_PASSWORDS):
             return no("forbidden", "Only a new password may be set until the printed one is gone")
+    if isinstance(ask, SealCeiling) and (is_key or not (who.on_site or who.level >= LOCAL)):
+        return no("forbidden", "The engineering ceiling is sealed on site: by a person on a "
+                               "network of this box, or at its command line")  # fmt: skip
     if isinstance(ask, SetPassword):
         return _password_refusal(ask, who, is_key=is_key, accounts=accounts)
     return None
@@ -227,6 +245,7 @@ def imported(current: Settings, text: bytes, level: int, judge: JudgeMeter) -> S
 def _read(text: bytes, current: Settings, judge: JudgeMeter) -> Settings | Answer:
     try:
         fresh = read_settings(text)
+        check_sense(fresh, current)
     except BadSettings as error:
         return no("invalid", *path_of(str(error)))
     except RecursionError:

@@ -47,6 +47,7 @@ class Seen(msgspec.Struct, frozen=True):
     plan_gap_s_max: float = 0.0
     simulated: bool = False
     commissioning_open: bool = True
+    ceiling_ma: Phases | None = None
 
 
 def build(seq: int, at: str, seen: Seen, *, released: bool, passwords_changed: str) -> Snapshot:
@@ -84,12 +85,25 @@ def _plan(seen: Seen, at: str) -> PlanView:
         budget_ma=plan.budget_ma,
         building_ma=plan.building_ma,
         reserved_ma=plan.reserved_ma,
-        offers=tuple(
-            OfferView(o.charger, o.connector, o.offer_ma, o.drawn_ma, o.reason, o.ceilings)
-            for o in plan.offers
-        ),
+        offers=tuple(_offer(o) for o in plan.offers),
         limit_ma=plan.limit_ma,
         degraded=plan.degraded,
+        nodes=plan.nodes,
+        excluded_until_s=plan.excluded_until_s,
+    )
+
+
+def _offer(offer: Offer) -> OfferView:
+    return OfferView(
+        charger=offer.charger,
+        connector=offer.connector,
+        offer_ma=offer.offer_ma,
+        drawn_ma=offer.drawn_ma,
+        reason=offer.reason,
+        ceilings=offer.ceilings,
+        wanted_ma=offer.wanted_ma,
+        next_look_s=offer.next_look_s,
+        high=offer.high,
     )
 
 
@@ -114,6 +128,7 @@ def _site(
         version=seen.version,
         limit_ma=seen.plan.limit_ma if seen.plan.seq else site.limit_ma.phases(),
         configured_limit_ma=site.limit_ma.phases(),
+        ceiling_ma=seen.ceiling_ma,
         voltage_mv=_voltage(seen),
         used_ma=used,
         available_ma=(seen.plan.budget_ma - used).at_least(ZERO),

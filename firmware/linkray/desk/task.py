@@ -24,6 +24,7 @@ from linkray.model.asks import (
     AddKey,
     Answer,
     Ask,
+    CheckCommissioning,
     CheckMeter,
     Envelope,
     FactoryReset,
@@ -31,12 +32,15 @@ from linkray.model.asks import (
     Key,
     PatchSettings,
     ReadAccounts,
+    ReadCeiling,
+    ReadHistory,
     ReadKeys,
     ReadLog,
     ReadMeters,
     ReadSettings,
     ReadSnapshot,
     Reply,
+    SealCeiling,
     SetEmergencyStop,
     SetPassword,
     SettingsInForce,
@@ -44,9 +48,12 @@ from linkray.model.asks import (
     Watch,
     Who,
 )
-from linkray.model.settings import MeterFileValue, Settings
-from linkray.model.views import Snapshot
+from linkray.model.plan import Plan
+from linkray.model.settings import LimitPhases, MeterFileValue, Settings
+from linkray.model.units import Phases, amps
+from linkray.model.views import CeilingView, Snapshot
 
+from .commission import Makes, breaks_at_sealing, breaks_fail_safe, check, over_ceiling
 from .desk import (
     READS,
     Lock,
@@ -60,6 +67,7 @@ from .desk import (
     reset_refusal,
     yes,
 )
+from .history import History
 from .snapshot import Seen, build
 
 SOCKET = "desk.sock"  # its name in the state folder
@@ -92,6 +100,25 @@ class Shelf(Protocol):
     def recall(self, key: str) -> str | None: ...
 
 
+class Sealed(Protocol):
+    """What was sealed, by whom and when."""
+
+    @property
+    def by(self) -> str: ...
+    @property
+    def at(self) -> str: ...
+
+
+class Ceiling(Protocol):
+    """What the desk needs of the engineering ceiling (`store.ceiling.Ceiling`)."""
+
+    limit: Cell[Phases | None]
+
+    @property
+    def seal(self) -> Sealed | None: ...
+    async def put(self, limit_ma: LimitPhases, who: Who, at: str) -> None: ...
+
+
 class Meters(Protocol):
     """What the desk needs of the room `meter`: pure functions that raise `ValueError` in words."""
 
@@ -113,10 +140,17 @@ class Desk:
         clock: WallClock,
         log_lines: Callable[[], Sequence[str]] = tuple,
         stirs: Sequence[Cell[Any]] = (),
+        plan: Cell[Plan] | None = None,
+        ceiling: Ceiling | None = None,
+        makes: Callable[[], Makes] = dict,
+        largest_step: Callable[[], Phases | None] = lambda: None,
         failures: tuple[type[Exception], ...] = (OSError,),
         strict: bool = False,
     ) -> None:
-        """`failures`: the world's, answered as `failed`; others are ours, logged in full."""
+        """`failures`: the world's, answered as `failed`; others are ours, logged in full.
+
+        `makes`: what is known of the chargers' makes; `largest_step`: of the building, as seen.
+        """
         self._failures = failures
         self._store = store
         self._see = see
@@ -124,6 +158,11 @@ class Desk:
         self._clock = clock
         self._log_lines = log_lines
         self._stirs = stirs
+        self._plan = plan
+        self._history = History()
+        self._ceiling = ceiling
+        self._makes = makes
+        self._largest_step = largest_step
         self._strict = strict
         self._accounts: tuple[Account, ...] = ()
         self.changing = trio.Lock()  # settings are read, changed and written by one at a time
@@ -146,6 +185,10 @@ class Desk:
             ReadLog: self._read_log,
             ReadMeters: self._read_meters,
             CheckMeter: self._check_meter,
+            ReadHistory: self._read_history,
+            ReadCeiling: self._read_ceiling,
+            SealCeiling: self._seal_ceiling,
+            CheckCommissioning: self._check_commissioning,
             **answerers,
         }
 
@@ -209,7 +252,10 @@ class Desk:
                 return late
             old = self._store.settings.value
             new = patched(old, bytes(ask.patch), who.level, self._meters.judge)
-            return new if isinstance(new, Answer) else await self._change(new, who, "settings")
+            if isinstance(new, Answer):
+                return new
+            refused = self._above(old, new, whole=False)
+            return refused or await self._change(new, who, "settings")
 
     async def _import_settings(self, ask: ImportSettings, who: Who) -> Answer:
         async with self.changing:
@@ -217,10 +263,20 @@ class Desk:
             new = imported(old, bytes(ask.settings), who.level, self._meters.judge)
             if isinstance(new, Answer):
                 return new
+            refused = self._above(old, new, whole=True)
+            if refused is not None:
+                return refused
             if ask.check_only:
                 return yes("These settings can be imported; nothing was changed",
                            {"changes": in_words(old, new)})  # fmt: skip
             return await self._change(new, who, "settings imported")
+
+    def _above(self, old: Settings, new: Settings, *, whole: bool) -> Answer | None:
+        """Why these settings do not go with the engineering ceiling (balancing.md)."""
+        ceiling = self._sealed_ma()
+        return over_ceiling(old, new, ceiling, whole=whole) or breaks_fail_safe(
+            old, new, ceiling, self._makes()
+        )
 
     async def _change(self, new: Settings, who: Who, what: str) -> Answer:
         changed = in_words(self._store.settings.value, new)
@@ -268,6 +324,42 @@ class Desk:
         except ValueError as error:
             return no("invalid", str(error), "$")
 
+    async def _read_history(self, ask: ReadHistory, _who: Who) -> Answer:
+        return yes(data=self._history.of(ask.charger, ask.connector))
+
+    # -- the engineering ceiling ------------------------------------------------------------------
+
+    def _sealed_ma(self) -> Phases | None:
+        return None if self._ceiling is None else self._ceiling.limit.value
+
+    def _ceiling_view(self) -> CeilingView:
+        limit, site = self._sealed_ma(), self._store.settings.value.site.limit_ma.phases()
+        seal = None if self._ceiling is None else self._ceiling.seal
+        return CeilingView(
+            limit_ma=limit, by=seal.by if seal else "", at=seal.at if seal else "",
+            site_limit_ma=site, in_force_ma=site if limit is None else site.at_most(limit),
+        )  # fmt: skip
+
+    async def _read_ceiling(self, _ask: ReadCeiling, _who: Who) -> Answer:
+        return yes(data=self._ceiling_view())
+
+    async def _seal_ceiling(self, ask: SealCeiling, who: Who) -> Answer:
+        if self._ceiling is None:
+            return no("unknown", "There is nowhere to keep an engineering ceiling here")
+        async with self.changing:
+            new = ask.limit_ma.phases()
+            settings = self._store.settings.value
+            refused = breaks_at_sealing(settings, self._sealed_ma(), new, self._makes())
+            if refused is not None:
+                return refused
+            await self._ceiling.put(ask.limit_ma, who, self._clock.stamp())
+        self.stir()
+        return yes(f"Sealed at {', '.join(map(amps, new))}", self._ceiling_view())
+
+    async def _check_commissioning(self, _ask: CheckCommissioning, _who: Who) -> Answer:
+        settings = self._store.settings.value
+        return yes(data=check(settings, self._sealed_ma(), self._makes(), self._largest_step()))
+
     def _look_at_lock(self) -> None:
         self.lock.set(lock_of(self._accounts, self._store.recall(RELEASED)))
 
@@ -297,6 +389,8 @@ class Desk:
         async with trio.open_nursery() as nursery:
             for cell in self._stirs:
                 nursery.start_soon(self._heed, cell)
+            if self._plan is not None:
+                nursery.start_soon(self._remember, self._plan)
             while True:
                 self._stirred = trio.Event()
                 made = trio.current_time()
@@ -304,6 +398,13 @@ class Desk:
                 await trio.sleep(GAP_S)
                 with trio.move_on_at(made + TICK_S):
                     await self._stirred.wait()
+
+    async def _remember(self, plan: Cell[Plan]) -> None:
+        """Every plan into the history of what was offered."""
+        seq = -1
+        while True:
+            seq, made = await plan.wait_newer(seq)
+            self._history.feed(made, self._clock.stamp())
 
     async def _heed(self, cell: Cell[Any]) -> None:
         seq = cell.seq

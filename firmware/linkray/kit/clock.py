@@ -14,6 +14,7 @@ class WallClock:
 
     def __init__(self, read: Callable[[], datetime] | None = None) -> None:
         self._read = read
+        self.ahead = timedelta()  # what a simulated person or time server has put it forward
 
     @classmethod
     def fixed(cls, start: datetime) -> WallClock:
@@ -22,7 +23,7 @@ class WallClock:
         return cls(lambda: start + timedelta(seconds=trio.current_time() - zero))
 
     def utc(self) -> datetime:
-        return self._read() if self._read else datetime.now(UTC)
+        return self._read() + self.ahead if self._read else datetime.now(UTC)
 
     def stamp(self) -> str:
         """ISO 8601 with milliseconds and `Z`, as decided.md asks."""

@@ -29,6 +29,8 @@ STUCK_STEPS: Final = 3
 ENERGY_STEP_WH: Final = 10.0  # SDM72D-M counts 0.01 kWh
 ENERGY_FIRST_S: Final = 15.0  # without a step for so long, the power is at most 2.4 kW
 ENERGY_WINDOW_S: Final = 30.0
+POWER_TIMES: Final = 1.3  # trust.md M4: power is volts times amps within 30 %
+POWER_SURE_W: Final = 2_000  # below it rounding and a restless load could say so too
 
 FILLS: dict[DataType, tuple[int, ...]] = {  # what meters and gateways send for "not measured"
     "Short": (0x7FFF, 0x8000),
@@ -180,6 +182,7 @@ class Reader:
         if self.file.p_registers[0] is not None:
             watts = [self._watts(f"P{p}", found[f"P{p}"]) for p in phases]
             power_w = sum(watts)
+            _check_power(amounts, watts, rules)
             amounts = [
                 -abs(ma) if w < 0 else abs(ma) for ma, w in zip(amounts, watts, strict=True)
             ]
@@ -233,6 +236,17 @@ class Reader:
         return Reading(
             (each_ma, each_ma, each_ma), (None, None, None), power_w, now, energy_wh, is_slow=True
         )
+
+
+def _check_power(amounts_ma: Sequence[int], watts: Sequence[int], rules: Rules) -> None:
+    """More power than volts times amps can be: the amps are told too low (trust.md M4).
+
+    Less is possible, as a building's power factor may be low.
+    """
+    for phase, ma, w in zip(PHASES, amounts_ma, watts, strict=False):
+        apparent_va = abs(ma) * rules.voltage_mv / 1e6
+        if abs(w) > POWER_SURE_W and abs(w) > POWER_TIMES * apparent_va:
+            raise Nonsense(f"P{phase}", f"{w} W does not go with {ma / 1000:.3g} A")
 
 
 def _spans(file: MeterFile) -> dict[str, Span]:

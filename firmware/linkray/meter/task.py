@@ -7,9 +7,10 @@ wait on the outside has a limit.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 import trio
 
@@ -19,7 +20,7 @@ from linkray.kit.clock import WallClock
 from linkray.kit.core import drive
 from linkray.modbus.batch import has_holes
 from linkray.modbus.wire import BadReply, Refused, Request, Rtu, Tcp, WireError, characters
-from linkray.model.facts import AnyFact
+from linkray.model.facts import AnyFact, MeterRead, MeterSees
 from linkray.model.faults import Cleared, Code, Fault, Raised, key
 from linkray.model.settings import MeterSettings, Settings
 from linkray.model.units import ZERO, Phases
@@ -28,6 +29,7 @@ from linkray.model.views import MeterView
 from .health import Failed, Health, Item, Kind, Next, Note, Out, Polled, Ruled, Tell, View
 from .meterfile import BadMeterFile, MeterFile, from_settings
 from .reading import Nonsense, Reader, Rules, Wait
+from .sense import Sense
 
 POLL_S = 1.0  # metering.md, Reading
 FAST_S = 0.1
@@ -49,7 +51,8 @@ Dial = Callable[[str, int], Awaitable[trio.abc.Stream]]
 class MeterRoom:
     """What the room needs: settings in, facts, a view and a fault out.
 
-    `drawn` is what all chargers draw together, by phase of the site. `tell` does not wait.
+    `drawn` is what all chargers draw together, `drawn_by` what each draws, by phase of the site;
+    None while that is not known of each. `tell` does not wait.
     """
 
     settings: Cell[Settings]
@@ -60,6 +63,7 @@ class MeterRoom:
     faults: Flags[Fault]
     wall: WallClock
     drawn: Cell[Phases] = field(default_factory=lambda: Cell(ZERO))
+    drawn_by: Cell[Mapping[str, Phases] | None] = field(default_factory=lambda: Cell(None))
 
 
 class _Broken(Exception):
@@ -79,6 +83,7 @@ async def run_meter(
 ) -> None:
     """Read the meter that the settings name, for ever; a changed meter is taken up at once."""
     room.faults.clear(key(Code.METER))  # of a run before this one
+    room.faults.clear(key(Code.METER_DOUBT))
     task_status.started()
     try:
         while True:
@@ -90,6 +95,7 @@ async def run_meter(
                 if file is not None:
                     nursery.start_soon(_serve, room, file)
             room.faults.clear(key(Code.METER))
+            room.faults.clear(key(Code.METER_DOUBT))
     finally:
         room.view.set(MeterView(enabled=room.settings.value.site.meter.enabled))
 
@@ -137,18 +143,25 @@ async def _serve(room: MeterRoom, file: MeterFile) -> None:
         if isinstance(out, Next):
             say.send_nowait(out)
         else:
-            _do(room, out, file.name)
+            _do(room, out, file.name, sense)
 
+    sense = Sense(room.settings.value.site.measurand_interval_s)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(drive, Health(file.name, is_tcp=file.tcp), inbox, do)
         nursery.start_soon(_poll_for_ever, room, file, into, turns)
 
 
-def _do(room: MeterRoom, out: Out, name: str) -> None:
+def _do(room: MeterRoom, out: Out, name: str, sense: Sense) -> None:
     if isinstance(out, Tell):
         room.tell(out.fact)
+        if isinstance(out.fact, MeterRead) and all(out.fact.phases_read):
+            _compare(room, out.fact, sense)
     elif isinstance(out, View):
-        room.view.set(out.view)
+        room.view.set(
+            msgspec.structs.replace(
+                out.view, findings=sense.findings(), follows=sense.follows()
+            )
+        )
     elif isinstance(out, Raised):
         _raise(room, out)
     elif isinstance(out, Cleared):
@@ -158,6 +171,31 @@ def _do(room: MeterRoom, out: Out, name: str) -> None:
             log.info(out.text, meter=name)
         else:
             log.warning(out.text, meter=name)
+
+
+def _compare(room: MeterRoom, read: MeterRead, sense: Sense) -> None:
+    """Hold a reading against the chargers; tell what that has proved (trust.md M9, M15)."""
+    before = sense.findings()
+    if not sense.feed(read.current_ma, room.drawn_by.value, read.at):
+        return
+    found = sense.findings()
+    if found == before:
+        return
+    at_grid = room.settings.value.site.meter.location == "grid"
+    wrong = [f for f in found if at_grid or f.what != "excluded"]
+    if not at_grid and sense.follows():
+        log.warning("the meter sees the chargers although it is set to see the building alone",
+                    action="they are counted twice, until the location is put right")  # fmt: skip
+    for finding in wrong:
+        if finding not in before:
+            log.warning("the meter does not fit the chargers", cause=finding.text,
+                        action=f"seen {finding.steps} times")  # fmt: skip
+    if wrong:
+        _raise(room, Raised(Code.METER_DOUBT, detail=wrong[0].text))
+    else:
+        room.faults.clear(key(Code.METER_DOUBT))
+    excluded = any(f.what == "excluded" for f in found)
+    room.tell(MeterSees("building" if excluded else "grid", read.at))
 
 
 def _raise(room: MeterRoom, out: Raised) -> None:

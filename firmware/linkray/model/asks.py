@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from linkray.model.settings import MeterFileValue, Settings
+from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
 
@@ -125,6 +125,10 @@ class ReadLog(Ask, frozen=True, tag=True):
     lines: int = 200
 
 
+class ReadBundle(Ask, frozen=True, tag=True):
+    """The support bundle, as `SupportBundle`; no secret is in it."""
+
+
 class Watch(Ask, frozen=True, tag=True):
     """From now on every new snapshot, pushed as `Reply(id=0)`, until the socket closes."""
 
@@ -133,16 +137,63 @@ class ReadMeters(Ask, frozen=True, tag=True):
     """The meter files that are shipped, as a list of `ShippedMeter`."""
 
 
+class ReadHistory(Ask, frozen=True, tag=True):
+    """The newest changes of a connector's offer, newest first, as a list of `OfferChange`."""
+
+    charger: str
+    connector: int
+
+
+class ReadCeiling(Ask, frozen=True, tag=True):
+    """The engineering ceiling, as a `CeilingView`."""
+
+
+class SealCeiling(Ask, frozen=True, tag=True):
+    """Seal the engineering ceiling, amps per phase (balancing.md): on site only, never by key."""
+
+    limit_ma: LimitPhases
+
+
+class CheckCommissioning(Ask, frozen=True, tag=True):
+    """Does the site fit together? As a `CommissioningCheck` (web.md, Wizard 9)."""
+
+
 class CheckMeter(Ask, frozen=True, tag=True):
     """Read the text of a .meter file; answers `{"file": {…}}` as settings hold it."""
 
     text: str
 
 
+class ReadPassports(Ask, frozen=True, tag=True):
+    """Every passport there is, as a `passport.PassportFile`: also what an export holds."""
+
+
+class ReadPassport(Ask, frozen=True, tag=True):
+    """One charger's passport with its evidence and the rules in force: a `passport.PassportNow`."""
+
+    charger: str
+
+
+class ImportPassports(Ask, frozen=True, tag=True):
+    """Take a file's passports over, all or nothing; `check_only` changes nothing."""
+
+    passports: msgspec.Raw
+    check_only: bool = False
+
+
+class ProbeAgain(Ask, frozen=True, tag=True):
+    """Forget what probing found of a charger and find it out anew."""
+
+    charger: str
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
-    | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog | Watch | ReadMeters | CheckMeter
+    | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog | ReadBundle | Watch | ReadMeters
+    | CheckMeter
+    | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
+    | ReadCeiling | SealCeiling | CheckCommissioning
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -163,9 +214,18 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadKeys: LOCAL,
     AddKey: ASSEMBLER,
     ReadLog: INSTALLER,
+    ReadBundle: INSTALLER,
     Watch: LOCAL,  # faces' own errand: it shows each level what that may see
     ReadMeters: INSTALLER,
     CheckMeter: INSTALLER,
+    ReadHistory: EV,
+    ReadPassports: INSTALLER,
+    ReadPassport: INSTALLER,
+    ImportPassports: INSTALLER,
+    ProbeAgain: INSTALLER,
+    ReadCeiling: INSTALLER,
+    SealCeiling: ASSEMBLER,  # and on site, at the desk's word
+    CheckCommissioning: INSTALLER,
 }
 
 
@@ -175,6 +235,7 @@ class Who(msgspec.Struct, frozen=True):
     name: str
     level: int
     source: str = ""
+    on_site: bool = False  # a person on a directly attached network (trust.md 4, rule 2)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -230,6 +291,13 @@ class Key(msgspec.Struct, frozen=True):
     expires: str
     name: str = ""
     made: str = ""
+
+
+class SupportBundle(msgspec.Struct, frozen=True):
+    """What `ReadBundle` answers: a zip, in base64 on the way."""
+
+    name: str
+    content: bytes
 
 
 class ShippedMeter(msgspec.Struct, frozen=True):

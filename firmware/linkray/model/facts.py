@@ -45,6 +45,16 @@ class MeterBack(Fact, frozen=True, tag=True):
     at: float
 
 
+class MeterSees(Fact, frozen=True, tag=True):
+    """What the meter was seen to see: whether it follows the chargers (trust.md M15).
+
+    `building`: their changes do not show on it, so what they draw comes on top of it.
+    """
+
+    location: Literal["grid", "building"]
+    at: float
+
+
 class ChargerKnown(Fact, frozen=True, tag=True):
     """A charger's connectors (1…n), from the store at start or from the charger itself."""
 
@@ -120,7 +130,8 @@ class OfferAnswered(Fact, frozen=True, tag=True):
 
     `accepted`: the charger has taken it; `rejected`: it refused this value in every form it knows;
     `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force.
-    `leased`: the profile that was accepted falls back by itself (the dead-man's second period).
+    `leased`: the profile that was accepted falls back by itself (the dead-man's second period),
+    after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase.
     """
 
     charger: str
@@ -129,6 +140,8 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     outcome: Literal["accepted", "rejected", "unknown"]
     at: float
     leased: bool = False
+    lease_s: int = 0
+    fallback_ma: int = 0
 
 
 class LeaseProven(Fact, frozen=True, tag=True):
@@ -141,6 +154,35 @@ class LeaseProven(Fact, frozen=True, tag=True):
     charger: str
     at: float
     is_proven: bool = True
+
+
+class DefaultProven(Fact, frozen=True, tag=True):
+    """Whether its default profile was seen to be in force after a restart of the charger: until
+    then every limit is unknown after one (trust.md 1, P 1). Told by its passport, also at start.
+    """
+
+    charger: str
+    at: float
+    is_proven: bool = True
+
+
+class EtaLearned(Fact, frozen=True, tag=True):
+    """What part of its power a charger in watts passes on, in 1/1000: the lowest of each of its
+    newest sessions (decided.md, DC efficiency). The balancer tells it when a session has shown it,
+    and is told it again at start.
+    """
+
+    charger: str
+    sessions: tuple[int, ...]
+    at: float
+
+
+class OperativeAsked(Fact, frozen=True, tag=True):
+    """A person asks for a connector that was taken out of service for not obeying (INV-10)."""
+
+    charger: str
+    connector: int
+    at: float
 
 
 class ObeyTimeKnown(Fact, frozen=True, tag=True):
@@ -183,7 +225,8 @@ class EmergencyStopped(Fact, frozen=True, tag=True):
 
 
 AnyFact = (
-    MeterRead | MeterLost | MeterBack | ChargerKnown | LinkUp | LinkLost | Booted | StatusSeen
-    | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | ObeyTimeKnown
-    | ClockTold | CeilingSealed | SettingsChanged | EmergencyStopped
+    MeterRead | MeterLost | MeterBack | MeterSees | ChargerKnown | LinkUp | LinkLost | Booted
+    | StatusSeen | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | ObeyTimeKnown
+    | DefaultProven | EtaLearned | OperativeAsked | ClockTold | CeilingSealed | SettingsChanged
+    | EmergencyStopped
 )  # fmt: skip

@@ -51,6 +51,11 @@ class Code(Enum):
                        "Check the charger's meter settings and firmware", "chargers")
     SAFE_MODE = FaultKind(15, "app", "Safe mode after repeated restarts: fail-safe offers only",
                           "Download the support bundle and call support", "admin")
+    FAIL_SAFE = FaultKind(16, "app", "The fail-safe currents exceed the engineering ceiling",
+                          "Lower the chargers' fallback currents or the declared base load",
+                          "configuration")
+    METER_DOUBT = FaultKind(17, "meter", "The meter does not fit what the chargers draw",
+                            "Check the meter's transformers, file and location", "configuration")
 
 
 class Fault(msgspec.Struct, frozen=True):

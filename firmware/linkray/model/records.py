@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from linkray.model.passport import Finding
+
 
 class Record(msgspec.Struct, frozen=True, tag_field="record"):
     """Something for the disk; `Store.commit` returns when it would survive a power cut."""
@@ -67,6 +69,9 @@ class ChargerSeen(Record, frozen=True, tag=True):
     firmware_since: str = ""
     seen: str = ""
     leased: bool = False  # it has accepted a profile of two periods (the dead-man)
+    writes_day: str = ""  # the UTC day of `writes`; kept for chargers with a write budget
+    writes: int = 0  # profiles sent on that day
+    inoperative: tuple[int, ...] = ()  # connectors that we have put out of service (INV-10)
 
 
 class TagRejected(Record, frozen=True, tag=True):
@@ -77,9 +82,27 @@ class TagRejected(Record, frozen=True, tag=True):
     at: str
 
 
+class PassportFound(Record, frozen=True, tag=True):
+    """Findings of a make; each replaces the one of the same thing (chargers.md, Passport)."""
+
+    vendor: str
+    model: str
+    firmware: str
+    findings: tuple[Finding, ...]
+
+
+class PassportForgotten(Record, frozen=True, tag=True):
+    """What probing found of a charger, and of its make by it, is to be found out anew."""
+
+    vendor: str
+    model: str
+    firmware: str
+    charger: str
+
+
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
-    | TagRejected
+    | TagRejected | PassportFound | PassportForgotten
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ CHARGERS_MAX = 1000
 AMPS_MA_MAX = 6_300_000  # 6,300 A: the largest building feed we ever heard of
 IDENTITY = r"^[A-Za-z0-9*_=:+|@.\- ]{1,48}$"  # chargers.md, Connecting
 NAME = r"^[^\x00-\x1f\x7f]*$"
+LAST_MINUTE = "23:59"  # as an end it means midnight (the manual's example)
 MINUTE = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -321,6 +322,55 @@ def check_settings(settings: Settings) -> None:
         _check_group(group, parents, f"$.groups[{place}]")
     for place, charger in enumerate(settings.chargers):
         _check_charger(charger, settings, f"$.chargers[{place}]")
+
+
+def check_sense(settings: Settings, before: Settings | None = None) -> None:
+    """What can be read and kept, and yet makes no sense: refused where it is new (trust.md B8).
+
+    What stands in `before` already stays: an older version let it in, and other things must still
+    be changed. Raises `BadSettings`.
+    """
+    kept = before if before is not None else Settings()
+    if not any(settings.site.limit_ma.phases()) and settings.site.limit_ma != kept.site.limit_ma:
+        raise BadSettings("Expected amps on at least one phase, got 0 on all - at $.site.limit_ma")
+    for place, exclusion in enumerate(settings.schedule):
+        if exclusion not in kept.schedule:
+            _check_exclusion(exclusion, f"$.schedule[{place}]")
+    for place, charger in enumerate(settings.chargers):
+        if charger not in kept.chargers:
+            _check_amounts(charger, f"$.chargers[{place}]")
+
+
+def _check_exclusion(exclusion: Exclusion, path: str) -> None:
+    if not exclusion.days:
+        raise BadSettings(f"Expected at least one day, got none - at {path}.days")
+    if len(set(exclusion.days)) < len(exclusion.days):
+        day = _doubled(list(exclusion.days))
+        raise BadSettings(f"The day {day} is given twice - at {path}.days")
+    start, end = exclusion.start, exclusion.end
+    if start >= end and start != LAST_MINUTE:
+        raise BadSettings(
+            f"Expected an end after {start}, got {end}; across midnight give two: {start} to "
+            f"{LAST_MINUTE} and, on the next day, 00:00 to {end} - at {path}.end"
+        )
+
+
+def _check_amounts(charger: Charger, path: str) -> None:
+    """A fall-back it can charge with or none at all, and a supply it can charge from."""
+    if charger.highest_w() is not None:  # its amps follow from watts and volts
+        return
+    least, most = charger.lowest_ma(), charger.highest_ma()
+    alone = charger.fallback_ma
+    if alone is not None and alone != 0 and not least <= alone <= most:
+        raise BadSettings(
+            f"Expected 0, or from {least} to {most} mA, got {alone} - at {path}.fallback_ma"
+        )
+    supply = charger.supply_limit_ma
+    if supply is not None and supply < least:
+        raise BadSettings(
+            f"Expected at least its minimum of {least} mA, got {supply} - at "
+            f"{path}.supply_limit_ma"
+        )
 
 
 def _doubled(names: list[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from linkray.model.facts import Status
 from linkray.model.faults import Fault
-from linkray.model.plan import Ceiling, Reason
+from linkray.model.plan import Ceiling, NodeRoom, Reason
 from linkray.model.units import ZERO, Phases
 
 
@@ -22,6 +24,17 @@ class ConnectorView(msgspec.Struct, frozen=True):
     tag: str | None = None
     started: str | None = None  # UTC
     source: str | None = None  # where drawn_ma comes from (facts.Source)
+
+
+class PassportLine(msgspec.Struct, frozen=True):
+    """One finding of a charger's passport in words (chargers.md, Passport); the evidence is asked
+    for by `ReadPassport`.
+    """
+
+    what: str  # a code of `model/passport.py: What`
+    found: str  # in words
+    since: str = ""  # UTC
+    label: str = ""  # what it is, in words
 
 
 class ChargerView(msgspec.Struct, frozen=True):
@@ -45,6 +58,26 @@ class ChargerView(msgspec.Struct, frozen=True):
     deviations: int = 0  # payloads read leniently since the link came up
     profile_writes: int = 0  # today
     licensed: bool = True
+    passport: tuple[PassportLine, ...] = ()  # what was found out of it, compact
+    probing: str = ""  # what is being tried out on it now, or why not yet; empty: nothing to try
+    writes_a_day: int | None = None  # the budget of profile writes; None: none
+
+
+MeterDoubt = Literal["excluded", "reversed", "scale", "swapped", "charger_phase"]
+
+
+class MeterFinding(msgspec.Struct, frozen=True):
+    """What does not fit between meter and chargers, for the installer (trust.md M4, M9, M15, C8).
+
+    `steps`: on how many comparisons it stands.
+    """
+
+    what: MeterDoubt
+    text: str
+    steps: int
+    phase: str | None = None
+    seen_on: str | None = None
+    charger: str | None = None
 
 
 class MeterView(msgspec.Struct, frozen=True):
@@ -60,6 +93,8 @@ class MeterView(msgspec.Struct, frozen=True):
     location: str = "grid"
     error: str | None = None  # the last failure in words
     hint: str | None = None  # the manual's troubleshooting for that failure
+    findings: tuple[MeterFinding, ...] = ()  # what was found wrong by comparison with the chargers
+    follows: bool = False  # it was seen to follow the chargers, on some phase at least
 
 
 class LedView(msgspec.Struct, frozen=True):
@@ -79,6 +114,18 @@ class OfferView(msgspec.Struct, frozen=True):
     drawn_ma: Phases | None
     reason: Reason
     ceilings: tuple[Ceiling, ...]
+    wanted_ma: int = 0  # its demand, per phase
+    next_look_s: int | None = None  # when the next change is possible, where that is known
+    high: bool = False  # served in the high priority band
+
+
+class OfferChange(msgspec.Struct, frozen=True):
+    """One change of a connector's offer: when, from what to what, and why."""
+
+    at: str  # UTC
+    from_ma: Phases | None  # None: the first offer since the start
+    to_ma: Phases
+    reason: Reason
 
 
 class PlanView(msgspec.Struct, frozen=True):
@@ -92,6 +139,8 @@ class PlanView(msgspec.Struct, frozen=True):
     offers: tuple[OfferView, ...]
     limit_ma: Phases = ZERO
     degraded: bool = False
+    nodes: tuple[NodeRoom, ...] = ()  # every limit with its headroom, the site first
+    excluded_until_s: int | None = None  # an excluded time of the schedule runs, so much longer
 
 
 class SiteView(msgspec.Struct, frozen=True):
@@ -128,6 +177,43 @@ class SiteView(msgspec.Struct, frozen=True):
     commissioning_open: bool = True  # the printed password is let in at all (trust.md 4, rule 5)
     passwords_changed: str = ""  # UTC of each account's newest change: older sessions have ended
     configured_limit_ma: Phases = ZERO  # as set; `limit_ma` is the one in force
+    ceiling_ma: Phases | None = None  # the engineering ceiling; None: not sealed
+
+
+class CeilingView(msgspec.Struct, frozen=True):
+    """`GET /api/v1/ceiling`: the engineering ceiling, and what it makes of the site limit."""
+
+    limit_ma: Phases | None  # None: not sealed
+    by: str  # whoever sealed it
+    at: str  # UTC
+    site_limit_ma: Phases  # as set
+    in_force_ma: Phases  # the lower of both
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the commissioning check: `bad` is refused at sealing, `warning` is not."""
+
+    name: str
+    state: Literal["good", "warning", "bad"]
+    text: str
+    phase: str | None = None
+    group: str | None = None
+    charger: str | None = None
+    amount_ma: int | None = None
+    limit_ma: int | None = None
+
+
+class CommissioningCheck(msgspec.Struct, frozen=True):
+    """`GET /api/v1/commissioning-check`: the sums of the real topology, and what they mean."""
+
+    ceiling_ma: Phases | None
+    site_limit_ma: Phases  # in force
+    base_load_ma: Phases  # declared
+    maxima_ma: Phases  # all chargers at their maximum
+    fail_safe_ma: Phases  # all chargers on their own
+    largest_step_ma: Phases | None  # of the building within 5 s, as seen; None: not known
+    target_ma: Phases | None  # the site limit at which such a step stays under the agreed one
+    findings: tuple[Finding, ...]
 
 
 class GroupView(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import trio
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.model.asks import Account, Key, Who
+from linkray.model.passport import Passport
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
@@ -172,8 +173,13 @@ class Store:
         await self._write(lambda disk: disk.add_key(made, who, at))
 
     async def forget_charger(self, charger: str) -> None:
-        """Delete what a charger said of itself; its transactions stay."""
+        """Delete what a charger said of itself and what was proved on it; transactions stay."""
         await self._write(lambda disk: disk.forget_charger(charger))
+
+    async def import_passports(self, passports: tuple[Passport, ...], who: Who) -> None:
+        """Audit line and passports durable together, all or none."""
+        at = self._clock.stamp()
+        await self._write(lambda disk: disk.import_passports(passports, who, at))
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -188,6 +194,10 @@ class Store:
     async def seen(self) -> list[ChargerSeen]:
         """Every charger that has ever said who it is and was not forgotten."""
         return await self._read(lambda disk: disk.seen())
+
+    async def passports(self) -> list[Passport]:
+        """Every passport, with its findings in the order they were made."""
+        return await self._read(lambda disk: disk.passports())
 
     async def accounts(self) -> list[Account]:
         """EV, Installer, Assembler, by level."""

@@ -19,9 +19,12 @@ import msgspec
 
 from linkray.kit.clock import stamp
 from linkray.model.asks import Account, Key, Who
+from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
+    PassportForgotten,
+    PassportFound,
     StopUnknown,
     TagRejected,
     Transaction,
@@ -36,10 +39,12 @@ from .first import FIRST_ACCOUNTS
 from .rows import (
     ACCOUNTS,
     AUDIT,
+    FINDINGS,
     KEYS,
     TRANSACTIONS,
     SQLiteValue,
     account_of,
+    finding_of,
     key_of,
     line_of,
     transaction_of,
@@ -232,6 +237,10 @@ class Disk:
                     self._put_seen(record)
                 case TagRejected():
                     self._put_rejected(record)
+                case PassportFound():
+                    self._put_findings(record)
+                case PassportForgotten():
+                    self._forget_findings(record)
 
     def _put_began(self, began: TransactionBegan) -> None:
         self._db.execute(
@@ -306,6 +315,48 @@ class Disk:
             "DELETE FROM tags_rejected WHERE id <= (SELECT max(id) FROM tags_rejected) - ?",
             (TAGS_REJECTED_KEPT,),
         )
+
+    # -- passports -------------------------------------------------------------------------------
+
+    def _put_findings(self, found: PassportFound) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO passport_findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (found.vendor, found.model, found.firmware, f.what, f.about, f.found, f.at,
+                 f.charger, f.offered, f.measured)
+                for f in found.findings
+            ],
+        )  # fmt: skip
+
+    def _forget_findings(self, gone: PassportForgotten) -> None:
+        make = (gone.vendor, gone.model, gone.firmware)
+        for passport in self.passports():
+            if passport.make == make:
+                for finding in passport.findings:
+                    if is_probed(finding, gone.charger):
+                        self._db.execute(
+                            "DELETE FROM passport_findings WHERE vendor = ? AND model = ?"
+                            " AND firmware = ? AND what = ? AND about = ?",
+                            (*make, *finding.key),
+                        )
+
+    def import_passports(
+        self, passports: tuple[Passport, ...], who: Who, at: str
+    ) -> None:
+        """Audit line and findings in one commit; what is there of other things stays."""
+        makes = "; ".join(" ".join(p.make) for p in passports[:20])
+        self.audit(who, f"{len(passports)} passports imported", "", makes, at)
+        for passport in passports:
+            self._put_findings(PassportFound(*passport.make, passport.findings))
+
+    def passports(self) -> list[Passport]:
+        rows = self._db.execute(f"SELECT {FINDINGS} FROM passport_findings"  # noqa: S608
+                                " ORDER BY vendor, model, firmware, at, what, about")
+        found: dict[tuple[str, str, str], list[Finding]] = {}
+        for row in rows:
+            make, finding = finding_of(row)
+            found.setdefault(make, []).append(finding)
+        return [Passport(*make, tuple(findings)) for make, findings in found.items()]
 
     # -- settings, audit, accounts, keys, small facts --------------------------------------------
 
@@ -415,6 +466,10 @@ class Disk:
 
     def forget_charger(self, charger: str) -> None:
         self._db.execute("DELETE FROM chargers_seen WHERE charger = ?", (charger,))
+        for what in sorted(OF_A_CHARGER):  # what comes back as new may be another device
+            self._db.execute(
+                "DELETE FROM passport_findings WHERE what = ? AND about = ?", (what, charger)
+            )
 
     def energy_since(self, utc_iso: str) -> int:
         since = stamp(datetime.fromisoformat(utc_iso))

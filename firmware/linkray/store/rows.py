@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from linkray.model.asks import Account, Key
+from linkray.model.passport import Finding
 from linkray.model.records import Transaction
 
 from .audit import AuditLine
@@ -15,6 +18,7 @@ TRANSACTIONS = (
 AUDIT = "seq, at, who, level, source, what, old, new, hash"
 ACCOUNTS = "name, level, hash, first, changed"
 KEYS = "digest, scope, expires, name, made"
+FINDINGS = "vendor, model, firmware, what, about, found, at, charger, offered, measured"
 
 SQLiteValue = int | float | bytes | str | None
 Row = tuple[SQLiteValue, ...]
@@ -72,3 +76,14 @@ def key_of(row: Row) -> Key:
     """A row of `KEYS`."""
     digest, scope, expires, name, made = row
     return Key(_text(digest), _text(scope), _text(expires), _text(name), _text(made))
+
+
+def finding_of(row: Row) -> tuple[tuple[str, str, str], Finding]:
+    """A row of `FINDINGS`: vendor, model and firmware, and what was found."""
+    vendor, model, firmware, *rest = row
+    finding = msgspec.convert(
+        dict(zip(("what", "about", "found", "at", "charger", "offered", "measured"), rest,
+                 strict=True)),
+        type=Finding,
+    )  # fmt: skip
+    return (_text(vendor), _text(model), _text(firmware)), finding

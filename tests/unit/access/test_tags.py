@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from linkray.access.tags import may_charge
+import pytest
+
+from linkray.access.tags import is_vip, may_charge
 from linkray.model.settings import Access, Csms, Settings
 
 OPEN = Settings()
@@ -38,6 +40,27 @@ def test_a_start_by_hand_needs_no_whitelist() -> None:
 def test_nobody_charges_without_the_csms_where_the_settings_say_so() -> None:
     assert said(settings=WITH_CSMS_ONLY) == ("Blocked", "")
     assert said(settings=WITH_CSMS_ONLY, by_hand=True) == ("Blocked", "")
+
+
+@pytest.mark.parametrize(("tag", "vip"), [
+    ("Boss", True), ("BOSS", True), ("boss ", True), ("STRASSE", True), ("bos", False),
+    ("TAG", False),
+])  # fmt: skip
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_vip_tag_is_known_whatever_its_case(tag: str, vip: bool, by_hand: bool) -> None:
+    settings = Settings(access=Access(vip=("boSS", "straße")))
+
+    decision = may_charge(tag, settings=settings, emergency=False, by_hand=by_hand)
+
+    assert (decision.accepted, decision.vip) == (True, vip)
+    assert is_vip(tag, settings) is vip
+
+
+def test_a_vip_tag_is_no_way_round_a_refusal() -> None:
+    settings = Settings(access=Access(whitelist=True, vip=("TAG",)))
+
+    assert not may_charge("TAG", settings=settings, emergency=False).vip
+    assert not may_charge("TAG", settings=settings, emergency=True).accepted
 
 
 def test_nobody_charges_under_the_emergency_stop() -> None:

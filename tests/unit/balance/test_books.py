@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from tests.unit.balance.balance_world import World, metered, settings
 
 from linkray.balance.balancer import LINES_MAX, Balancer
 from linkray.balance.possible import ENTRIES_MAX, OBEY_S_MIN, Books
-from linkray.model.facts import Drawn, LinkUp, MeterRead, OfferAnswered, SettingsChanged
-from linkray.model.settings import Charger
+from linkray.model.facts import (
+    CeilingSealed,
+    ClockTold,
+    Drawn,
+    LinkUp,
+    MeterRead,
+    OfferAnswered,
+    SessionEnded,
+    SettingsChanged,
+)
+from linkray.model.settings import Charger, Exclusion
 from linkray.model.units import Phases
 
 
@@ -223,3 +234,213 @@ def test_a_value_that_is_assumed_proves_nothing() -> None:
     world.feed(answer)
     world.feed(Drawn("c1", 1, Phases(10_000), "assumed", world.now + 1))
     assert connector.books.top_ma == 32_000
+
+
+# -- to the letter of INV-1 … INV-12 ------------------------------------------------------------
+
+
+def test_inv_5b_only_a_cut_that_was_followed_down_to_its_limit_shows_how_soon_it_obeys() -> None:
+    books = told(16)
+    books.accepted(books.offer_id, 30_000, 0.0, leased=False)
+    books.sample(3_000, 2.0)  # the car has ended of itself
+    assert (books.is_fast, books.obey_s) == (False, 10.0)
+
+
+def test_inv_5b_one_that_is_not_answering_or_over_its_offer_cannot_be_shed_in_5_s() -> None:
+    books = told(16)
+    books.accepted(books.offer_id, 30_000, 0.0, leased=False)
+    books.sample(15_000, 2.0)
+    assert books.sheds_soon()
+    books.sample(25_000, 12.0)
+    assert not books.sheds_soon()
+    books.sample(15_000, 22.0)
+    assert books.sheds_soon()
+    books.issue(10_000, 30.0)
+    books.unknown(books.offer_id)
+    assert not books.sheds_soon()
+
+
+def test_inv_1_what_a_session_was_told_is_gone_with_it_and_its_default_is_not() -> None:
+    chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2")]
+    world = World(settings(38, chargers))
+    world.connect()
+    world.begin("c1")
+    world.run(30)
+    assert world.amps("c1") == [32]
+    world.end("c1")
+    world.begin("c2")
+    world.run(12)
+    assert world.amps("c2") == [32]
+    assert world.plan.reserved_ma.l1 == 6_000
+
+
+def test_a_charger_deleted_while_it_charges_counts_until_it_has_been_told_to_stop() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    assert world.amps() == [30, 30]
+    world.deaf.add("c1")
+    world.feed(SettingsChanged(settings(60, [Charger(id="c2")])))
+    world.run(5)
+    offer = world.offer("c1")
+    assert (offer.limit_ma, offer.stop, offer.reason.code) == (0, True, "not_adopted")
+    assert world.amps("c2") == [30]  # its 30 A are not free yet
+    world.cars.clear()
+    world.feed(SessionEnded("c1", 1, world.running["c1", 1], world.now))
+    world.run(15)
+    assert world.amps("c2") == [32]
+
+
+@pytest.mark.parametrize("first", ["link", "settings"])
+def test_a_charger_deleted_while_it_charges_and_then_cut_off_counts_until_its_lease_is_over(
+    first: str,
+) -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    gone = SettingsChanged(settings(60, [Charger(id="c2")]))
+    if first == "link":
+        world.lose("c1")
+        world.feed(gone)
+    else:
+        world.feed(gone)
+        world.lose("c1")
+    world.run(180)
+    assert world.amps("c2") == [28]
+    world.run(15)
+    assert world.amps("c2") == [32]
+    assert [o.charger for o in world.plan.offers] == ["c2"]
+
+
+def test_a_charger_that_was_long_offline_is_free_when_it_is_deleted() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    world.lose("c1")
+    world.run(60)
+    world.feed(SettingsChanged(settings(60, [Charger(id="c2")])))
+    world.run(12)
+    assert world.amps("c2") == [32]
+
+
+def test_inv_7_the_engineering_ceiling_lowers_the_site_limit_and_nothing_lifts_it() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    world.feed(CeilingSealed(Phases(40_000, 50_000, 50_000), world.now))
+    assert world.amps() == [20, 20]
+    assert world.reason("c1") == "engineering_ceiling"
+    world.feed(SettingsChanged(settings(100, 2)))
+    world.run(30)
+    assert world.amps() == [20, 20]
+    world.feed(SettingsChanged(settings(30, 2)))
+    assert world.amps() == [15, 15]
+    assert world.reason("c1") == "site_limit"
+    world.feed(SettingsChanged(settings(60, 2)), CeilingSealed(None, world.now))
+    world.run(30)
+    assert world.amps() == [30, 30]
+
+
+def test_inv_7_under_a_meter_the_ceiling_holds_too() -> None:
+    world = World(settings(63, 2, meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.feed(CeilingSealed(Phases(50_000, 50_000, 50_000), 0.0))
+    world.connect()
+    world.run(10)
+    world.begin("c1", "c2")
+    world.run(65)
+    assert world.amps() == [15, 15]
+    told = len(world.sent)
+    world.building_a = [25, 0, 0]
+    world.run(1)
+    assert len(world.sent) > told
+    assert world.amps() == [12.5, 12.5]
+
+
+MONDAY = 1_767_571_200.0  # 5 January 2026, 00:00 UTC
+NIGHT = (Exclusion(("Mon",), "00:10", "00:20"),)
+
+
+def scheduled(**kw: object) -> World:
+    tree = msgspec.structs.replace(settings(60, 2, **kw), schedule=NIGHT)
+    world = World(tree)
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    return world
+
+
+def test_an_excluded_time_pauses_all_and_ends_by_itself() -> None:
+    world = scheduled()
+    world.feed(ClockTold(MONDAY + 500.0, world.now))
+    world.run(99)
+    assert world.amps() == [30, 30]
+    world.run(1.1)
+    assert world.amps() == [0, 0]
+    assert world.reason("c1") == "schedule"
+    assert world.plan.excluded_until_s == 600
+    assert not any(o.stop for o in world.plan.offers)  # sessions pause, they do not end
+    world.run(600)
+    assert world.amps() == [30, 30]
+    assert world.plan.excluded_until_s is None
+
+
+def test_a_clock_that_is_set_is_looked_at_at_once() -> None:
+    world = scheduled()
+    world.feed(ClockTold(MONDAY + 700.0, world.now))
+    world.run(0.2)
+    assert world.amps() == [0, 0]
+    world.feed(ClockTold(MONDAY + 1300.0, world.now))
+    world.run(70)
+    assert world.amps() == [30, 30]
+
+
+def test_t6_while_nobody_knows_the_time_the_last_known_state_stands() -> None:
+    world = scheduled()
+    world.feed(ClockTold(12.0, world.now, is_set=False))  # 1970, and nothing was ever known
+    world.run(2)
+    assert world.amps() == [30, 30]
+    world.feed(ClockTold(MONDAY + 700.0, world.now))
+    world.run(2)
+    world.feed(ClockTold(MONDAY + 702.0, world.now, is_set=False))
+    world.run(3600)
+    assert world.amps() == [0, 0]
+    world.feed(SettingsChanged(settings(60, 2)))  # a person takes the schedule out
+    world.run(70)
+    assert world.amps() == [30, 30]
+
+
+def test_a_short_loss_of_a_link_costs_the_others_only_what_it_may_still_draw_under_a_meter(
+) -> None:
+    world = World(settings(60, 2, meter=metered()), meter=True)
+    world.connect()
+    world.run(10)
+    world.begin("c1", "c2")
+    world.run(62)
+    assert world.amps() == [30, 30]
+    world.lose("c1")
+    lowest = 60.0
+    for second in range(30):
+        world.run(1)
+        lowest = min(lowest, *world.amps("c2"))
+        if second == 4:
+            world.connect("c1")
+    assert lowest == 28.0  # it draws 30 of its 32 A, and the meter sees these
+    assert world.amps() == [30, 30]
+
+
+def test_what_a_charger_draws_that_was_lost_is_never_given_out() -> None:
+    world = World(settings(60, 3, meter=metered()), meter=True)
+    world.connect()
+    world.run(10)
+    world.begin("c1", "c2")
+    world.run(62)
+    world.lose("c1")
+    world.begin("c3")
+    for _ in range(100):
+        world.run(1)
+        assert sum(world.amps("c2", "c3")) <= 30.0

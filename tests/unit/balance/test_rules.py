@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from itertools import pairwise
 
 import pytest
 from tests.unit.balance.balance_world import Car, World, metered, settings
@@ -311,15 +313,28 @@ def test_a_connector_without_a_session_is_offered_the_start_up_default() -> None
     assert [o.reason.code for o in world.plan.offers] == ["no_car", "no_car"]
 
 
-def test_a_default_above_zero_counts_as_soon_as_a_car_is_plugged_in() -> None:
+def test_inv_1_a_default_above_zero_is_reserved_also_where_no_car_is_plugged_in() -> None:
     chargers = [Charger(id="c1"), Charger(id="c2", start_with_zero=False)]
     world = World(settings(36, chargers))
     world.connect()
     world.begin("c1")
     world.run(30)
-    assert world.amps("c1") == [32]
+    assert world.amps("c1") == [30]
+    assert world.plan.reserved_ma.l1 == 6_000
     world.feed(StatusSeen("c2", 1, "Preparing", world.now))
     assert world.amps("c1") == [30]
+
+
+def test_inv_1_a_default_of_an_idle_connector_takes_nothing_of_a_site_whose_meter_sees_it() -> None:
+    chargers = [Charger(id="c1", group="G"), Charger(id="c2", group="G", start_with_zero=False)]
+    groups = (Group("G", 36_000),)
+    world = World(settings(36, chargers, groups=groups, meter=metered()), meter=True)
+    world.connect()
+    world.run(10)
+    world.begin("c1")
+    world.run(30)
+    assert world.plan.reserved_ma.l1 == 0
+    assert world.amps("c1") == [30]  # the group has no meter
 
 
 def test_a_session_that_ends_frees_its_current_at_once() -> None:
@@ -674,6 +689,88 @@ def test_a_car_that_draws_nothing_for_5_min_is_asleep_and_wakes_when_it_draws() 
     world.feed(StatusSeen("c1", 1, "Charging", world.now))
     world.run(15)
     assert world.amps()[0] >= 6
+
+
+def test_a_car_is_woken_for_60_s_from_when_its_minimum_is_in_force() -> None:
+    world = World(settings(32, 2))
+    world.connect()
+    world.begin("c1", car=Car(0))
+    world.run(30)
+    world.feed(StatusSeen("c1", 1, "SuspendedEV", world.now))
+    world.begin("c2")
+    world.run(60)
+    assert world.amps() == [0, 32]
+    world.end("c2")
+    world.silent.add("c1")
+    while world.offer("c1").limit_ma == 0:
+        world.run(1)
+        assert world.now < 1200
+    world.run(20)
+    world.silent.clear()
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "accepted", world.now))
+    world.run(58)
+    assert world.amps("c1") == [6]
+    world.run(5)
+    assert world.amps("c1") == [0]
+
+
+def test_a_car_that_is_paused_or_held_short_does_not_ask_for_more_by_that() -> None:
+    world = World(settings(40, 2))
+    world.connect()
+    world.begin("c1", car=Car(8))
+    world.begin("c2")
+    world.run(100)
+    assert world.amps() == [10, 30]
+    world.feed(SettingsChanged(settings(11, 2)))
+    world.run(15)
+    assert 0 in world.amps()
+    world.feed(SettingsChanged(settings(40, 2)))
+    world.run(100)
+    assert world.amps() == [10, 30]
+
+
+@pytest.mark.parametrize(("cars", "limit_a"), [(3, 50), (16, 150)])
+def test_inv_15_under_the_reference_noise_offers_stand(cars: int, limit_a: float) -> None:
+    dice = random.Random(7)
+    chargers = [
+        Charger(id=f"c{n}", connection=("L1", "L2", "L3")[n % 3]) for n in range(1, cars + 1)
+    ]
+    world = World(settings(limit_a, chargers, meter=metered()), meter=True)
+    world.building_a = [30, 25, 20]
+    world.connect()
+    world.run(10)
+    world.begin(*(c.id for c in chargers))
+
+    def noisy(seconds: int) -> None:
+        for _ in range(seconds):
+            world.building_a = [base + dice.uniform(-2, 2) for base in (30, 25, 20)]
+            world.run(1)
+
+    noisy(300)
+    told, began = len(world.sent), world.now
+    noisy(1800)
+    sent = world.sent[told:]
+    assert len(sent) <= 10 * cars * (world.now - began) / 3600
+    for (before, key, _), (after, _, offer) in pairwise(
+        sorted(sent, key=lambda entry: (entry[1], entry[0]))
+    ):
+        if key == (offer.charger, offer.connector):
+            assert after - before >= 30 or offer.urgent
+    assert min(world.amps()) > (limit_a - 30 - 2.5) / -(-cars // 3) - 0.2  # and it was not bought
+
+
+def test_b3_a_square_wave_of_any_pace_costs_few_profiles() -> None:
+    for half_s in (1, 2, 5):
+        world = busy_metered(building_a=50)
+        for second in range(300):
+            world.building_a = [20 if second // half_s % 2 else 50, 0, 0]
+            world.run(1)
+        told = len(world.sent)
+        for second in range(1200):
+            world.building_a = [20 if second // half_s % 2 else 50, 0, 0]
+            world.run(1)
+        assert len(world.sent) - told <= 2 * 10 / 3
+        assert world.amps() == [6.5, 6.5]
 
 
 def test_a_pause_is_not_undone_within_60_s() -> None:

@@ -5,17 +5,34 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 
+import pytest
 import structlog
 import trio
-from tests.unit.balance.balance_world import settings
+from tests.unit.balance.balance_world import metered, settings
 
 from linkray.balance.balancer import Balancer
-from linkray.balance.task import BURST_MAX, FactRing, PlanTimes, run_balance
+from linkray.balance.recording import FactRing
+from linkray.balance.task import BURST_MAX, PlanTimes, run_balance
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
-from linkray.model.facts import ChargerKnown, EmergencyStopped, LinkUp, SessionBegan, StatusSeen
+from linkray.kit.keep import KeptDown, keep
+from linkray.model.facts import (
+    ChargerKnown,
+    Drawn,
+    EmergencyStopped,
+    EtaLearned,
+    LinkUp,
+    MeterRead,
+    OfferAnswered,
+    SessionBegan,
+    SessionEnded,
+    SettingsChanged,
+    StatusSeen,
+)
 from linkray.model.faults import Code, Fault, key
-from linkray.model.plan import NO_PLAN
+from linkray.model.plan import NO_PLAN, Plan
+from linkray.model.settings import Charger
+from linkray.model.units import Phases
 
 
 class Bark:
@@ -38,11 +55,12 @@ class Shell:
         self.dog, self.faults, self.times = Bark(), Flags(), PlanTimes()
         self.ring = FactRing()
         self.wall = WallClock.fixed(datetime(2026, 1, 1, tzinfo=UTC))
+        self.learned: list[EtaLearned] = []
 
     async def start(self, nursery: trio.Nursery) -> None:
         await nursery.start(partial(
             run_balance, self.core, self.inbox, self.plan, self.beat, self.dog, self.faults,
-            self.wall, self.times, self.ring,
+            self.wall, self.times, self.ring, self.learned.append,
         ))  # fmt: skip
 
 
@@ -82,7 +100,7 @@ async def test_500_chargers_that_come_back_at_once_do_not_cost_500_plans() -> No
         before = shell.plan.value.seq
         await trio.sleep(0.2)
         assert shell.plan.value.seq - before <= 3
-        assert len(shell.ring.facts) == 1500 <= BURST_MAX
+        assert sum(segment.facts for segment in shell.ring.segments()) == 1500 <= BURST_MAX
         shell.tell.close()
 
 
@@ -153,3 +171,175 @@ def test_plan_times_tell_the_median_and_the_99th_percentile() -> None:
     for took_ms in range(1, 101):
         times.add(float(took_ms))
     assert (times.p50, times.p99) == (50.0, 99.0)
+
+
+# -- trust.md B9: the balancer raises an exception on some input --------------------------------
+
+
+class Poison(Drawn, frozen=True, tag=True):
+    """A fact on which the balancer fails."""
+
+
+class Broken(Balancer):
+    """Fails on poison, and on its next `sick` plans."""
+
+    sick = 0
+
+    def note(self, facts, now):
+        if any(isinstance(fact, Poison) for fact in facts):
+            self.taken_in = next(n for n, f in enumerate(facts, 1) if isinstance(f, Poison))
+            super().note(facts[: self.taken_in - 1], now)
+            self.taken_in = next(n for n, f in enumerate(facts, 1) if isinstance(f, Poison))
+            raise ZeroDivisionError("poison")
+        return super().note(facts, now)
+
+    def _plan(self, passed_s, now):
+        if self.sick:
+            self.sick -= 1
+            raise ZeroDivisionError("sick")
+        return super()._plan(passed_s, now)
+
+
+def poison() -> Poison:
+    return Poison("c1", 1, Phases(), "phases", 0.0)
+
+
+class Ward(Shell):
+    """Two cars at 30 A each under 60 A."""
+
+    def __init__(self, **site) -> None:
+        super().__init__()
+        self.core = Broken(settings(60, 2, **site))
+        self.plans: list[Plan] = []
+
+    async def busy(self, nursery: trio.Nursery) -> None:
+        await self.start(nursery)
+        now = trio.current_time()
+        for name in ("c1", "c2"):
+            for fact in (LinkUp(name, now), StatusSeen(name, 1, "Available", now),
+                         SessionBegan(name, 1, 1, "t", now)):
+                self.tell.send_nowait(fact)
+        for _ in range(40):
+            await trio.sleep(1)
+            self.answer()
+        await trio.sleep(0.5)  # the answers are read, and the next plan is half a second away
+        assert self.amps() == [30.0, 30.0]
+
+    def answer(self) -> None:
+        for offer in self.plan.value.offers:
+            now = trio.current_time()
+            self.tell.send_nowait(OfferAnswered(offer.charger, 1, offer.id, "accepted", now))
+
+    def amps(self) -> list[float]:
+        return [offer.limit_ma / 1000 for offer in self.plan.value.offers]
+
+
+async def test_b9_a_fact_that_cannot_be_digested_raises_nothing_and_hides_no_other_fact() -> None:
+    ward = Ward()
+    async with trio.open_nursery() as nursery:
+        await ward.busy(nursery)
+        petted, seq = ward.dog.petted, ward.plan.value.seq
+        with structlog.testing.capture_logs() as lines:
+            now = trio.current_time()
+            for fact in (SettingsChanged(settings(80, 2)), poison(),
+                         SessionEnded("c2", 1, 1, now)):
+                ward.tell.send_nowait(fact)
+            await trio.sleep(0.1)
+        assert ward.plan.value.seq == seq + 1
+        assert ward.amps() == [30.0, 30.0]  # there is room for more, and this cycle gives none
+        assert (ward.dog.petted, ward.times.failed) == (petted, 1)
+        assert [line["event"] for line in lines] == ["plan failed"]
+        await trio.sleep(2)
+        assert ward.dog.petted > petted
+        assert not ward.plan.value.offers[1].session  # what came behind the poison was noted
+        assert ward.amps()[0] == 32.0
+        ward.tell.close()
+
+
+async def test_b9_a_limit_that_is_lowered_in_a_failed_cycle_is_kept_all_the_same() -> None:
+    ward = Ward()
+    async with trio.open_nursery() as nursery:
+        await ward.busy(nursery)
+        ward.tell.send_nowait(SettingsChanged(settings(20, [Charger(id="c1"), Charger(id="c2")])))
+        ward.tell.send_nowait(poison())
+        await trio.sleep(0.01)
+        assert ward.amps() == [10.0, 10.0]
+        assert all(offer.urgent for offer in ward.plan.value.offers)
+        assert {offer.reason.code for offer in ward.plan.value.offers} == {"fail_safe"}
+        ward.tell.close()
+
+
+async def test_b9_an_emergency_stop_in_a_failed_cycle_stops() -> None:
+    ward = Ward()
+    async with trio.open_nursery() as nursery:
+        await ward.busy(nursery)
+        ward.tell.send_nowait(poison())
+        ward.tell.send_nowait(EmergencyStopped(True, "page", trio.current_time()))
+        await trio.sleep(0.01)
+        assert ward.amps() == [0.0, 0.0]
+        ward.tell.close()
+
+
+async def test_b9_a_meter_over_its_limit_in_a_failed_cycle_takes_off_what_is_over() -> None:
+    core = Ward(meter=metered()).core
+    for second in range(30):
+        now = float(second)
+        core.feed(MeterRead(Phases(), (None, None, None), now), now)
+        if second == 9:
+            for name in ("c1", "c2"):
+                core.feed_all([LinkUp(name, now), SessionBegan(name, 1, 1, "t", now)], now)
+        for offer in core.wake(now)[0].offers:
+            core.feed(OfferAnswered(offer.charger, 1, offer.id, "accepted", now), now)
+    before = core.wake(29.0)[0]
+    assert [offer.limit_ma for offer in before.offers] == [30_000, 30_000]
+    core._meter.last = MeterRead(Phases(72_000), (None, None, None), 29.0)
+    (plan,) = core.shrink(29.1)
+    assert [offer.limit_ma for offer in plan.offers] == [24_000, 24_000]
+    (later,) = core.shrink(40.0)  # and the meter is failed by now
+    assert [offer.limit_ma for offer in later.offers] == [0, 0]
+
+
+async def test_b9_the_third_in_a_row_sends_all_to_their_fail_safe_and_ends_the_process() -> None:
+    ward = Ward()
+    with pytest.RaisesGroup(KeptDown, flatten_subgroups=True, allow_unwrapped=True):
+        async with trio.open_nursery() as nursery:
+            await ward.busy(nursery)
+            ward.core.sick = 99
+            started = trio.current_time()
+            await trio.sleep(1.5)
+            assert ward.amps() == [30.0, 30.0]
+            try:
+                await trio.sleep(30)
+            finally:
+                assert trio.current_time() - started < 4.0
+                assert ward.amps() == [0.0, 0.0]
+    assert ward.times.failed == 3
+
+
+async def test_b9_two_in_a_row_and_then_a_good_one_end_nothing() -> None:
+    ward = Ward()
+    async with trio.open_nursery() as nursery:
+        await ward.busy(nursery)
+        for _ in range(4):
+            ward.core.sick = 2
+            await trio.sleep(4)
+        assert ward.times.failed == 8
+        assert ward.amps() == [30.0, 30.0]
+        ward.tell.close()
+
+
+async def test_b9_whoever_keeps_the_balancer_does_not_start_it_again_in_the_same_process() -> None:
+    async def fails() -> None:
+        raise KeptDown("three in a row")
+
+    with pytest.raises(KeptDown):
+        await keep("balance", fails, vital=True)
+
+
+async def test_what_was_learned_of_an_efficiency_is_handed_on() -> None:
+    shell = Shell()
+    shell.core._learned.append(EtaLearned("c1", (930,), 0.0))
+    async with trio.open_nursery() as nursery:
+        await shell.start(nursery)
+        assert shell.learned == [EtaLearned("c1", (930,), 0.0)]
+        shell.tell.close()

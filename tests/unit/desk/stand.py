@@ -10,6 +10,8 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.model import asks
 from linkray.model.settings import Settings
+from linkray.model.units import Phases
+from linkray.store.ceiling import Seal
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 
@@ -53,6 +55,20 @@ class Shelf:
 
     def recall(self, key):
         return self.kv.get(key)
+
+
+class Sealing:
+    """The engineering ceiling, kept in memory; the audit line comes first."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.limit: Cell[Phases | None] = Cell(None)
+        self.seal: Seal | None = None
+
+    async def put(self, limit_ma, who, at):
+        self._shelf.audit.append((who.name, f"ceiling {limit_ma.phases()}"))
+        self.seal = Seal(limit_ma, who.name, at)
+        self.limit.set(limit_ma.phases())
 
 
 class Meters:

@@ -21,7 +21,7 @@ from linkray.desk.desk import (
 )
 from linkray.model import asks
 from linkray.model.asks import LEAST_LEVEL, LOCAL, Account, Answer, Who
-from linkray.model.settings import Charger, Group, Settings, Site
+from linkray.model.settings import Charger, Exclusion, Group, LimitPhases, Settings, Site
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 OPEN = Lock(passwords_set=True, released=True)
@@ -34,7 +34,11 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.PatchSettings(RAW), asks.ImportSettings(RAW), asks.SetEmergencyStop(on=True),
     asks.Identify(), asks.PressButton(1.0), asks.FactoryReset("x"), asks.ReadAccounts(),
     asks.SetPassword("EV", HASH), asks.ReadKeys(), asks.AddKey("ab", "read", "2027"),
-    asks.ReadLog(), asks.Watch(), asks.ReadMeters(), asks.CheckMeter("{}"),
+    asks.ReadHistory("CP1", 1), asks.ReadLog(), asks.Watch(), asks.ReadMeters(),
+    asks.CheckMeter("{}"), asks.ReadPassports(), asks.ReadPassport("CP1"),
+    asks.ImportPassports(RAW), asks.ProbeAgain("CP1"), asks.ReadCeiling(),
+    asks.SealCeiling(LimitPhases(80_000, 80_000, 80_000)), asks.CheckCommissioning(),
+    asks.ReadBundle(),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
@@ -52,7 +56,7 @@ def test_the_examples_are_all_asks_there_are():
 def test_a10_every_ask_is_allowed_from_its_level_on_and_not_below(ask, level):
     if isinstance(ask, asks.SetPassword) and level in {1, 2, 3}:
         ask = asks.SetPassword(NAMES[level], HASH)  # one's own; another's is a table of its own
-    refused = refusal(ask, Who(NAMES[level], level), OPEN, PEOPLE)
+    refused = refusal(ask, Who(NAMES[level], level, on_site=True), OPEN, PEOPLE)
 
     assert (refused is None) == (level >= LEAST_LEVEL[type(ask)])
 
@@ -69,7 +73,7 @@ def test_a1_before_the_first_password_people_may_see_and_set_passwords_only(ask)
 
 @pytest.mark.parametrize("ask", EXAMPLES, ids=lambda ask: type(ask).__name__)
 def test_a9_a_read_key_changes_nothing_and_no_key_works_before_the_release(ask):
-    reads = isinstance(ask, asks.ReadSnapshot)
+    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory)
 
     assert (refusal(ask, Who("key:r", 1), OPEN, PEOPLE) is None) == reads
     assert refusal(ask, Who("key:w", 2), FACTORY, PEOPLE) is not None
@@ -114,6 +118,76 @@ def test_the_lock_opens_with_the_assemblers_password_or_with_an_import_on_site()
     assert lock_of((first,), "2026-11-21") == Lock(passwords_set=False, released=True)
     assert lock_of(PEOPLE, None) == Lock(passwords_set=True, released=True)
     assert lock_of((), None) == Lock(passwords_set=False, released=False)
+
+
+@pytest.mark.parametrize(("who", "allowed"), [
+    (Who("Assembler", 3, on_site=True), True), (Who("Assembler", 3), False),
+    (Who("Installer", 2, on_site=True), False), (Who("key:w", 3, on_site=True), False),
+    (Who("command line", LOCAL), True),
+])  # fmt: skip
+def test_inv7_the_ceiling_is_sealed_on_site_by_an_assembler_and_never_by_key(who, allowed):
+    refused = refusal(asks.SealCeiling(LimitPhases(1, 1, 1)), who, OPEN, PEOPLE)
+
+    assert (refused is None) == allowed
+    if refused is not None:
+        assert refused.code == "forbidden"
+
+
+NIGHT = {"days": ["Mon"], "start": "22:00", "end": "06:00"}
+
+
+@pytest.mark.parametrize(("body", "path", "word"), [
+    ({"schedule": [NIGHT]}, "$.schedule[0].end",
+     "across midnight give two: 22:00 to 23:59 and, on the next day, 00:00 to 06:00"),
+    ({"schedule": [{**NIGHT, "end": "22:00"}]}, "$.schedule[0].end", "after 22:00"),
+    ({"schedule": [{**NIGHT, "days": [], "end": "23:00"}]}, "$.schedule[0].days", "one day"),
+    ({"schedule": [{**NIGHT, "days": ["Mon", "Mon"], "end": "23:00"}]}, "$.schedule[0].days",
+     "twice"),
+    ({"schedule": [{**NIGHT, "end": "24:00"}]}, "$.schedule[0].end", ""),
+    ({"schedule": [{**NIGHT, "days": ["Funday"]}]}, "$.schedule[0].days[0]", ""),
+    ({"site": {"time_zone": "Mars/Olympus"}}, "$.site.time_zone", "Europe/Berlin"),
+    ({"site": {"limit_ma": [0, 0, 0]}}, "$.site.limit_ma", "at least one phase"),
+    ({"site": {"imbalance_ma": -1}}, "$.site.imbalance_ma", ""),
+    ({"site": {"base_load_ma": [0, 0, 10**12]}}, "$.site.base_load_ma[2]", ""),
+    ({"site": {"shed_order": "whoever"}}, "$.site.shed_order", ""),
+    ({"access": {"vip": [""]}}, "$.access.vip[0]", ""),
+    ({"chargers": [{"id": "A", "fallback_ma": 5_000}]}, "$.chargers[0].fallback_ma",
+     "from 6000 to 32000"),
+    ({"chargers": [{"id": "A", "fallback_ma": 40_000}]}, "$.chargers[0].fallback_ma", ""),
+    ({"chargers": [{"id": "A", "supply_limit_ma": 5_000}]}, "$.chargers[0].supply_limit_ma",
+     "at least its minimum of 6000"),
+])  # fmt: skip
+def test_b8_what_can_be_read_and_makes_no_sense_is_refused_where_it_is_new(body, path, word):
+    answer = patched(Settings(), json.dumps(body).encode(), 3, takes_anything)
+
+    assert isinstance(answer, Answer)
+    assert (answer.code, json.loads(bytes(answer.data))["path"]) == ("invalid", path)
+    assert word in answer.text
+
+
+@pytest.mark.parametrize("exclusion", [
+    Exclusion(("Mon", "Sun"), "22:00", "23:59"), Exclusion(("Mon",), "23:59", "23:59"),
+    Exclusion(("Mon",), "00:00", "00:01"),
+])  # fmt: skip
+def test_a_time_that_can_be_is_taken(exclusion):
+    body = msgspec.json.encode({"schedule": [exclusion]})
+
+    new = patched(Settings(), body, 3, takes_anything)
+
+    assert isinstance(new, Settings)
+    assert new.schedule == (exclusion,)
+
+
+def test_what_an_older_version_let_in_stays_while_other_things_change():
+    old = Settings(
+        schedule=(Exclusion(("Mon",), "22:00", "06:00"),),
+        chargers=(Charger("A", fallback_ma=3_000),),
+    )
+
+    new = patched(old, b'{"site": {"name": "Yard"}}', 2, takes_anything)
+
+    assert isinstance(new, Settings)
+    assert new.schedule == old.schedule
 
 
 def test_a_factory_reset_names_the_site_or_else_the_serial():

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import trio
-from tests.unit.desk.stand import Meters, Shelf
+from tests.unit.desk.stand import Meters, Sealing, Shelf
 
 from linkray.access.door import Door
 from linkray.access.keys import new_key
@@ -81,6 +81,7 @@ class Box:
         self.seen = seen or Seen(serial="LR1", version="1.2.3")
         self.clock = WallClock.fixed(START)
         self.did: list[asks.Ask] = []
+        self.ceiling = Sealing(self.shelf)
         if commissioned:
             for name, word in WORDS.items():
                 old = self.shelf.kept[name]
@@ -95,12 +96,17 @@ class Box:
             self.did.append(ask)
             return Answer(ok=True, text="Done")
 
+        async def pack(_ask: asks.Ask, _who: asks.Who) -> Answer:
+            bundle = asks.SupportBundle("linkray-LR1.zip", b"PK")
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(bundle)))
+
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
-                 asks.SetEmergencyStop, asks.Identify)  # fmt: skip
+                 asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
+                 asks.ImportPassports, asks.ProbeAgain)  # fmt: skip
         self.desk = Desk(
-            self.shelf, lambda: self.seen, dict.fromkeys(kinds, act),
+            self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | {asks.ReadBundle: pack},
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
-            strict=True,
+            ceiling=self.ceiling, strict=True,
         )  # fmt: skip
         await self.desk.begin()
         self.control = InProcess(self.desk)

@@ -26,6 +26,8 @@ BODIES: dict[str, object] = {
     "priority": {"chargers": ["CP1"], "priority": "high"},
     "delete": {"chargers": ["CP1"]},
     "emergency_stop": {"on": True},
+    "import_passports": {"version": 1, "passports": []},
+    "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
 }  # fmt: skip
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]

@@ -49,6 +49,7 @@ async def test_the_parts_of_a_snapshot_are_what_decided_md_names():
     assert parts["plan"]["offers"][0] == {
         "charger": "CP1", "connector": 1, "offer_ma": [16000, 0, 0], "drawn_ma": [15500, 0, 0],
         "reason": {"code": "fair_share"}, "ceilings": [],
+        "wanted_ma": 0, "next_look_s": None, "high": False,
     }  # fmt: skip
     assert [c["id"] for c in parts["chargers"]] == ["CP1", "CP9"]
     assert parts["chargers"][0]["name"] == "Bay 1"
@@ -515,3 +516,58 @@ async def test_the_session_tells_the_page_what_it_needs_before_anyone_signs_in()
         "commissioning_open": True,
     }  # fmt: skip
     assert (mine["account"], mine["level"], len(mine["csrf"])) == ("EV", 1, 43)
+
+
+EIGHTY = {"limit_ma": [80_000, 80_000, 63_000]}
+
+
+async def test_inv7_the_ceiling_is_sealed_by_the_assembler_next_door_and_by_nobody_else():
+    box = await Box().open()
+    far = await box.signed_in("Assembler", client="203.0.113.9")
+    near = await box.signed_in("Assembler", client="127.0.0.1")
+    key = box.browser(key=box.add_key("write"))
+
+    refused = await far.call("PUT", "/api/v1/ceiling", EIGHTY)
+    by_key = await key.call("PUT", "/api/v1/ceiling", EIGHTY)
+
+    assert (refused.status, by_key.status) == (403, 403)
+    assert "on site" in refused.json["detail"]
+    assert (await near.call("GET", "/api/v1/ceiling")).json["limit_ma"] is None
+    sealed = await near.call("PUT", "/api/v1/ceiling", EIGHTY)
+    assert sealed.status == 200
+    assert sealed.json == (await key.call("GET", "/api/v1/ceiling")).json
+    assert sealed.json["limit_ma"] == [80_000, 80_000, 63_000]
+    assert sealed.json["in_force_ma"] == [80_000, 80_000, 63_000]
+    assert (sealed.json["site_limit_ma"], sealed.json["by"]) == ([100_000] * 3, "Assembler")
+
+
+@pytest.mark.parametrize(("body", "path"), [
+    ({"limit_ma": [1, 2]}, "$.limit_ma"), ({"limit_ma": [-1, 0, 0]}, "$.limit_ma[0]"),
+    ({"limit_ma": None}, "$.limit_ma"), ({}, "$"), ({**EIGHTY, "by": "me"}, "$.by"),
+])  # fmt: skip
+async def test_a_ceiling_that_cannot_be_is_a_problem_with_its_path(body, path):
+    box = await Box().open()
+    browser = await box.signed_in("Assembler")
+
+    reply = await browser.call("PUT", "/api/v1/ceiling", body)
+
+    assert (reply.status, reply.json["path"]) == (422, path)
+    assert box.ceiling.limit.value is None
+
+
+async def test_w8_a_limit_above_the_ceiling_is_a_problem_and_the_check_says_what_fits():
+    box = await Box(seen=SEEN).open()
+    browser = await box.signed_in("Assembler")
+    await browser.call("PUT", "/api/v1/ceiling", EIGHTY)
+
+    reply = await browser.call("PATCH", "/api/v1/settings", {"site": {"limit_ma": [90_000] * 3}})
+    check = (await browser.call("GET", "/api/v1/commissioning-check")).json
+
+    assert (reply.status, reply.json["path"]) == (422, "$.site.limit_ma[0]")
+    assert "80 A" in reply.json["detail"] and "90 A" in reply.json["detail"]
+    assert check["ceiling_ma"] == [80_000, 80_000, 63_000]
+    assert check["findings"][0] == {
+        "name": "ceiling", "state": "warning", "phase": "L1", "amount_ma": 100_000,
+        "limit_ma": 80_000,
+        "text": "The site limit of 100 A on L1 is lowered to the engineering ceiling of 80 A",
+    }  # fmt: skip

@@ -115,6 +115,25 @@ def test_a_current_over_ten_times_the_sites_limit_fails_the_poll() -> None:
             read(file, ALIVE | currents(5, 5, over))
 
 
+@pytest.mark.parametrize(
+    ("ma", "tenths_of_w"), [(16_000, 60_000), (160, 36_800), (-1_600, -36_800)]
+)
+def test_m4_more_power_than_volts_times_amps_is_a_wrong_scale(ma: int, tenths_of_w: int) -> None:
+    powers = {18: int32(tenths_of_w), 20: int32(0), 22: int32(0)}
+
+    with pytest.raises(Nonsense, match="does not go with"):
+        read(parse(INT32 | POWER), ALIVE | currents(ma, 0, 0) | powers)
+
+
+@pytest.mark.parametrize(
+    ("ma", "tenths_of_w"), [(16_000, 36_800), (16_000, 18_000), (1_000, 4_000)]
+)
+def test_m4_power_within_reason_is_read(ma: int, tenths_of_w: int) -> None:
+    powers = {18: int32(tenths_of_w), 20: int32(0), 22: int32(0)}
+
+    assert read(parse(INT32 | POWER), ALIVE | currents(ma, 0, 0) | powers).current_ma[0] == ma
+
+
 def test_m5_the_sign_of_the_power_is_the_sign_of_the_current_phase_by_phase() -> None:
     powers = {18: int32(-36_800), 20: int32(18_400), 22: int32(0)}
     reading = read(parse(INT32 | POWER), ALIVE | currents(16_000, 8_000, 100) | powers)

@@ -13,7 +13,8 @@ import trio
 
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
-from linkray.model.records import TransactionBegan
+from linkray.model.passport import Finding
+from linkray.model.records import PassportFound, TransactionBegan
 from linkray.model.settings import Settings, Site
 from linkray.store.copies import copies, make_daily_copy, open_good
 from linkray.store.db import Store, StoreError
@@ -23,6 +24,8 @@ from linkray.store.runner import Inline
 GOLDEN = Path(__file__).parents[2] / "golden"
 AT = "2026-11-22T10:00:00.000Z"
 WHO = Who("Assembler", ASSEMBLER)
+VERSION = max(shipped_migrations())
+NEWEST = GOLDEN / f"store-{VERSION:04}.db"
 NEWER = {**shipped_migrations(), 99: "ALTER TABLE transactions ADD COLUMN nmi TEXT;"}
 HALF = {**shipped_migrations(), 99: "CREATE TABLE more (x); CREATE TABLE kv (x);"}
 
@@ -76,16 +79,16 @@ async def test_a_golden_database_opens_and_gives_everything_back(golden, tmp_pat
 
 def test_a_migration_runs_after_a_copy_and_keeps_what_was_there(tmp_path):
     file = tmp_path / "linkray.db"
-    shutil.copyfile(GOLDEN / "store-0001.db", file)
+    shutil.copyfile(NEWEST, file)
     disk, how = open_good(file, AT, migrations=NEWER)
     assert how.missing is None
     assert disk.version() == 99
     assert [t.id for t in disk.running()] == [2]
     (copy,) = copies(file)
-    assert "before-0002" in copy.name
+    assert f"before-{VERSION + 1:04}" in copy.name
     disk.close()
     old = Disk(copy)
-    assert old.version() == 1
+    assert old.version() == VERSION
     old.close()
     again, how = open_good(file, AT, migrations=NEWER)
     assert (again.version(), len(copies(file))) == (99, 1)
@@ -94,11 +97,11 @@ def test_a_migration_runs_after_a_copy_and_keeps_what_was_there(tmp_path):
 
 def test_a_migration_that_fails_leaves_nothing_half(tmp_path):
     file = tmp_path / "linkray.db"
-    shutil.copyfile(GOLDEN / "store-0001.db", file)
+    shutil.copyfile(NEWEST, file)
     disk = Disk(file)
     with pytest.raises(Exception, match="kv already exists"):
         disk.migrate(HALF)
-    assert disk.version() == 1
+    assert disk.version() == VERSION
     assert list(disk._db.execute("SELECT name FROM sqlite_schema WHERE name = 'more'")) == []
     disk.close()
     good, how = open_good(file, AT)
@@ -108,14 +111,14 @@ def test_a_migration_that_fails_leaves_nothing_half(tmp_path):
 
 def test_a_database_of_a_newer_version_gives_way_to_the_copy_made_before_it(tmp_path):
     file = tmp_path / "linkray.db"
-    shutil.copyfile(GOLDEN / "store-0001.db", file)
+    shutil.copyfile(NEWEST, file)
     newer, _how = open_good(file, AT, migrations=NEWER)
     newer.close()
     disk, how = open_good(file, AT)
-    assert "version 99, this LinkRay knows 1" in how.missing
+    assert f"version 99, this LinkRay knows {VERSION}" in how.missing
     assert how.set_aside is not None
     assert how.set_aside.exists()
-    assert disk.version() == 1
+    assert disk.version() == VERSION
     assert [t.id for t in disk.running()] == [2]
     disk.close()
 
@@ -246,6 +249,31 @@ async def test_a_folder_that_is_not_there_is_told_in_words(tmp_path):
 async def test_the_file_is_readable_by_its_owner_alone(tmp_path):
     store = await opened(tmp_path / "linkray.db")
     assert (tmp_path / "linkray.db").stat().st_mode & 0o077 == 0
+    await store.close()
+
+
+async def test_the_first_golden_database_gets_a_shelf_for_passports(tmp_path):
+    file = tmp_path / "linkray.db"
+    shutil.copyfile(GOLDEN / "store-0001.db", file)
+    store = await opened(file)
+    assert await store.passports() == []
+    await store.commit([PassportFound("Acme", "One", "1", (Finding("zero", "pauses", at=AT),))])
+    assert [p.get("zero") for p in await store.passports()] == ["pauses"]
+    await store.close()
+
+
+async def test_the_second_golden_database_gives_its_passport_back(tmp_path):
+    file = tmp_path / "linkray.db"
+    shutil.copyfile(GOLDEN / "store-0002.db", file)
+    store = await opened(file)
+    (passport,) = await store.passports()
+    assert passport.make == ("Acme", "One", "1.2.3")
+    assert passport.get("form", "session") == "TxProfile/Relative/A/2"
+    assert passport.get("lease", "DBT1") == "honoured"
+    assert [f.measured for f in passport.findings if f.what == "lease"] == ["0 A after 33 s"]
+    await store.forget_charger("DBT1")
+    (left,) = await store.passports()
+    assert [f.what for f in left.findings] == ["form", "zero"], "its own proof goes with it"
     await store.close()
 
 

@@ -9,8 +9,11 @@ import trio
 
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Account, Key, Who
+from linkray.model.passport import Finding, Passport
 from linkray.model.records import (
     ChargerSeen,
+    PassportForgotten,
+    PassportFound,
     StopUnknown,
     TagRejected,
     TransactionBegan,
@@ -298,6 +301,41 @@ async def test_what_a_charger_says_replaces_what_it_said_and_can_be_forgotten():
     await store.forget_charger("B")
     assert [seen.charger for seen in await store.seen()] == ["A"]
     assert [t.id for t in await store.recent("B")] == [1], "its transactions stay"
+
+
+async def test_findings_replace_those_of_the_same_thing_and_can_be_forgotten() -> None:
+    store = await in_memory()
+    make = ("Acme", "One", "1")
+    await store.commit([PassportFound(*make, (
+        Finding("zero", "stays", at=AT), Finding("lease", "honoured", "A"),
+        Finding("lease", "honoured", "B"), Finding("interval", "10"),
+    ))])  # fmt: skip
+    await store.commit([PassportFound(*make, (Finding("zero", "pauses", at=AT),))])
+    (passport,) = await store.passports()
+    assert passport.get("zero") == "pauses"
+
+    await store.commit([PassportForgotten(*make, "A")])
+
+    (passport,) = await store.passports()
+    assert {f.key for f in passport.findings} == {("lease", "B"), ("interval", "")}
+    await store.close()
+
+
+async def test_imported_passports_and_their_audit_line_are_one_commit() -> None:
+    store = await in_memory()
+    await store.commit([PassportFound("Acme", "One", "1", (Finding("zero", "stays"),))])
+    commits = store.commits
+
+    await store.import_passports(
+        (Passport("Acme", "One", "1", (Finding("interval", "30"),)), Passport("B", "C")), WHO
+    )
+
+    assert store.commits == commits + 1
+    (passport,) = await store.passports()
+    assert {f.what for f in passport.findings} == {"zero", "interval"}, "laid over what is there"
+    (line,) = await store.audit_lines()
+    assert (line.what, line.new) == ("2 passports imported", "Acme One 1; B C ")
+    await store.close()
 
 
 async def test_rejected_tags_are_kept_as_history_up_to_their_number():

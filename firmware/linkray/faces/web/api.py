@@ -24,6 +24,7 @@ from . import openapi, table
 from .guard import with_cookie
 from .live import Feed
 from .near import Network, is_near, source_of
+from .passports import Passports
 from .ports import Call, Control, Door, Hashing
 from .problem import Problem, checked, read
 
@@ -56,7 +57,7 @@ def done(answer: Answer) -> Response:
     return as_json(msgspec.json.encode(table.Done(ok=True, text=checked(answer).text)))
 
 
-class Api:
+class Api(Passports):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -294,6 +295,13 @@ class Api:
         lines = msgspec.json.decode(answer.data, type=tuple[str, ...])
         return as_json(msgspec.json.encode(table.Lines(lines)))
 
+    async def support_bundle(self, call: Call) -> ASGIApp:
+        answer = checked(await self._ask(asks.ReadBundle(), call.asker.who, ACT_S))
+        bundle = msgspec.json.decode(answer.data, type=asks.SupportBundle)
+        headers = {"cache-control": "no-store",
+                   "content-disposition": f'attachment; filename="{bundle.name}"'}  # fmt: skip
+        return Response(bundle.content, 200, headers, "application/zip")
+
     async def openapi(self, _call: Call) -> ASGIApp:
         if not self._openapi:
             self._openapi = msgspec.json.encode(openapi.document(table.TABLE, self._version))
@@ -336,6 +344,20 @@ class Api:
         answer = checked(await self._ask(ask, call.asker.who))
         return msgspec.json.decode(answer.data, type=_InForce)
 
+    async def ceiling(self, call: Call) -> ASGIApp:
+        return as_json(bytes(checked(await self._ask(asks.ReadCeiling(), call.asker.who)).data))
+
+    async def seal_ceiling(self, call: Call) -> ASGIApp:
+        limit = read(call.body, table.Seal).limit_ma
+        who = msgspec.structs.replace(
+            call.asker.who, on_site=is_near(call.source, self._attached())
+        )
+        return as_json(bytes(checked(await self._ask(asks.SealCeiling(limit), who)).data))
+
+    async def commissioning_check(self, call: Call) -> ASGIApp:
+        answer = checked(await self._ask(asks.CheckCommissioning(), call.asker.who))
+        return as_json(bytes(answer.data))
+
     async def meters(self, call: Call) -> ASGIApp:
         return as_json(bytes(checked(await self._ask(asks.ReadMeters(), call.asker.who)).data))
 
@@ -363,6 +385,10 @@ class Api:
     async def stop(self, call: Call) -> ASGIApp:
         charger, connector = call.params["id"], _connector(call)
         return await self._act(asks.StopCharging(charger, connector), call)
+
+    async def history(self, call: Call) -> ASGIApp:
+        ask = asks.ReadHistory(call.params["id"], _connector(call))
+        return as_json(bytes(checked(await self._ask(ask, call.asker.who)).data))
 
     async def priority(self, call: Call) -> ASGIApp:
         body = read(call.body, table.Priority)

@@ -11,8 +11,18 @@ import msgspec
 
 from linkray.model.asks import ASSEMBLER, EV, INSTALLER, ShippedMeter
 from linkray.model.faults import Fault
-from linkray.model.settings import MeterFileValue, Settings
-from linkray.model.views import ChargerView, MeterView, PlanView, SiteView, Snapshot
+from linkray.model.passport import PassportFile, PassportNow
+from linkray.model.settings import LimitPhases, MeterFileValue, Settings
+from linkray.model.views import (
+    CeilingView,
+    ChargerView,
+    CommissioningCheck,
+    MeterView,
+    OfferChange,
+    PlanView,
+    SiteView,
+    Snapshot,
+)
 
 KIB = 1024
 JSON = "application/json"
@@ -92,6 +102,12 @@ class Switch(Body, frozen=True):
     on: bool
 
 
+class Seal(Body, frozen=True):
+    """The engineering ceiling: amps of the agreed supply on L1, L2 and L3."""
+
+    limit_ma: LimitPhases
+
+
 class Done(msgspec.Struct, frozen=True):
     """It was done; `text` says what."""
 
@@ -169,6 +185,13 @@ TABLE: tuple[Entry, ...] = (
     Entry("POST", "/api/v1/settings/import", INSTALLER, "import_settings",
           "Replace all settings by a file's, all or nothing; `?check=1` changes nothing",
           takes=Settings, gives=Settings, body_max=2048 * KIB),
+    Entry("GET", "/api/v1/ceiling", INSTALLER, "ceiling", "The engineering ceiling",
+          gives=CeilingView),
+    Entry("PUT", "/api/v1/ceiling", ASSEMBLER, "seal_ceiling",
+          "Seal the engineering ceiling; on a network of this box only",
+          takes=Seal, gives=CeilingView, people=True),
+    Entry("GET", "/api/v1/commissioning-check", INSTALLER, "commissioning_check",
+          "Does the site fit together: sums, and what they mean", gives=CommissioningCheck),
     Entry("GET", "/api/v1/meters", INSTALLER, "meters", "The meter files that are shipped",
           gives=tuple[ShippedMeter, ...]),
     Entry("POST", "/api/v1/meters/check", INSTALLER, "check_meter", "Read a .meter file",
@@ -178,6 +201,20 @@ TABLE: tuple[Entry, ...] = (
           "Start charging", takes=Start, gives=Done, may_be_empty=True),
     Entry("POST", "/api/v1/chargers/{id}/connectors/{connector:int}/stop", EV, "stop",
           "Stop charging", gives=Done),
+    Entry("GET", "/api/v1/chargers/{id}/connectors/{connector:int}/history", EV, "history",
+          "The last 50 changes of its offer, newest first", gives=tuple[OfferChange, ...],
+          quiet=True),
+    Entry("GET", "/api/v1/passports", INSTALLER, "passports",
+          "What was found out of each make of charger, with its evidence", gives=PassportFile),
+    Entry("GET", "/api/v1/passports/export", INSTALLER, "export_passports",
+          "The passports as a file", gives=PassportFile),
+    Entry("POST", "/api/v1/passports/import", INSTALLER, "import_passports",
+          "Take a file's passports over, all or nothing; `?check=1` changes nothing",
+          takes=PassportFile, gives=Done, body_max=2048 * KIB),
+    Entry("GET", "/api/v1/chargers/{id}/passport", INSTALLER, "passport",
+          "A charger's passport, and the rules in force for it", gives=PassportNow),
+    Entry("POST", "/api/v1/chargers/{id}/passport/probe", INSTALLER, "probe_again",
+          "Forget what was tried out on a charger and try it anew", gives=Done),
     Entry("POST", "/api/v1/chargers/priority", INSTALLER, "priority",
           "High priority, or back to normal", takes=Priority, gives=Done),
     Entry("POST", "/api/v1/chargers/delete", INSTALLER, "delete", "Forget chargers",
@@ -188,6 +225,8 @@ TABLE: tuple[Entry, ...] = (
           gives=Done),
     Entry("GET", "/api/v1/log", INSTALLER, "log_lines", "The newest lines of the log",
           gives=Lines, quiet=True),
+    Entry("GET", "/api/v1/support-bundle", INSTALLER, "support_bundle",
+          "A zip with logs, settings without secrets, versions and what the balancer did"),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

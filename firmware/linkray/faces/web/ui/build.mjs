@@ -44,7 +44,7 @@ async function bundle(languages) {
     target: ["chrome111", "firefox114", "safari16.4"],
     minify: true,
     charset: "utf8",
-    legalComments: "none",
+    legalComments: "linked",
     metafile: true,
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { call } from "./api";
-import { t } from "./i18n";
+import { say, t } from "./i18n";
 import { snapshot } from "./live";
 import { announce, askDanger, inWords } from "./parts/dialog";
 import { keyOf, nameOf } from "./site";
@@ -101,16 +101,17 @@ export function askDelete(chargers: readonly Charger[], done: () => void): void 
     title:
       chargers.length === 1 && first
         ? t("delete.title", { name: nameOf(first) })
-        : t("delete.title_many", { n: chargers.length }),
-    body: frees
-      ? t("delete.body", { amps: t("unit.a", { v: frees / 1000 }) })
-      : t("delete.body_unknown"),
+        : say("delete.title_many", { n: chargers.length }),
+    body: say(frees ? "delete.body" : "delete.body_unknown", {
+      n: chargers.length,
+      amps: t("unit.a", { v: frees / 1000 }),
+    }),
     sessions: running,
     verb: t("delete.do"),
     act: async () => {
       await call("POST", "/chargers/delete", { chargers: ids });
       done();
-      return t("delete.done");
+      return say("delete.done", { n: chargers.length });
     },
   });
 }

@@ -26,6 +26,12 @@ export function duration(s: number): string {
   return uptime(whole);
 }
 
+/** A wait that is an estimate: whole minutes, and never more exact than it is. */
+export function about(s: number): string {
+  if (s < 60) return t("time.soon");
+  return t("time.about", { v: uptime(Math.ceil(s / 60) * 60) });
+}
+
 /** Without seconds (manual, Info: uptimes). */
 export function uptime(s: number): string {
   const minutes = Math.floor(s / 60);
@@ -55,6 +61,37 @@ function formatted(when: Date, how: Intl.DateTimeFormatOptions): string {
 
 /** The clock time, with seconds, in the site's zone. */
 export const clock = (when: Date): string => formatted(when, { timeStyle: "medium" });
+
+/** The same for a moment told by the box, with the day where it is not today. */
+export function exactly(utc: string): string {
+  const when = new Date(utc);
+  if (Number.isNaN(when.getTime())) return utc;
+  const today = formatted(new Date(), { dateStyle: "short" });
+  if (formatted(when, { dateStyle: "short" }) === today) return clock(when);
+  return formatted(when, { dateStyle: "short", timeStyle: "medium" });
+}
+
+/** Day of the week (0: Monday) and minute of the day, in the site's zone. */
+export function weekMinute(when: Date, timeZone = zone()): { day: number; minute: number } {
+  const how = (there: string | undefined) =>
+    new Intl.DateTimeFormat("en-GB", {
+      weekday: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+      timeZone: there,
+    });
+  const parts = onceFor(`week ${timeZone}`, () => {
+    try {
+      return how(timeZone);
+    } catch {
+      return how("UTC");
+    }
+  }).formatToParts(when);
+  const of = (type: string) => parts.find((part) => part.type === type)?.value ?? "0";
+  const day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].indexOf(of("weekday"));
+  return { day: Math.max(0, day), minute: Number(of("hour")) * 60 + Number(of("minute")) };
+}
 
 /** A moment told by the box: the time, and the day where it is not today. */
 export function moment(utc: string): string {

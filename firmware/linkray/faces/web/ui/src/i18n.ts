@@ -80,6 +80,13 @@ export function t(key: Key, params: Params = {}): string {
   return say(key, params);
 }
 
+/** "2nd", as the language counts places. */
+export function nth(n: number): string {
+  const rules = onceFor("ordinal", (tag) => new Intl.PluralRules(tag, { type: "ordinal" }));
+  const key = `nth.${rules.select(n)}`;
+  return say(key in catalogue.value || key in ENGLISH ? key : "nth.other", { v: String(n) });
+}
+
 /** The text of a key with its bold parts bold. */
 export function rich(key: string, params: Params = {}): ComponentChildren {
   const parts = filled(find(key, params), params).split("**");

@@ -22,6 +22,7 @@ export interface Schema {
   maximum?: number;
   maxLength?: number;
   pattern?: string;
+  nullable?: boolean; // null is a value: off
   default?: unknown;
   "x-unit"?: string;
   "x-level"?: number;
@@ -273,7 +274,8 @@ function whole(part: Schema, root: Schema): Schema {
   const choice = part.anyOf?.find((one) => one.type !== "null");
   if (choice) {
     const { anyOf: _, ...own } = part;
-    return { ...whole(choice, root), ...own };
+    const nullable = part.anyOf?.some((one) => one.type === "null") ?? false;
+    return { ...whole(choice, root), ...own, nullable };
   }
   return part;
 }

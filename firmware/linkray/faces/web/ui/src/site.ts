@@ -5,8 +5,10 @@ import type { IconName } from "./icons";
 import type {
   Ceiling,
   Charger,
+  Code,
   Connector,
   GroupView,
+  NodeRoom,
   Offer,
   PhaseName,
   Phases,
@@ -87,9 +89,75 @@ export function maximum(point: Point): Phases | null {
 
 /** The ceiling that holds the offer back most after the binding one: what would raise it. */
 export function secondLowest(offer: Offer): Ceiling | null {
+  const places = phasesIn(offer.ceilings.map((one) => one.ma));
   const rest = offer.ceilings.filter((ceiling) => !ceiling.binding);
-  rest.sort((a, b) => highest(a.ma).ma - highest(b.ma).ma);
+  rest.sort((a, b) => lowestOn(a.ma, places) - lowestOn(b.ma, places));
   return rest[0] ?? null;
+}
+
+/** What a ceiling allows a connector: least counts, as all its phases carry the same. */
+export const lowestOn = (ma: Phases, places: readonly number[]): number =>
+  Math.min(...places.map((place) => ma[place] ?? 0));
+
+/** The phases on which anything may flow, by place. */
+export function phasesIn(all: readonly Phases[]): number[] {
+  const used = [0, 1, 2].filter((place) => all.some((ma) => (ma[place] ?? 0) !== 0));
+  return used.length ? used : [0, 1, 2];
+}
+
+/** Ceilings as they are read: the same one twice is one. */
+export function told(ceilings: readonly Ceiling[]): Ceiling[] {
+  const seen = new Map<string, Ceiling>();
+  for (const one of ceilings) {
+    const { binding, ...rest } = one;
+    const key = JSON.stringify(rest);
+    const before = seen.get(key);
+    if (!before || (binding && !before.binding)) seen.set(key, one);
+  }
+  return [...seen.values()];
+}
+
+// --- limits and what is under them ---------------------------------------------------------------
+
+export interface Headroom {
+  used: number; // drawn, and what the building takes
+  limit: number;
+  reserved: number;
+  free: number; // below 0: over the limit
+  phase: number;
+}
+
+/** A limit's tightest phase: where least is free, reserves counted as gone. */
+export function headroom(node: NodeRoom): Headroom {
+  const all = [0, 1, 2].map((phase): Headroom => {
+    const [limit, reserved] = [node.limit_ma[phase] ?? 0, node.reserved_ma[phase] ?? 0];
+    const used = Math.max(0, node.building_ma[phase] ?? 0) + (node.drawn_ma[phase] ?? 0);
+    return { used, limit, reserved, free: limit - used - reserved, phase };
+  });
+  const fed = all.filter((one) => one.limit > 0);
+  return (fed.length ? fed : all).reduce((low, one) => (one.free < low.free ? one : low));
+}
+
+/** The room of a limit as the plan has it; of a group without a plan, from what is drawn. */
+export function roomOf(shot: Snapshot, code: Code, name: string): NodeRoom | null {
+  return (shot.plan.nodes ?? []).find((node) => node.code === code && node.name === name) ?? null;
+}
+
+export function groupRoom(shot: Snapshot, branch: Branch): NodeRoom | null {
+  if (!branch.group) return null;
+  const own = branch.group.limit_ma;
+  const known = roomOf(shot, "group_limit", branch.group.name);
+  return (
+    known ?? {
+      code: "group_limit",
+      name: branch.group.name,
+      limit_ma: [own, own, own],
+      building_ma: NONE,
+      reserved_ma: NONE,
+      promised_ma: NONE,
+      drawn_ma: branch.drawn,
+    }
+  );
 }
 
 export interface State {
@@ -126,11 +194,18 @@ export interface Branch {
   drawn: Phases;
 }
 
+/** Names of groups, each before those that it feeds. */
+function feeding(groups: readonly GroupView[], parent: string | null = null): string[] {
+  return groups
+    .filter((group) => (group.parent ?? null) === parent)
+    .flatMap((group) => [group.name, ...feeding(groups, group.name)]);
+}
+
 /** Groups with their connectors, in the order of the settings; what has none comes last. */
 export function branches(all: readonly Point[], groups: readonly GroupView[]): Branch[] {
   const names = groups.map((group) => group.name);
   const stray = all.map((p) => p.charger.group).filter((name): name is string => name !== null);
-  const known = [...new Set([...names, ...stray])];
+  const known = [...new Set([...feeding(groups), ...names, ...stray])];
   const inside = (name: string | null) => all.filter((point) => point.charger.group === name);
   const under = (name: string): Point[] => [
     ...inside(name),
@@ -148,6 +223,48 @@ export function branches(all: readonly Point[], groups: readonly GroupView[]): B
     made.push({ name: null, group: null, points: loose, drawn });
   }
   return made;
+}
+
+/** A limit with those that hang on it. */
+export interface Limb {
+  node: NodeRoom;
+  children: Limb[];
+}
+
+/** The limits as they feed each other: the site, its groups, the supplies that connectors share. */
+export function tree(shot: Snapshot): Limb {
+  const nodes = shot.plan.nodes ?? [];
+  const groups = shot.groups ?? [];
+  const named = new Set(groups.map((group) => group.name));
+  const made = branches(points(shot), groups);
+  const supplies = (group: string | null): Limb[] =>
+    nodes
+      .filter((node) => node.code === "supply_limit")
+      .filter((node) => {
+        const of = shot.chargers.find((charger) => charger.id === node.name)?.group ?? null;
+        return (of !== null && named.has(of) ? of : null) === group;
+      })
+      .map((node) => ({ node, children: [] }));
+  const under = (parent: string | null): Limb[] => [
+    ...groups
+      .filter((group) => (group.parent ?? null) === parent)
+      .flatMap((group) => {
+        const branch = made.find((one) => one.name === group.name);
+        const node = branch && groupRoom(shot, branch);
+        return node ? [{ node, children: under(group.name) }] : [];
+      }),
+    ...supplies(parent),
+  ];
+  const root = nodes.find((node) => node.code === "site_limit") ?? {
+    code: "site_limit" as const,
+    name: "",
+    limit_ma: shot.plan.limit_ma,
+    building_ma: shot.plan.building_ma ?? NONE,
+    reserved_ma: shot.plan.reserved_ma,
+    promised_ma: NONE,
+    drawn_ma: shot.site.used_ma,
+  };
+  return { node: root, children: under(null) };
 }
 
 /** The site's limit as it is set; where degraded limits rule, another one is in force. */

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 
-import { amps, duration, moment } from "./format";
-import { has, rich, say, t, type Params } from "./i18n";
+import { about, amps, duration, moment } from "./format";
+import { has, nth, rich, say, t, type Params } from "./i18n";
 import { highest, maximum, nameOf, type Point } from "./site";
 import { snapshot } from "./live";
 import type { Ceiling, Code, Reason } from "./words";
@@ -65,6 +65,8 @@ export function cause(reason: Reason | Ceiling): string {
     connector: reason.connector,
     place: reason.place,
     wait: reason.seconds == null ? null : duration(reason.seconds),
+    about: reason.seconds == null ? null : about(reason.seconds),
+    nth: reason.place == null ? null : nth(reason.place),
     amount: typeof reason.ma === "number" ? amps(reason.ma) : null,
     by,
   };

@@ -64,6 +64,28 @@ export interface Offer {
   drawn_ma: Phases | null;
   reason: Reason;
   ceilings: Ceiling[];
+  wanted_ma?: number; // what it could use, per phase
+  next_look_s?: number | null;
+  high?: boolean;
+}
+
+/** One change of a connector's offer, as `…/history` tells it. */
+export interface OfferChange {
+  at: string;
+  from_ma: Phases | null;
+  to_ma: Phases;
+  reason: Reason;
+}
+
+/** One limit of the tree with what is under it. */
+export interface NodeRoom {
+  code: Code; // site_limit, group_limit or supply_limit
+  name: string; // of the group or charger; empty: the site
+  limit_ma: Phases;
+  building_ma: Phases;
+  reserved_ma: Phases;
+  promised_ma: Phases;
+  drawn_ma: Phases;
 }
 
 export type Status =
@@ -108,6 +130,37 @@ export interface Charger {
   deviations: number;
   profile_writes: number;
   licensed: boolean;
+  passport?: PassportLine[];
+  probing?: string;
+  writes_a_day?: number | null;
+}
+
+export interface PassportLine {
+  what: string;
+  found: string;
+  since: string;
+}
+
+export interface PassportFinding {
+  what: string;
+  found: string;
+  about: string;
+  at: string;
+  charger: string;
+  offered: string;
+  measured: string;
+}
+
+/** What `GET /chargers/{id}/passport` answers. */
+export interface PassportNow {
+  charger: string;
+  passport: { vendor: string; model: string; firmware: string; findings: PassportFinding[] };
+  quirk: string | null;
+  why: string;
+  rules: string[];
+  probing: string;
+  profile_writes: number;
+  writes_a_day: number | null;
 }
 
 export interface Meter {
@@ -138,6 +191,8 @@ export interface Plan {
   offers: Offer[];
   limit_ma: Phases;
   degraded: boolean;
+  nodes?: NodeRoom[]; // the site first
+  excluded_until_s?: number | null;
 }
 
 export interface Site {
@@ -169,6 +224,34 @@ export interface Site {
   plan_ms_p99: number;
   simulated: boolean;
   configured_limit_ma?: Phases; // as set; `limit_ma` is the one in force
+  ceiling_ma?: Phases | null; // sealed; null: not
+}
+
+export interface CeilingView {
+  limit_ma: Phases | null;
+  by: string;
+  at: string;
+  site_limit_ma: Phases;
+  in_force_ma: Phases;
+}
+
+export interface CheckFinding {
+  name: string;
+  state: "good" | "warning" | "bad";
+  text: string;
+  phase?: string | null;
+  group?: string | null;
+  charger?: string | null;
+  amount_ma?: number | null;
+  limit_ma?: number | null;
+}
+
+export interface CommissioningCheck {
+  ceiling_ma: Phases | null;
+  base_load_ma: Phases;
+  maxima_ma: Phases;
+  fail_safe_ma: Phases;
+  findings: CheckFinding[];
 }
 
 export interface Fault {
@@ -235,7 +318,18 @@ export interface SiteSettings {
   fifo: boolean;
   meter: MeterSettings;
   split_mode: "off" | "240" | "208";
+  time_zone: string;
   [more: string]: unknown;
+}
+
+export type Day = "Mon" | "Tue" | "Wed" | "Thu" | "Fri" | "Sat" | "Sun";
+export const DAYS: readonly Day[] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/** A time of the week in which no charger charges; an end of 23:59 is midnight. */
+export interface Exclusion {
+  days: Day[];
+  start: string;
+  end: string;
 }
 
 export interface GroupSettings {
@@ -257,6 +351,7 @@ export interface ChargerSettings {
   start_with_zero: boolean;
   supply_limit_ma: number | null;
   fallback_ma: number | null;
+  writes_a_day: number | null;
   group: string | null;
   priority: "normal" | "high";
   [more: string]: unknown;
@@ -274,5 +369,6 @@ export interface Settings {
   groups: GroupSettings[];
   chargers: ChargerSettings[];
   csms: CsmsSettings;
+  schedule: Exclusion[];
   [more: string]: unknown;
 }

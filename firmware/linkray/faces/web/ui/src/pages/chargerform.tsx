@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 
-import { t } from "../i18n";
+import { has, say, t } from "../i18n";
 import { Choices } from "../parts/basics";
 import { Field, helpOf, NumberInput, rangeOf, Select, Switch, TextInput } from "../parts/fields";
 import {
@@ -29,6 +29,7 @@ export const FIELDS = [
   "start_with_zero",
   "supply_limit_ma",
   "fallback_ma",
+  "writes_a_day",
   "group",
   "priority",
 ] as const;
@@ -50,6 +51,7 @@ export const fresh = (id: string): ChargerSettings => ({
   start_with_zero: true,
   supply_limit_ma: null,
   fallback_ma: null,
+  writes_a_day: null,
   group: null,
   priority: "normal",
 });
@@ -116,8 +118,14 @@ function errorOf(items: readonly ChargerSettings[], ...fields: string[]): string
   return null;
 }
 
-const help = (field: string, label = ""): string =>
-  helpOf(["chargers", field], shown(field), label);
+/** What is shown as the field's name: `max_ma` and `max_w` share one. */
+function nameOfField(field: string): string {
+  const name = [`field.${field}`, `field.${field.replace(/_(ma|w)$/, "")}`].find(has);
+  return name ? say(name) : "";
+}
+
+const help = (field: string): string =>
+  helpOf(["chargers", field], shown(field), nameOfField(field));
 
 export function ChargerForm({ items, batch }: FormProps) {
   return (
@@ -141,7 +149,7 @@ export function ChargerForm({ items, batch }: FormProps) {
           batch={batch}
           field="unit"
           label={t("field.unit")}
-          help={help("unit", t("field.unit"))}
+          help={help("unit")}
           choices={[
             { value: "A", text: t("field.unit_A") },
             { value: "W", text: t("field.unit_W") },
@@ -166,6 +174,15 @@ export function ChargerForm({ items, batch }: FormProps) {
           optional
         />
       </div>
+      <div class="form-row">
+        <AmountField
+          items={items}
+          batch={batch}
+          field="writes_a_day"
+          label={t("field.writes_a_day")}
+          optional
+        />
+      </div>
       <ChoiceField
         items={items}
         batch={batch}
@@ -184,7 +201,7 @@ export function ChargerForm({ items, batch }: FormProps) {
 function NameField({ items }: FormProps) {
   const error = errorOf(items, "name");
   return (
-    <Field label={t("field.name")} help={help("name", t("field.name"))} error={error}>
+    <Field label={t("field.name")} help={help("name")} error={error}>
       {(ids) => (
         <TextInput
           id={ids.id}

@@ -9,6 +9,7 @@ import { snapshot } from "../live";
 import { Badge, Button, Card, Icon, Link, Note, Tick } from "../parts/basics";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { TextInput, unitOf } from "../parts/fields";
+import { Found } from "../parts/passport";
 import { tick, ticked } from "../parts/points";
 import { go, query, segments } from "../route";
 import { base, draft, loadFailed, same, settle } from "../settings";
@@ -249,7 +250,10 @@ function One({ id }: { id: string }) {
             {!kept && <Note tone="idle">{t("chargers.unlisted_more")}</Note>}
             <ChargerForm items={[there]} />
           </Card>
-          <Passport seen={seen} />
+          <div class="stack">
+            <Passport seen={seen} />
+            {seen && <Found seen={seen} />}
+          </div>
         </div>
       )}
       {draft.value && there && !kept && (
@@ -273,9 +277,7 @@ function Passport({ seen }: { seen: Charger | null }) {
     [t("passport.firmware"), seen?.firmware || none],
     [t("passport.firmware_since"), seen?.firmware_since ? moment(seen.firmware_since) : none],
     [t("passport.address"), seen?.address || none],
-    [t("passport.quirk"), seen?.quirk ?? none],
     [t("passport.deviations"), seen ? String(seen.deviations) : none],
-    [t("passport.writes"), seen ? String(seen.profile_writes) : none],
   ];
   return (
     <Card title={t("chargers.passport")}>

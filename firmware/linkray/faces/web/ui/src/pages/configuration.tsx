@@ -8,7 +8,8 @@ import { kw } from "../format";
 import { say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
 import { Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
-import { askDanger, inWords } from "../parts/dialog";
+import { CeilingCard } from "../parts/ceiling";
+import { announce, askDanger, inWords } from "../parts/dialog";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { Field, NumberInput, rangeOf, Select, Setting, TextInput } from "../parts/fields";
 import { segments } from "../route";
@@ -29,7 +30,9 @@ import {
 } from "../settings";
 import { powerW } from "../site";
 import type { GroupSettings, Settings } from "../words";
+import { BALANCING, BalancingTab } from "./balancing";
 import { MeterTab } from "./meter";
+import { ScheduleTab } from "./schedule";
 
 interface Tab {
   id: string;
@@ -40,6 +43,8 @@ interface Tab {
 const TABS: readonly Tab[] = [
   { id: "site", name: "conf.site", show: SiteTab },
   { id: "meter", name: "conf.meter", show: MeterTab },
+  { id: "balancing", name: "conf.balancing", show: BalancingTab },
+  { id: "schedule", name: "conf.schedule", show: ScheduleTab },
   { id: "groups", name: "conf.groups", show: GroupsTab },
   { id: "csms", name: "conf.csms", show: CsmsTab },
   { id: "files", name: "conf.files", show: FilesTab },
@@ -51,6 +56,10 @@ export function Configuration() {
   const [, which = "site"] = segments();
   const tab = TABS.find((one) => one.id === which) ?? TABS[0];
   const Show = tab?.show ?? SiteTab;
+  useEffect(() => {
+    const tabs = document.querySelector(".tabs [aria-current]"); // narrow screens scroll them
+    tabs?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [tab?.id]);
   return (
     <>
       <h1>{t("conf.title")}</h1>
@@ -81,12 +90,11 @@ function useFreshness(): void {
 // --- site ----------------------------------------------------------------------------------------
 
 const SUPPLY = ["name", "voltage_mv", "limit_ma", "split_mode", "time_zone"];
-const SHARING = ["fifo", "measurand_interval_s"];
-const ELSEWHERE = ["meter"];
+const ELSEWHERE = ["meter", "base_load_ma", ...BALANCING];
 
 function SiteTab() {
   const known = Object.keys(fieldSchema(["site"]).properties ?? {});
-  const rest = known.filter((name) => ![...SUPPLY, ...SHARING, ...ELSEWHERE].includes(name));
+  const rest = known.filter((name) => ![...SUPPLY, ...ELSEWHERE].includes(name));
   const site = draft.value?.site;
   const voltage = site?.voltage_mv ?? 0;
   const total = powerW(site?.limit_ma ?? [0, 0, 0], [voltage, voltage, voltage]);
@@ -107,13 +115,7 @@ function SiteTab() {
           <Setting path={["site", "time_zone"]} />
         </div>
       </Card>
-      <Card title={t("conf.sharing")}>
-        <div class="form">
-          {SHARING.map((name) => (
-            <Setting key={name} path={["site", name]} />
-          ))}
-        </div>
-      </Card>
+      <CeilingCard />
       <details class="card details">
         <summary>
           <h2>{t("conf.more")}</h2> <Icon name="chevron-down" />
@@ -321,6 +323,9 @@ function FilesTab() {
       <Card title={t("files.import")}>
         <Import />
       </Card>
+      <Card title={t("passports.import")}>
+        <ImportPassports />
+      </Card>
     </div>
   );
 }
@@ -396,6 +401,37 @@ function Import() {
             </Button>
           </p>
         </>
+      )}
+    </>
+  );
+}
+
+/** Passports are checked whole before any is taken over. */
+function ImportPassports() {
+  const [fault, setFault] = useState("");
+  const take = async (file: File) => {
+    setFault("");
+    try {
+      const tree: unknown = JSON.parse(await file.text());
+      await call("POST", "/passports/import", tree);
+      announce(t("passports.done"));
+    } catch (problem) {
+      const why = problem instanceof SyntaxError ? problem.message : inWords(problem);
+      setFault(t("files.bad", { name: file.name, why }));
+    }
+  };
+  return (
+    <>
+      <p class="second">{t("passports.import_more")}</p>
+      <p>
+        <FilePick accept=".json,application/json" onFile={(file) => void take(file)}>
+          {t("passports.choose")}
+        </FilePick>
+      </p>
+      {fault && (
+        <Note tone="fault" live>
+          {fault}
+        </Note>
       )}
     </>
   );

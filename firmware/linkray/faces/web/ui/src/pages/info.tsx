@@ -21,7 +21,7 @@ import { has, say, t, type Key } from "../i18n";
 import type { IconName } from "../icons";
 import { freshness, snapshot } from "../live";
 import { opens, pageOf } from "../menu";
-import { LoadBar, PhaseBars } from "../parts/bars";
+import { PhaseBars, RoomLine } from "../parts/bars";
 import { Button, Card, Choices, Icon, Link, Steady } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { PhaseTag } from "../parts/fields";
@@ -31,6 +31,8 @@ import { go } from "../route";
 import { INSTALLER, keep, kept, level } from "../session";
 import {
   branches,
+  groupRoom,
+  headroom,
   highest,
   phaseName,
   points,
@@ -253,7 +255,7 @@ function Groups({ shot }: { shot: Snapshot }) {
           <GroupPart
             key={branch.name ?? "*loose"}
             branch={branch}
-            voltage={shot.site.voltage_mv}
+            shot={shot}
             view={view}
           />
         ))}
@@ -264,16 +266,17 @@ function Groups({ shot }: { shot: Snapshot }) {
 
 interface PartProps {
   branch: Branch;
-  voltage: Phases;
+  shot: Snapshot;
   view: View;
 }
 
-function GroupPart({ branch, voltage, view }: PartProps) {
+function GroupPart({ branch, shot, view }: PartProps) {
+  const voltage = shot.site.voltage_mv;
   const title = branch.name ?? t("groups.loose");
   return (
     <section class="group" aria-label={title}>
-      <GroupHead branch={branch} title={title} voltage={voltage} />
-      {!branch.points.length && <p class="second group-empty">{t("groups.empty")}</p>}
+      <GroupHead branch={branch} title={title} shot={shot} />
+      {!branch.points.length && <p class="second group-empty">{fedWords(branch, shot)}</p>}
       {branch.points.length > 0 && view === "tiles" && (
         <ul class="tiles">
           {branch.points.map((point) => (
@@ -290,11 +293,15 @@ function GroupPart({ branch, voltage, view }: PartProps) {
   );
 }
 
-function GroupHead({ branch, title, voltage }: { branch: Branch; title: string; voltage: Phases }) {
-  const top = highest(branch.drawn);
-  const limit = branch.group?.limit_ma;
-  const left = limit === undefined ? 0 : limit - top.ma;
-  const phase = phaseName(top.phase);
+/** A group without chargers of its own: what it feeds. */
+function fedWords(branch: Branch, shot: Snapshot): string {
+  const fed = (shot.groups ?? []).filter((group) => group.parent === branch.name);
+  const names = fed.map((group) => group.name).join(", ");
+  return fed.length && branch.name !== null ? t("groups.feeds", { names }) : t("groups.empty");
+}
+
+function GroupHead({ branch, title, shot }: { branch: Branch; title: string; shot: Snapshot }) {
+  const room = groupRoom(shot, branch);
   return (
     <header class="group-head">
       <h3>
@@ -303,28 +310,11 @@ function GroupHead({ branch, title, voltage }: { branch: Branch; title: string; 
           <span class="second"> {t("groups.fed", { parent: branch.group.parent })}</span>
         )}
       </h3>
-      {limit !== undefined && (
-        <>
-          <LoadBar
-            used={top.ma}
-            limit={limit}
-            label={t("groups.load", { used: amps(top.ma), limit: amps(limit) })}
-          />
-          <span class="group-words">
-            <b class="figure">
-              {t("groups.load", { used: ampsOf(top.ma), limit: amps(limit) })}
-            </b>{" "}
-            <span class={left < 0 ? "over" : "second"}>
-              {left < 0
-                ? t("groups.over", { over: amps(-left), phase })
-                : t("groups.headroom", { free: amps(left), phase })}
-            </span>
-          </span>
-        </>
-      )}
-      {limit === undefined && (
+      {room ? (
+        <RoomLine room={headroom(room)} />
+      ) : (
         <span class="group-words second">
-          {t("groups.total", { power: kw(powerW(branch.drawn, voltage)) })}
+          {t("groups.total", { power: kw(powerW(branch.drawn, shot.site.voltage_mv)) })}
         </span>
       )}
     </header>

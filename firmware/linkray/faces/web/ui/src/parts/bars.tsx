@@ -2,12 +2,12 @@
 
 import { amps, ampsOf } from "../format";
 import { t } from "../i18n";
-import { setLimit } from "../site";
+import { phaseName, setLimit, type Headroom } from "../site";
 import type { Snapshot } from "../words";
 import { Card, Icon } from "./basics";
 import { PhaseTag } from "./fields";
 
-const share = (ma: number, scale: number): number => Math.max(0, Math.min(100, (ma / scale) * 100));
+export const share = (ma: number, scale: number): number => Math.max(0, Math.min(100, (ma / scale) * 100));
 
 interface Row {
   place: number;
@@ -16,6 +16,7 @@ interface Row {
   reserved: number;
   limit: number;
   degraded: number | null;
+  ceiling: number | null; // sealed
 }
 
 function rows(shot: Snapshot): Row[] {
@@ -27,6 +28,7 @@ function rows(shot: Snapshot): Row[] {
     reserved: plan.reserved_ma[place] ?? 0,
     limit: setLimit(shot)[place] ?? 0,
     degraded: plan.degraded ? (plan.limit_ma[place] ?? 0) : null,
+    ceiling: site.ceiling_ma?.[place] ?? null,
   }));
 }
 
@@ -35,7 +37,7 @@ export function PhaseBars({ shot }: { shot: Snapshot }) {
   const all = rows(shot);
   const full = Math.max(
     ...all.map((row) =>
-      Math.max(row.limit, Math.max(0, row.building ?? 0) + row.chargers + row.reserved, 1000),
+      Math.max(row.limit, row.ceiling ?? 0, Math.max(0, row.building ?? 0) + row.chargers + row.reserved, 1000),
     ),
   );
   const scale = full * 1.06; // so that the limit's mark has room on its right
@@ -69,6 +71,12 @@ export function PhaseBars({ shot }: { shot: Snapshot }) {
             {t("phases.degraded")}
           </li>
         )}
+        {shot.site.ceiling_ma && (
+          <li>
+            <i class="swatch ceiling" />
+            {t("phases.ceiling")}
+          </li>
+        )}
       </ul>
     </Card>
   );
@@ -86,6 +94,7 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
     chargers: amps(row.chargers),
     reserved: amps(row.reserved),
     limit: amps(bound),
+    ceiling: row.ceiling === null ? null : amps(row.ceiling),
   });
   const chargersAt = share(building, scale);
   const reservedAt = share(building + row.chargers, scale);
@@ -102,6 +111,9 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
           class="part reserved"
           style={{ insetInlineStart: `${reservedAt}%`, width: `${share(row.reserved, scale)}%` }}
         />
+        {row.ceiling !== null && (
+          <span class="mark ceiling" style={{ insetInlineStart: `${share(row.ceiling, scale)}%` }} />
+        )}
         <span class="mark limit" style={{ insetInlineStart: `${share(row.limit, scale)}%` }} />
         {row.degraded !== null && (
           <span
@@ -141,12 +153,36 @@ export function DrawBar({ drawn, offered, most, label }: DrawBarProps) {
   );
 }
 
-/** A group's load against its limit, its highest phase. */
-export function LoadBar({ used, limit, label }: { used: number; limit: number; label: string }) {
-  const full = used > limit ? "over" : used > limit * 0.9 ? "near" : "";
+/** A limit and its headroom on one line: bar, "47 / 63 A", "16 A free on L2". */
+export function RoomLine({ room }: { room: Headroom }) {
+  const { used, limit, reserved, free, phase } = room;
+  const load = t("groups.load", { used: ampsOf(used), limit: amps(limit) });
+  const full = free < 0 ? "over" : used + reserved > limit * 0.9 ? "near" : "";
+  const scale = Math.max(limit, used + reserved, 1);
   return (
-    <div class="load-bar" role="img" aria-label={label}>
-      <span class={`part ${full}`} style={{ width: `${share(used, Math.max(limit, 1))}%` }} />
-    </div>
+    <>
+      <div class="load-bar" role="img" aria-label={load}>
+        <span class={`part ${full}`} style={{ width: `${share(used, scale)}%` }} />
+        <span
+          class="part reserved"
+          style={{
+            insetInlineStart: `${share(used, scale)}%`,
+            width: `${share(reserved, scale)}%`,
+          }}
+        />
+      </div>
+      <span class="group-words">
+        <b class="figure">{load}</b>{" "}
+        <span class={free < 0 ? "over" : "second"}>
+          {free < 0
+            ? t("groups.over", { over: amps(-free), phase: phaseName(phase) })
+            : t("groups.headroom", {
+                free: amps(free),
+                phase: phaseName(phase),
+                reserved: reserved > 0 ? amps(reserved) : null,
+              })}
+        </span>
+      </span>
+    </>
   );
 }

@@ -1,19 +1,30 @@
 // The panel behind a why line: the ceilings in their order, which binds, and what would raise it.
 
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 
 import { progress, startOrStop } from "../acts";
-import { amps, ampsColumn, duration, kwh, moment } from "../format";
+import { call } from "../api";
+import { amps, ampsColumn, duration, exactly, kwh, moment } from "../format";
 import { has, say, t } from "../i18n";
+import type { IconName } from "../icons";
 import { snapshot } from "../live";
 import { INSTALLER, level } from "../session";
-import { alike, highest, points, secondLowest, stateOf, type Point } from "../site";
+import {
+  highest,
+  lowestOn,
+  phasesIn,
+  points,
+  secondLowest,
+  stateOf,
+  told,
+  type Point,
+} from "../site";
 import { cause, sentence } from "../why";
-import type { Offer, Phases } from "../words";
+import type { Ceiling, Offer, OfferChange, Phases } from "../words";
 import { Badge, Button, Icon, Link } from "./basics";
-import { Dialog } from "./dialog";
+import { Dialog, inWords } from "./dialog";
 import { explained, Steps } from "./points";
-import { TextInput } from "./fields";
+import { PhaseTag, TextInput } from "./fields";
 
 export function Explain() {
   const key = explained.value;
@@ -38,19 +49,15 @@ function Panel({ point }: { point: Point }) {
         <span class="second">{charger.name && charger.id}</span>
       </div>
       {offer && <p class="explain-line">{sentence(point)}</p>}
-      <dl class="facts">
+      <dl class="facts amounts">
+        {offer && <Fact name={t("explain.wanted")} value={wantedWords(offer)} />}
         {offer && <Fact name={t("explain.offer")} value={phasesWords(offer.offer_ma)} />}
         <Fact name={t("explain.accepted")} value={phasesWords(connector.offer_ma)} />
         <Fact name={t("explain.drawn")} value={phasesWords(connector.drawn_ma)} />
-        {offer?.reason.seconds != null && (
-          <Fact
-            name={t("explain.next")}
-            value={t("explain.next_in", { wait: duration(offer.reason.seconds) })}
-          />
-        )}
       </dl>
       {offer && <Ceilings offer={offer} />}
       {offer && <Raise offer={offer} />}
+      <Changes point={point} />
       <Session point={point} />
     </Dialog>
   );
@@ -65,17 +72,33 @@ function Fact({ name, value }: { name: string; value: string }) {
   );
 }
 
+/** "3 × 16 A", "L2 8 A" or each phase with its own: never one number for phases that differ. */
 function phasesWords(ma: Phases | null): string {
   if (!ma) return t("info.unknown");
   if (ma.every((one) => one === 0)) return amps(0);
-  if (alike(ma) && ma.every((one) => one !== 0)) return `3 × ${amps(highest(ma).ma)}`;
+  if (ma.every((one) => one === ma[0])) return `3 × ${amps(ma[0])}`;
   return ma
     .map((one, i) => (one ? `L${i + 1} ${amps(one)}` : ""))
     .filter(Boolean)
     .join(", ");
 }
 
+/** What it could use, on the phases that it has. */
+function wantedWords(offer: Offer): string {
+  const wanted = offer.wanted_ma;
+  if (wanted === undefined) return t("info.unknown");
+  const places = phasesIn(offer.ceilings.map((one) => one.ma));
+  return phasesWords([0, 1, 2].map((i) => (places.includes(i) ? wanted : 0)) as Phases);
+}
+
+// --- the ceilings --------------------------------------------------------------------------------
+
 function Ceilings({ offer }: { offer: Offer }) {
+  const all = told(offer.ceilings);
+  const places = phasesIn(all.map((one) => one.ma));
+  const differ = all.some((one) => places.some((i) => one.ma[i] !== one.ma[places[0] ?? 0]));
+  const columns = differ ? places : places.slice(0, 1);
+  const most = Math.max(...all.map((one) => lowestOn(one.ma, places)), 1);
   return (
     <section>
       <h3>{t("explain.table")}</h3>
@@ -84,30 +107,25 @@ function Ceilings({ offer }: { offer: Offer }) {
         <thead>
           <tr>
             <th scope="col">{t("explain.cause")}</th>
-            {[1, 2, 3].map((n) => (
-              <th scope="col" class="num" key={n}>
-                <span class={`phase p${n}`}>{`L${n}`}</span>
+            {columns.map((place) => (
+              <th scope="col" class="num" key={place}>
+                <span class="phase-tags">
+                  {(differ ? [place] : places).map((one) => (
+                    <PhaseTag key={one} place={one} />
+                  ))}
+                </span>
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {offer.ceilings.map((ceiling, place) => (
-            <tr key={place} class={ceiling.binding ? "binding" : ""}>
-              <th scope="row">
-                {cause(ceiling)}
-                {ceiling.binding && (
-                  <span class="binds">
-                    <Icon name="lock" size={16} /> {t("explain.binding")}
-                  </span>
-                )}
-              </th>
-              {ceiling.ma.map((ma, phase) => (
-                <td key={phase} class="num">
-                  {ampsColumn(ma)}
-                </td>
-              ))}
-            </tr>
+          {all.map((ceiling, place) => (
+            <CeilingRow
+              key={place}
+              ceiling={ceiling}
+              columns={columns}
+              share={lowestOn(ceiling.ma, places) / most}
+            />
           ))}
         </tbody>
       </table>
@@ -115,22 +133,137 @@ function Ceilings({ offer }: { offer: Offer }) {
   );
 }
 
-function Raise({ offer }: { offer: Offer }) {
-  const next = secondLowest(offer);
-  const top = offer.ceilings.find((one) => one.binding)?.code === "charger_max";
+interface RowProps {
+  ceiling: Ceiling;
+  columns: readonly number[];
+  share: number; // of the highest of the ceilings
+}
+
+function CeilingRow({ ceiling, columns, share }: RowProps) {
   return (
-    <p class="raise">
-      <Icon name="lightbulb" />
-      <span>
-        <b>{t("explain.raise")}</b>
-        <br />
-        {top || !next
-          ? t("explain.raise_none")
-          : t("explain.raise_text", { amps: amps(highest(next.ma).ma), cause: cause(next) })}
-      </span>
-    </p>
+    <tr class={ceiling.binding ? "binding" : ""}>
+      <th scope="row">
+        <span class="ceiling-words">
+          <span>{cause(ceiling)}</span>
+          {ceiling.binding && (
+            <span class="binds">
+              <Icon name="lock" size={16} /> {t("explain.binding")}
+            </span>
+          )}
+        </span>
+        <span class="ceiling-bar" aria-hidden="true">
+          <i style={{ width: `${share * 100}%` }} />
+        </span>
+      </th>
+      {columns.map((phase) => (
+        <td key={phase} class="num">
+          {t("unit.a", { v: ampsColumn(ceiling.ma[phase] ?? 0) })}
+        </td>
+      ))}
+    </tr>
   );
 }
+
+/** When LinkRay looks again, and what the second-lowest ceiling would allow. */
+function Raise({ offer }: { offer: Offer }) {
+  const next = secondLowest({ ...offer, ceilings: told(offer.ceilings) });
+  const bound = offer.ceilings.find((one) => one.binding);
+  const wait = offer.next_look_s ?? offer.reason.seconds;
+  const top = bound?.code === "charger_max" || !next || !bound;
+  const places = phasesIn(offer.ceilings.map((one) => one.ma));
+  const then = next ? lowestOn(next.ma, places) : 0;
+  const same = then <= lowestOn(offer.offer_ma, places);
+  return (
+    <div class="raise">
+      <Icon name="lightbulb" />
+      <p>
+        <b>{t("explain.raise")}</b>
+        <br />
+        {top && t("explain.raise_none")}
+        {!top && bound.code === "turn" && t("explain.raise_turn")}
+        {!top &&
+          bound.code !== "turn" &&
+          t(same ? "explain.raise_same" : "explain.raise_text", {
+              amps: amps(then),
+            cause: cause(next),
+            now: cause(bound),
+          })}
+      </p>
+      {wait != null && (
+        <p class="next-look">
+          <Icon name="clock" size={18} />{" "}
+          <span>
+            {t("explain.next")} <b class="figure">{t("explain.next_in", { wait: duration(wait) })}</b>
+          </span>
+        </p>
+      )}
+    </div>
+  );
+}
+
+// --- what it was before --------------------------------------------------------------------------
+
+const CHANGES_FIRST = 5;
+
+/** The last fifty changes of the offer, read anew whenever it changes. */
+function Changes({ point }: { point: Point }) {
+  const [changes, setChanges] = useState<OfferChange[] | null>(null);
+  const [failed, setFailed] = useState("");
+  const [all, setAll] = useState(false);
+  const { charger, connector, offer } = point;
+  const path = `/chargers/${encodeURIComponent(charger.id)}/connectors/${connector.id}/history`;
+  useEffect(() => {
+    let wanted = true;
+    call<OfferChange[]>("GET", path).then(
+      (answer) => {
+        if (!wanted) return;
+        setChanges(answer.body);
+        setFailed("");
+      },
+      (problem) => wanted && setFailed(inWords(problem)),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [path, offer?.offer_ma.join()]);
+  const shown = changes?.slice(0, all ? undefined : CHANGES_FIRST) ?? [];
+  return (
+    <section class="changes">
+      <h3>{t("explain.history")}</h3>
+      {failed && <p class="second">{failed}</p>}
+      {changes !== null && !changes.length && <p class="second">{t("explain.history_none")}</p>}
+      <ol>
+        {shown.map((change, place) => (
+          <Change key={`${change.at}${place}`} change={change} />
+        ))}
+      </ol>
+      {changes !== null && changes.length > shown.length && (
+        <Button small icon="chevron-down" onClick={() => setAll(true)}>
+          {say("explain.history_all", { n: changes.length })}
+        </Button>
+      )}
+    </section>
+  );
+}
+
+function Change({ change }: { change: OfferChange }) {
+  const [from, to] = [change.from_ma && highest(change.from_ma).ma, highest(change.to_ma).ma];
+  const up = from === null || to > from;
+  const icon: IconName = from === null ? "circle-dashed" : up ? "arrow-up" : "arrow-down";
+  const params = { from: from === null ? null : amps(from), to: amps(to) };
+  return (
+    <li>
+      <time dateTime={change.at}>{exactly(change.at)}</time>
+      <span class={`change ${from === null ? "" : up ? "up" : "down"}`}>
+        <Icon name={icon} size={16} />
+        <b class="figure">{t("explain.history_step", params)}</b>
+      </span>
+      <span class="second">{cause(change.reason)}</span>
+    </li>
+  );
+}
+
+// --- its session ---------------------------------------------------------------------------------
 
 function Session({ point }: { point: Point }) {
   const { charger, connector } = point;

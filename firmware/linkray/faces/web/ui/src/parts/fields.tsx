@@ -16,6 +16,7 @@ import {
   type Schema,
 } from "../settings";
 import { Icon } from "./basics";
+import { Combo } from "./combo";
 
 interface Frame {
   label: ComponentChildren;
@@ -229,10 +230,18 @@ export function Switch({ label, checked, onChange, help, disabled, error }: Swit
 
 // --- a field of the settings, drawn from its schema ----------------------------------------------
 
+const EMPTY = /^(a|an|and|at|by|for|from|in|its?|of|on|or|per|phase|profiles|site|the|this|to|use|with)$/;
+
+/** The words of a text that say something. */
+function content(text: string): string[] {
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => !EMPTY.test(word));
+}
+
 /** The API's description; left out where it says no more than the label. */
 export function helpOf(path: Path, shape: Schema, label = ""): string {
   const text = shape.description ?? "";
-  if (text.toLowerCase() === label.toLowerCase()) return "";
+  const said = new Set(content(label));
+  if (content(text).every((word) => said.has(word))) return "";
   return given(text, `help.${path.filter((step) => typeof step === "string").join(".")}`);
 }
 
@@ -327,23 +336,28 @@ function Control({ path, shape, value, id, described, disabled, wrong }: Control
         described={described}
         disabled={disabled}
         wrong={wrong}
+        optional={shape.nullable ?? false}
+        placeholder={shape.nullable ? t("field.off") : ""}
         onValue={(number) => setValue(path, number)}
         onText={(error) => markUnreadable(path, error)}
       />
     );
   }
-  return (
-    <TextInput
-      id={id}
-      value={typeof value === "string" ? value : ""}
-      described={described}
-      disabled={disabled}
-      wrong={wrong}
-      onValue={(text) => setValue(path, text)}
-      maxLength={shape.maxLength}
-      list={path.at(-1) === "time_zone" ? zones() : undefined}
-    />
-  );
+  const text = {
+    id,
+    value: typeof value === "string" ? value : "",
+    described,
+    disabled,
+    wrong,
+    onValue: (typed: string) => setValue(path, typed),
+  };
+  const known = path.at(-1) === "time_zone" ? zones() : [];
+  if (known.length) {
+    return (
+      <Combo {...text} choices={known} onText={(error) => markUnreadable(path, error)} />
+    );
+  }
+  return <TextInput {...text} maxLength={shape.maxLength} />;
 }
 
 function zones(): string[] {
@@ -361,34 +375,23 @@ interface TextProps {
   wrong?: boolean;
   maxLength?: number | undefined;
   placeholder?: string;
-  list?: string[] | undefined;
 }
 
 export function TextInput(props: TextProps) {
   return (
-    <>
-      <input
-        id={props.id}
-        type="text"
-        autocomplete="off"
-        spellcheck={false}
-        value={props.value}
-        placeholder={props.placeholder}
-        disabled={props.disabled}
-        maxLength={props.maxLength}
-        list={props.list ? `${props.id}-list` : undefined}
-        aria-describedby={props.described}
-        aria-invalid={props.wrong ? "true" : undefined}
-        onInput={(event) => props.onValue(event.currentTarget.value)}
-      />
-      {props.list && (
-        <datalist id={`${props.id}-list`}>
-          {props.list.map((one) => (
-            <option key={one} value={one} />
-          ))}
-        </datalist>
-      )}
-    </>
+    <input
+      id={props.id}
+      type="text"
+      autocomplete="off"
+      spellcheck={false}
+      value={props.value}
+      placeholder={props.placeholder}
+      disabled={props.disabled}
+      maxLength={props.maxLength}
+      aria-describedby={props.described}
+      aria-invalid={props.wrong ? "true" : undefined}
+      onInput={(event) => props.onValue(event.currentTarget.value)}
+    />
   );
 }
 

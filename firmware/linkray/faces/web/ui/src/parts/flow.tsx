@@ -1,6 +1,7 @@
 // Power flow: grid → building and chargers → groups. Width is power; dashes move only while the
 // figures are fresh and motion is welcome. Wide and tall are two drawings of the same numbers.
 
+import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { kw } from "../format";
@@ -11,11 +12,17 @@ import { Card } from "./basics";
 
 const GROUPS_SHOWN = 6;
 const NODE_PX = 112;
-const STEP_MS = 200; // a CSS animation would paint sixty times a second, which old phones feel
-const STEP_PX = 3;
+const STEP_MS = 600; // a CSS animation would paint sixty times a second, which old phones feel
+const STEP_PX = 7;
 const DASH_PX = 22; // one dash and its gap, as the style sheet has them
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const broad = matchMedia("(width >= 700px)");
+/** Which of the two drawings there is room for. */
+const wide = signal(broad.matches);
+broad.addEventListener("change", () => {
+  wide.value = broad.matches;
+});
 
 /** Moves the dashes of what it is put on, while the page is seen and motion is welcome. */
 function useDashes(still: boolean) {
@@ -23,12 +30,24 @@ function useDashes(still: boolean) {
   useEffect(() => {
     if (still) return undefined;
     let along = 0;
+    let inSight = true;
+    const sight = new IntersectionObserver((seen) => {
+      inSight = seen.some((one) => one.isIntersecting);
+    });
+    if (box.current) sight.observe(box.current);
     const timer = setInterval(() => {
-      if (document.hidden || calm.matches) return;
+      if (document.hidden || !inSight || calm.matches) return;
       along = (along + STEP_PX) % (DASH_PX * STEP_PX); // a whole number of dashes
-      box.current?.style.setProperty("--along", String(along));
+      // each path its own: a property that all inherit would have the whole drawing styled anew
+      for (const path of box.current?.querySelectorAll<SVGPathElement>(".dashes") ?? []) {
+        const back = path.classList.contains("back");
+        path.style.strokeDashoffset = String(back ? along : -along);
+      }
     }, STEP_MS);
-    return () => clearInterval(timer);
+    return () => {
+      clearInterval(timer);
+      sight.disconnect();
+    };
   }, [still]);
   return box;
 }
@@ -87,11 +106,8 @@ export function PowerFlow({ shot, still }: { shot: Snapshot; still: boolean }) {
   return (
     <Card title={t("flow.title")} class="flow-card">
       <div ref={box}>
-        <div class="flow-wide">
-          <Drawing flow={flow} words={words} upright={false} />
-        </div>
-        <div class="flow-tall">
-          <Drawing flow={flow} words={words} upright />
+        <div class={wide.value ? "flow-wide" : "flow-tall"}>
+          <Drawing flow={flow} words={words} upright={!wide.value} />
         </div>
       </div>
     </Card>

@@ -18,7 +18,7 @@ import {
   type Branch,
   type Point,
 } from "../site";
-import { sentence } from "../why";
+import { cause, sentence } from "../why";
 import type { Phases } from "../words";
 import { Badge, Button, Icon, Steady, Tick } from "./basics";
 import { DrawBar } from "./bars";
@@ -60,9 +60,21 @@ function drawnWords(point: Point): string {
   return t("tile.offered_on", { ...params, phase: phaseName(top.phase) });
 }
 
-/** Everything that a tile or a row shows of a connector, to tell whether it has changed. */
-export const sameness = (point: Point, voltage: Phases): string =>
-  JSON.stringify([point.charger, point.connector, point.offer, voltage]);
+/**
+ * Everything that a tile or a row shows of a connector, to tell whether it has changed. Not more:
+ * a ceiling that moves with the building's noise, or the site's voltage, draws nobody anew.
+ */
+export function sameness(point: Point, voltage: Phases): string {
+  const { charger, connector, offer, several } = point;
+  const { id, name, priority, connected, vendor, model } = charger;
+  const drawn = connector.drawn_ma;
+  return JSON.stringify([
+    [id, name, priority, connected, vendor, model, several],
+    connector,
+    offer && [offer.offer_ma, maximum(point), cause(offer.reason)],
+    drawn && kwOf(powerW(drawn, voltage)),
+  ]);
+}
 
 interface PointsProps {
   voltage: Phases;

@@ -1,0 +1,281 @@
+"""The ladder for chargers that do not obey, and those that refuse (INV-10; balancing.md 4)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from tests.unit.balance.balance_world import World, metered, settings
+
+from linkray.model.facts import (
+    Booted,
+    Drawn,
+    EmergencyStopped,
+    OfferAnswered,
+    OperativeAsked,
+    SettingsChanged,
+    StatusSeen,
+)
+from linkray.model.units import Phases
+
+FAULT = ("NOT_OBEYING", "c1")
+
+
+class Asked(World):
+    """Chargers that answer a wish for values at once."""
+
+    def tell(self, plan) -> None:
+        wanted = {(o.charger, o.connector): o.values_wanted for o in plan.offers}
+        before, self.wanted = getattr(self, "wanted", {}), wanted
+        super().tell(plan)
+        for key, count in wanted.items():
+            if count > before.get(key, 0) and key in self.cars and key[0] in self.linked:
+                self.feed(Drawn(*key, self.draws(key), "phases", self.now))
+
+
+def busy(limit_a: float = 60, kind: type[World] = Asked, **kw: object) -> World:
+    """Two cars; from now on the first charger does as it likes."""
+    world = kind(settings(limit_a, 2, **kw))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(43.3)
+    world.deaf.add("c1")
+    return world
+
+
+def stages(world: World, seconds: float) -> dict[str, float]:
+    """When each step of the ladder was first seen, from now on."""
+    began, seen = world.now, {}
+    sent = len(world.sent)
+    first = world.offer("c1").limit_ma
+    for _ in range(int(seconds * 10)):
+        world.run(0.1)
+        offer, at = world.offer("c1"), world.now - began
+        again = [o for _, key, o in world.sent[sent:] if key[0] == "c1" and o.limit_ma == first]
+        steps = {
+            "fault": FAULT in world.raised, "resent": bool(again), "zero": offer.limit_ma == 0,
+            "stop": offer.stop, "inoperative": offer.inoperative,
+        }  # fmt: skip
+        for name, is_there in steps.items():
+            if is_there:
+                seen.setdefault(name, at)
+    return seen
+
+
+def test_inv_10_resend_zero_stop_out_of_service_each_at_most_10_s_apart() -> None:
+    world = busy()
+    world.feed(SettingsChanged(settings(50, 2)))
+    seen = stages(world, 60)
+    order = [seen[name] for name in ("resent", "zero", "stop", "inoperative")]
+    assert order == sorted(order)
+    gaps = [late - soon for soon, late in pairwise(order)]
+    assert all(5.0 <= gap <= 10.0 for gap in gaps), gaps
+    assert world.plan.reserved_ma.l1 == 32_000
+    assert world.amps("c2") == [18]
+
+
+def test_inv_10_the_fault_is_there_15_s_after_a_cut_that_is_not_obeyed() -> None:
+    world = busy()
+    world.feed(SettingsChanged(settings(50, 2)))
+    assert stages(world, 30)["fault"] <= 15.0
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 2.7, 5.1, 9.9])
+def test_inv_10_the_fault_is_there_15_s_after_a_charger_begins_to_draw_more_of_itself(
+    phase_s: float,
+) -> None:
+    world = busy()
+    world.run(6.7 + phase_s)  # from a sample on
+    world.limit_ma["c1", 1] = 32_000
+    assert stages(world, 30)["fault"] <= 15.0
+
+
+def test_one_value_over_the_offer_alone_is_no_fault() -> None:
+    world = busy()
+    world.run(12.7)
+    world.limit_ma["c1", 1] = 32_000
+    world.run(4.5)
+    world.limit_ma["c1", 1] = 30_000
+    assert "fault" not in stages(world, 60)
+
+
+def test_c5_one_that_obeys_the_first_value_late_is_not_held_to_the_zero_it_was_told_since() -> None:
+    world = busy()
+    world.deaf.clear()
+    world.obey_s["c1"] = 24.0
+    world.feed(SettingsChanged(settings(50, 2)))
+    seen = stages(world, 26)
+    assert "zero" in seen
+    world.obey_s.clear()
+    world.later.clear()
+    world.limit_ma["c1", 1] = 25_000
+    world.run(30)
+    books = world.core._connectors["c1", 1].books
+    assert books.obey_s >= 20.0
+    assert FAULT not in world.raised
+    assert not world.offer("c1").inoperative
+    assert world.amps("c2")[0] >= 18
+
+
+def out_of_service() -> World:
+    """The ladder has run to its end; the session is over, and 60 s have passed."""
+    world = busy()
+    world.feed(SettingsChanged(settings(50, 2)))
+    stages(world, 45)
+    assert world.offer("c1").inoperative
+    world.end("c1")
+    world.deaf.clear()
+    world.run(5)
+    assert world.offer("c1").inoperative
+    assert world.raised[FAULT] == "connector 1, out of service"
+    assert world.plan.reserved_ma.l1 == 0
+    return world
+
+
+@pytest.mark.parametrize("asked", ["person", "settings", "boot", "link"])
+def test_out_of_service_ends_when_it_was_quiet_for_a_minute_and_somebody_asks(asked: str) -> None:
+    world = out_of_service()
+    if asked == "person":
+        world.feed(OperativeAsked("c1", 1, world.now))
+    elif asked == "settings":
+        world.feed(SettingsChanged(settings(50, 2)))
+    elif asked == "boot":
+        world.feed(Booted("c1", world.now))
+    else:
+        world.lose("c1")
+        world.connect("c1")
+    world.run(40)
+    assert world.offer("c1").inoperative
+    world.run(25)
+    assert not world.offer("c1").inoperative
+    assert FAULT not in world.raised
+    world.begin("c1")
+    world.run(30)
+    assert world.amps() == [25, 25]
+
+
+def test_out_of_service_lasts_while_nobody_asks() -> None:
+    world = out_of_service()
+    world.run(3600)
+    assert world.offer("c1").inoperative
+
+
+def test_a_session_on_a_connector_out_of_service_is_stopped_and_lets_it_in_a_minute_later() -> None:
+    world = out_of_service()
+    world.begin("c1")
+    world.run(2)
+    assert (world.offer("c1").stop, world.amps("c1")) == (True, [0])
+    world.run(70)
+    assert not world.offer("c1").inoperative
+    world.run(30)
+    assert world.amps("c1", "c2") == [25, 25]
+
+
+def test_inv_10_a_charger_that_charges_without_a_session_is_taken_out_of_service() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c2")
+    world.run(30)
+    world.feed(StatusSeen("c1", 1, "Charging", world.now))
+    for _ in range(8):
+        world.run(10)
+        world.feed(Drawn("c1", 1, Phases(20_000), "phases", world.now))
+    assert world.offer("c1").inoperative
+    assert world.amps("c2") == [28]
+    world.feed(StatusSeen("c1", 1, "Available", world.now))  # the car has left
+    world.run(30)
+    assert world.plan.reserved_ma.l1 == 0
+
+
+def test_an_emergency_stop_that_is_cleared_does_not_end_out_of_service() -> None:
+    world = out_of_service()
+    world.feed(EmergencyStopped(True, "page", world.now))
+    world.feed(EmergencyStopped(False, "page", world.now))
+    world.run(120)
+    assert world.offer("c1").inoperative
+
+
+# -- those that refuse --------------------------------------------------------------------------
+
+
+def test_one_that_refuses_is_asked_again_every_5_min() -> None:
+    world = busy()
+    world.silent.add("c1")
+    world.feed(SettingsChanged(settings(56, 2)))
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.run(12)
+    tried = []
+    for _ in range(900):
+        before = world.offer("c1").id
+        world.run(1)
+        if world.offer("c1").id != before:
+            tried.append(world.now)
+            answer = OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now)
+            world.feed(answer)
+    assert len(tried) == 3
+    assert all(299 <= b - a <= 302 for a, b in pairwise(tried))
+
+
+def test_one_that_refuses_is_reserved_with_its_maximum_while_it_charges_without_a_session() -> None:
+    world = World(settings(60, 2))
+    world.silent.add("c1")
+    world.connect()
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.begin("c2")
+    world.run(30)
+    assert world.plan.reserved_ma.l1 == 0
+    world.feed(StatusSeen("c1", 1, "Charging", world.now))
+    world.run(1)
+    assert world.amps("c2") == [28]
+
+
+# -- values out of turn -------------------------------------------------------------------------
+
+
+def test_values_are_asked_for_at_once_when_the_meter_has_jumped_and_not_more_than_each_5_s(
+) -> None:
+    world = World(settings(100, 2, meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.run(10)
+    world.begin("c1", "c2")
+    world.run(63.5)
+    before = world.offer("c1").values_wanted
+    world.run(30)
+    assert world.offer("c1").values_wanted == before  # nothing happens, nothing is asked
+    world.building_a = [30, 0, 0]
+    world.run(0.6)
+    assert world.offer("c1").values_wanted > before
+    asked = {world.offer("c1").values_wanted}
+    for _ in range(200):
+        world.building_a = [30 + len(asked) * 6, 0, 0]
+        world.run(0.1)
+        asked.add(world.offer("c1").values_wanted)
+    assert len(asked) <= 1 + 20 / 5
+
+
+def test_values_are_asked_for_only_of_chargers_that_can_answer() -> None:
+    world = World(settings(63, 3, meter=metered()), meter=True)
+    world.connect("c1", "c2")
+    world.run(10)
+    world.begin("c1")
+    world.run(24)
+    before = {o.charger: o.values_wanted for o in world.plan.offers}
+    world.building_a = [50, 0, 0]
+    world.run(1)
+    after = {o.charger: o.values_wanted for o in world.plan.offers}
+    assert after["c1"] > before["c1"]
+    assert (after["c2"], after["c3"]) == (before["c2"], before["c3"])
+
+
+def test_after_a_cut_values_are_asked_for_so_that_its_room_is_proved_sooner() -> None:
+    world = Asked(settings(32, 2), interval_s=60)
+    world.connect()
+    world.begin("c1")
+    world.run(62.5)
+    world.begin("c2")
+    world.run(3.0)
+    assert world.amps() == [16, 0]
+    world.run(2.0)
+    assert world.amps() == [16, 16]
+    assert world.core._connectors["c1", 1].books.is_fast  # and it was seen to obey soon

@@ -1,0 +1,175 @@
+"""Leases: what a charger that was lost, or is told nothing new, may draw after a while (P 5)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.balance.balance_world import World, settings
+
+from linkray.balance.possible import Books
+from linkray.model.facts import Booted, DefaultProven, LeaseProven, ObeyTimeKnown, OfferAnswered
+from linkray.model.settings import Charger
+
+D_S, GRACE_S = 180.0, 10.0
+
+
+def leased(*amounts_a: float, fallback_ma: int = 8_000) -> Books:
+    """Accepted one after the other, each with a lease."""
+    books = Books(32_000)
+    for place, amount in enumerate(amounts_a):
+        books.issue(int(amount * 1000), float(place))
+        books.accepted(books.offer_id, None, float(place), leased=True, lease_s=D_S,
+                       fallback_ma=fallback_ma)  # fmt: skip
+    books.settle(len(amounts_a) + 20.0)
+    return books
+
+
+def test_p5_a_value_that_nobody_renews_leaves_at_d_and_delta_and_the_fall_back_enters() -> None:
+    books = leased(20)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 100.0 + D_S + GRACE_S - 0.1, is_proven=True)
+    assert books.top_ma == 20_000
+    books.lapse(0.0, 0, 100.0 + D_S + GRACE_S, is_proven=True)
+    assert (books.top_ma, books.accepted_ma) == (8_000, 8_000)
+
+
+def test_p5_no_lease_is_credited_where_it_is_not_proved_but_the_fall_back_may_have_come() -> None:
+    books = leased(0, fallback_ma=6_000)
+    assert books.top_ma == 0
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 100.0 + 60.0, is_proven=False)
+    assert books.top_ma == 0
+    # The last renewal may be a third of the time old: it may fall so much sooner.
+    books.lapse(0.0, 0, 100.0 + 2 * D_S / 3, is_proven=False)
+    assert books.top_ma == 6_000
+    books = leased(20)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 10_000.0, is_proven=False)
+    assert books.top_ma == 20_000
+
+
+def test_p5_a_value_that_is_renewed_stays() -> None:
+    books = leased(20)
+    books.lapse(0.0, 0, 100_000.0, is_proven=True)
+    assert books.top_ma == 20_000
+
+
+def test_p5_also_while_the_link_stands_a_value_that_a_newer_one_overtook_runs_out() -> None:
+    books = leased(20)
+    books.issue(10_000, 100.0)  # never answered, and the one before is not renewed any more
+    books.lapse(0.0, 0, 100.0 + D_S + GRACE_S, is_proven=True)
+    assert books.top_ma == 10_000
+    books.accepted(books.offer_id, None, 400.0, leased=True, lease_s=D_S, fallback_ma=8_000)
+    books.settle(410.0)
+    assert books.top_ma == 10_000
+    books.lapse(0.0, 0, 10_000.0, is_proven=True)
+    assert books.top_ma == 10_000  # and is renewed again
+
+
+def test_p5_no_lease_is_credited_to_one_that_was_caught() -> None:
+    books = leased(20)
+    books.sample(30_000, 50.0)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 10_000.0, is_proven=True)
+    assert books.top_ma == 32_000
+
+
+def test_p5_a_lease_that_was_not_honoured_after_all_is_a_contradiction() -> None:
+    books = leased(20)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 300.0, is_proven=True)
+    assert books.top_ma == 8_000
+    books.sample(20_000, 310.0)
+    assert books.top_ma == 32_000
+
+
+def lost(**kw: object) -> World:
+    """Two chargers at 20 A each under 40 A, with leases; the first is proven to fall to 8 A."""
+    world = World(settings(40, [Charger(id="c1", fallback_ma=8_000), Charger(id="c2")], **kw))
+    world.leased = True
+    world.feed(LeaseProven("c1", 0.0))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(40)
+    assert world.amps() == [20, 20]
+    world.lose("c1")
+    return world
+
+
+def test_a_lost_charger_is_reserved_with_its_maximum_until_its_proven_lease_has_run_out() -> None:
+    world = lost()
+    world.run(D_S + GRACE_S - 2)
+    assert world.plan.reserved_ma.l1 == 32_000
+    world.run(4)
+    assert world.plan.reserved_ma.l1 == 8_000
+    world.run(25)
+    assert world.amps("c2") == [32]
+
+
+def test_a_proof_that_is_taken_back_gives_no_credit() -> None:
+    world = lost()
+    world.feed(LeaseProven("c1", world.now, is_proven=False))
+    world.run(1000)
+    assert world.plan.reserved_ma.l1 == 32_000
+
+
+def test_a_lease_longer_than_the_sites_counts_as_long_as_it_is() -> None:
+    world = World(settings(60, [Charger(id="c1", fallback_ma=8_000)]))
+    world.feed(LeaseProven("c1", 0.0))
+    world.silent.add("c1")
+    world.connect()
+    offer = world.offer("c1")
+    world.feed(OfferAnswered("c1", 1, offer.id, "accepted", world.now, leased=True, lease_s=600,
+                             fallback_ma=9_000))  # fmt: skip
+    world.run(11)
+    world.lose("c1")
+    world.run(600)
+    assert world.plan.reserved_ma.l1 == 32_000
+    world.run(12)
+    assert world.plan.reserved_ma.l1 == 9_000  # what it was told to fall to, not only what is set
+
+
+def test_a_charger_that_comes_back_may_have_forgotten_everything() -> None:
+    world = lost()
+    world.run(300)
+    assert world.plan.reserved_ma.l1 == 8_000
+    world.silent.add("c1")
+    world.connect("c1")
+    world.run(5)
+    assert world.plan.reserved_ma.l1 == 0
+    assert world.core._connectors["c1", 1].books.top_ma == 32_000
+
+
+@pytest.mark.parametrize(("is_proven", "top_ma"), [(True, 8_000), (False, 32_000)])
+def test_p1_after_a_restart_its_default_is_in_force_only_where_that_is_proven(
+    is_proven: bool, top_ma: int
+) -> None:
+    world = World(settings(60, [Charger(id="c1", fallback_ma=8_000)]))
+    world.feed(DefaultProven("c1", 0.0, is_proven=is_proven))
+    world.connect()
+    world.begin("c1")
+    world.run(30)
+    world.silent.add("c1")
+    world.end("c1")
+    world.run(1)
+    books = world.core._connectors["c1", 1].books
+    world.feed(Booted("c1", world.now))
+    assert books.top_ma == top_ma
+
+
+def test_the_obey_time_of_the_passport_holds_from_the_start_and_never_below_5_s() -> None:
+    world = World(settings(32, 2))
+    world.feed(ObeyTimeKnown("c1", 2.0, 0.0))
+    world.connect()
+    books = world.core._connectors["c1", 1].books
+    assert (books.obey_s, books.is_fast, books.sheds_soon()) == (5.0, True, True)
+    world.begin("c1")
+    world.run(12.5)
+    world.cars["c1", 1].most_ma = 15_900
+    world.interval_s = 1000  # no sample tells sooner
+    world.begin("c2")
+    world.run(4.9)
+    assert world.amps() == [16, 0]
+    world.run(1.2)
+    assert world.amps() == [16, 16]
+    world.feed(ObeyTimeKnown("c1", 42.0, world.now))
+    assert (books.obey_s, books.is_fast) == (42.0, False)

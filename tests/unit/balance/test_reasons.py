@@ -1,0 +1,195 @@
+"""Why an offer is what it is: ceilings phase by phase, in order, and when they may change."""
+
+from __future__ import annotations
+
+from tests.unit.balance.balance_world import Car, World, metered, settings
+
+from linkray.balance.decide import Decision
+from linkray.balance.survey import Ground
+from linkray.model.facts import EmergencyStopped, SettingsChanged, StatusSeen
+from linkray.model.plan import Ceiling, Offer
+from linkray.model.settings import Charger, Group
+from linkray.model.units import Phases
+
+
+def three_phase(name: str, **kw: object) -> Charger:
+    return Charger(id=name, phases=3, connection="L1-L2-L3", **kw)  # type: ignore[arg-type]
+
+
+def ceiling(offer: Offer, code: str) -> Ceiling:
+    [found] = [c for c in offer.ceilings if c.code == code]
+    return found
+
+
+def codes(offer: Offer) -> list[str]:
+    return [c.code for c in offer.ceilings]
+
+
+def test_a_ceiling_shows_each_phase_its_own_amount() -> None:
+    world = World(settings((20, 30, 63), [three_phase("c1"), Charger(id="c2", connection="L3")]))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    offer = world.offer("c1")
+    assert offer.offer_ma == Phases(20_000, 20_000, 20_000)
+    site = ceiling(offer, "site_limit")
+    assert (site.ma, site.phase, site.binding) == (Phases(20_000, 30_000, 31_000), "L1", True)
+
+
+def test_phases_that_are_not_in_use_are_no_part_of_a_ceiling() -> None:
+    chargers = [Charger(id="c1", phases=2, connection="L2-L3"), Charger(id="c2", connection="L2")]
+    world = World(settings((60, 40, 50), chargers, split_mode="208"))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    assert world.amps() == [20, 20]
+    assert ceiling(world.offer("c1"), "site_limit").ma == Phases(0, 20_000, 50_000)
+
+
+def test_what_the_building_takes_is_told_phase_by_phase_below_the_site_limit() -> None:
+    world = World(settings(40, [three_phase("c1")], meter=metered()), meter=True)
+    world.building_a = [0, 25, 5]
+    world.connect()
+    world.run(8)
+    world.begin("c1")
+    world.run(60)
+    offer = world.offer("c1")
+    assert ceiling(offer, "site_limit").ma == Phases(40_000, 40_000, 40_000)
+    building = ceiling(offer, "building_load")
+    assert (building.ma, building.phase) == (Phases(40_000, 15_000, 35_000), "L2")
+    assert offer.reason.code == "building_load"
+
+
+def test_what_is_kept_back_for_the_same_charger_is_told_once_where_it_is_tightest() -> None:
+    chargers = [Charger(id=f"c{n}", group="Row") for n in (1, 2, 3)]
+    groups = (Group("Hall", 90_000), Group("Row", 50_000, "Hall"))
+    world = World(settings(100, chargers, groups))
+    world.connect("c1", "c2")
+    world.begin("c1", "c2")
+    world.run(30)
+    offer = world.offer("c1")
+    assert world.amps("c1", "c2") == [9, 9]
+    kept = ceiling(offer, "unreachable_reserved")
+    assert (kept.group, kept.charger, kept.ma) == ("Row", "c3", Phases(9_000))
+    assert ceiling(offer, "site_limit").ma.l1 == 9_000 + (100 - 32 - 18 + 32) * 1000
+
+
+def test_a_paused_car_shows_no_minimum_of_nothing() -> None:
+    world = World(settings(13, 3))
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(30)
+    [paused] = [o for o in world.plan.offers if o.offer_ma.l1 == 0]
+    assert "charger_min" not in codes(paused)
+    assert (paused.reason.code, paused.reason.place) == ("turn", 1)
+
+
+def test_a_sleeping_car_keeps_the_minimum_and_says_so() -> None:
+    world = World(settings(60, 1))
+    world.connect()
+    world.begin("c1", car=Car(0))
+    world.run(30)
+    world.feed(StatusSeen("c1", 1, "SuspendedEV", world.now))
+    world.run(15)
+    offer = world.offer("c1")
+    assert offer.reason.code == "car_not_asking"
+    assert ceiling(offer, "charger_min").ma == offer.offer_ma == Phases(6_000)
+
+
+def test_what_a_neighbour_leaves_unused_is_told_as_spare() -> None:
+    world = World(settings(60, 3))
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(30)
+    assert "fair_share" in codes(world.offer("c2"))
+    world.cars["c1", 1] = Car(8)
+    world.run(100)
+    assert world.amps() == [10, 25, 25]
+    assert "spare_redistributed" in codes(world.offer("c2"))
+    assert world.offer("c1").wanted_ma == 10_000
+    assert world.offer("c2").wanted_ma == 32_000
+
+
+def test_an_excluded_time_pauses_without_stopping_and_says_until_when() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    core = world.core
+    ground = Ground(
+        core._tree, fifo=False, interval_s=10, dead_man_s=180, emergency=False, by="",
+        overloaded=False, excluded=True, excluded_until_s=1234,
+    )  # fmt: skip
+    budget = core._meter.budget([0, 0, 0], [0, 0, 0], world.now)
+    offers = Decision(core._list, ground, budget, frozenset(), world.now + 1).run(1.0)
+    assert [o.limit_ma for o in offers] == [0, 0]
+    assert not any(o.stop for o in offers)
+    assert {(o.reason.code, o.reason.seconds, o.next_look_s) for o in offers} == {
+        ("schedule", 1234, 1234)
+    }
+    world.run(80)
+    assert world.amps() == [30, 30]
+
+
+def test_the_emergency_stop_comes_before_all_other_causes() -> None:
+    world = World(settings(60, 1))
+    world.connect()
+    world.begin("c1")
+    world.run(20)
+    world.feed(EmergencyStopped(True, "Assembler", world.now))
+    offer = world.offer("c1")
+    assert (offer.reason.code, offer.reason.by) == ("emergency_stop", "Assembler")
+    assert offer.ceilings[0].code == "emergency_stop"
+
+
+def test_the_next_look_is_when_a_raise_may_come() -> None:
+    world = World(settings(60, 1))
+    world.connect()
+    world.begin("c1")
+    world.run(20)
+    world.feed(SettingsChanged(settings(10, 1)))
+    world.run(3)
+    world.feed(SettingsChanged(settings(25, 1)))
+    world.run(1)
+    assert world.amps() == [25]  # last raised long ago
+    assert world.offer("c1").next_look_s is None
+    world.feed(SettingsChanged(settings(30, 1)))
+    offer = world.offer("c1")
+    assert offer.reason.code == "raise_hold"
+    assert offer.next_look_s == offer.reason.seconds
+    assert 8 <= (offer.next_look_s or 0) <= 10
+
+
+def test_who_waits_for_a_neighbours_cut_knows_when_that_is_proved() -> None:
+    world = World(settings(32, 2))
+    world.connect()
+    world.begin("c1")
+    world.run(30)
+    world.begin("c2")
+    world.run(1)
+    offer = world.offer("c2")
+    assert (offer.reason.code, offer.reason.charger) == ("wait_for_cut", "c1")
+    assert 0 < (offer.next_look_s or 0) <= 10
+
+
+def test_a_sleeping_car_without_room_is_looked_at_when_it_is_woken() -> None:
+    world = World(settings(32, 2))
+    world.connect()
+    world.begin("c1", car=Car(0))
+    world.run(30)
+    world.feed(StatusSeen("c1", 1, "SuspendedEV", world.now))
+    world.begin("c2")
+    world.run(60)
+    offer = world.offer("c1")
+    assert offer.offer_ma.l1 == 0
+    assert 600 < (offer.next_look_s or 0) <= 900
+
+
+def test_high_is_told_of_sessions_and_chargers() -> None:
+    chargers = [Charger(id="c1", priority="high"), Charger(id="c2"), Charger(id="c3")]
+    world = World(settings(60, chargers))
+    world.connect()
+    world.begin("c1", "c2")
+    world.begin("c3", vip=True)
+    world.run(5)
+    assert [o.high for o in world.plan.offers] == [True, False, True]

@@ -1,0 +1,570 @@
+"""The checker judges hand-made traces: each invariant with one that breaks it and one that holds.
+
+A checker that never finds anything would pass every run of the simulator; these are its teeth.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from tests.unit.simulator.traces import Trace, single, site, three
+from tools.simulator.events import QueuesSeen
+from tools.world import Make
+
+from linkray.model import facts
+from linkray.model.settings import Exclusion, Group, LimitPhases
+from linkray.model.units import Phases
+
+C1, C2 = single("C1"), single("C2")
+
+
+def pair(limit_a: int = 40, **made: object) -> Trace:
+    """Two chargers on L1, each charging with 20 A by a TxProfile that was proved."""
+    t = Trace(site(limit_a, C1, C2), {"C1": Make(phases=1, **made), "C2": Make(phases=1)})
+    t.charging("C1", "C2", at_a=min(20, limit_a / 2))
+    assert not t.broken, t.why()
+    return t
+
+
+# INV-1, INV-3, INV-12
+
+
+def test_inv_3_a_raise_before_the_cut_is_proved_is_found() -> None:
+    t = pair(obey_s=4.0)
+    t.tell("C1", 10, transaction=1)
+    t.wait(1)
+    t.tell("C2", 30, transaction=2)
+
+    assert t.broken == {"INV-3"}
+
+
+def test_inv_3_a_raise_after_the_obey_time_holds() -> None:
+    t = pair(obey_s=4.0)
+    t.tell("C1", 10, transaction=1)
+    t.wait(11)
+    t.tell("C2", 30, transaction=2)
+    t.wait(30)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_3_a_raise_after_a_sample_has_proved_the_cut_holds() -> None:
+    t = pair(obey_s=4.0)
+    t.tell("C1", 10, transaction=1)
+    t.wait(2)
+    t.says("C1", 9.8)
+    t.tell("C2", 30, transaction=2)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_3_a_group_between_is_not_forgotten() -> None:
+    inner, outer = Group("inner", 20_000, "outer"), Group("outer", 30_000)
+    kept = [single(f"C{n}", group="inner" if n == 1 else "outer") for n in (1, 2)]
+    t = Trace(site(100, *kept, groups=(outer, inner)))
+    t.charging("C1", "C2", at_a=15)
+    assert not t.broken, t.why()
+    t.tell("C1", 20, transaction=1)
+
+    assert t.broken == {"INV-3"}
+    assert t.checker.violations[0].state["node"] == "outer"
+
+
+def test_inv_1_a_limit_that_was_lowered_must_be_shed() -> None:
+    t = pair()
+    t.settings_now(site(20, C1, C2))
+    t.wait(5)
+
+    assert "INV-1" in t.broken
+
+
+def test_inv_1_what_is_told_down_within_a_second_holds() -> None:
+    t = pair()
+    t.settings_now(site(20, C1, C2))
+    t.wait(0.5)
+    t.tell("C1", 10, transaction=1)
+    t.tell("C2", 10, transaction=2)
+    t.wait(30)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_1_nothing_rises_under_a_limit_that_is_passed() -> None:
+    t = pair(obey_s=8.0)
+    t.settings_now(site(20, C1, C2))
+    t.wait(0.5)
+    t.tell("C1", 6, transaction=1)
+    t.tell("C2", 6, transaction=2)
+    t.wait(2)
+    t.tell("C2", 10, transaction=2)
+
+    assert t.broken == {"INV-1"}
+    assert "passed limit" in t.why()[0]
+
+
+def test_inv_1_a_lost_charger_without_a_meter_must_be_made_room_for() -> None:
+    t = pair()
+    t.fact(facts.LinkLost("C2", t.now))
+    t.wait(5)
+
+    assert "INV-1" in t.broken
+
+
+def test_inv_1_room_made_for_a_lost_charger_holds() -> None:
+    t = pair()
+    t.fact(facts.LinkLost("C2", t.now))
+    t.offers.pop(("C2", 1))
+    t.tell("C1", 8, transaction=1)
+    t.wait(60)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_12_after_a_restart_nobody_is_taken_for_what_it_was_told_before() -> None:
+    t = pair()
+    t.restart()
+    t.fact(facts.LinkUp("C1", t.now))
+    t.fact(facts.SessionBegan("C1", 1, 1, "TAG", t.now, found=True))
+    t.tell("C1", 6, transaction=1)
+    t.wait(12)
+    t.tell("C1", 20, transaction=1)  # C2 is not back yet: it may draw 32 A
+
+    assert t.broken == {"INV-12"}
+
+
+# INV-2, INV-4, INV-5: a site with a meter
+
+
+def metered(limit_a: int = 50, **rest: object) -> Trace:
+    t = Trace(site(limit_a, C1, C2, metered=True, **rest))
+    t.world.building.ma = (10_000, 10_000, 10_000)
+    t.charging("C1", "C2")
+    t.metered(10, 10, 10)
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 10, transaction=place)
+        t.plan()
+        t.draw(name, 10)
+    for _ in range(70):
+        t.wait(1.0)
+        t.read(30, 10, 10)
+    t.says("C1", 10)
+    t.says("C2", 10)
+    assert not t.broken, t.why()
+    return t
+
+
+def test_inv_2_a_raise_beyond_what_the_meter_leaves_is_found() -> None:
+    t = metered()
+    t.tell("C1", 32, transaction=1)
+    t.plan()
+
+    assert "INV-2" in t.broken
+
+
+def test_inv_2_a_raise_within_what_the_meter_leaves_holds() -> None:
+    t = metered()
+    t.tell("C1", 30, transaction=1)
+    t.plan()
+
+    assert not t.broken, t.why()
+
+
+def test_inv_2_what_was_granted_and_is_not_seen_yet_counts() -> None:
+    t = metered()
+    t.tell("C1", 25, transaction=1)
+    t.plan()
+    t.wait(1.0)
+    t.read(30, 10, 10)
+    t.tell("C2", 16, transaction=2)
+    t.plan()
+
+    assert "INV-2" in t.broken
+
+
+def test_inv_2_what_the_building_took_a_moment_ago_is_not_given_out() -> None:
+    t = metered()
+    t.world.building.ma = (25_000, 10_000, 10_000)
+    t.read(45, 10, 10)
+    t.world.building.ma = (10_000, 10_000, 10_000)
+    for _ in range(30):
+        t.wait(1.0)
+        t.read(30, 10, 10)
+    t.tell("C1", 20, transaction=1)
+    t.plan()
+
+    assert t.broken == {"INV-2"}
+    assert "60 s" in t.why()[0]
+
+
+def test_inv_2_after_a_minute_it_may_be_given_out() -> None:
+    t = metered()
+    t.world.building.ma = (25_000, 10_000, 10_000)
+    t.read(45, 10, 10)
+    t.world.building.ma = (10_000, 10_000, 10_000)
+    for _ in range(62):
+        t.wait(1.0)
+        t.read(30, 10, 10)
+    t.tell("C1", 20, transaction=1)
+    t.plan()
+
+    assert not t.broken, t.why()
+
+
+def test_inv_4_nothing_rises_on_a_stale_reading() -> None:
+    t = metered()
+    t.wait(4)
+    t.tell("C1", 12, transaction=1)
+    t.plan()
+
+    assert t.broken == {"INV-4"}
+
+
+def test_inv_4_after_a_failure_nothing_rises_above_the_degraded_limit_for_a_minute() -> None:
+    t = metered()
+    t.fact(facts.MeterLost(t.now))
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 0, transaction=place)
+        t.draw(name, 0)
+    t.plan()
+    t.wait(12)
+    t.metered(10, 10, 10)
+    t.tell("C1", 8, transaction=1)
+    t.plan()
+
+    assert "INV-4" in t.broken
+
+
+def test_inv_5_nothing_rises_with_the_meters_loss() -> None:
+    t = metered(degraded_a=50)
+    t.fact(facts.MeterLost(t.now))
+    t.tell("C1", 12, transaction=1)
+    t.plan()
+
+    assert "INV-5" in t.broken
+
+
+def test_inv_5b_the_current_of_an_absent_one_goes_to_none_that_sheds_slowly() -> None:
+    for obey_s, found in ((8.0, {"INV-5b"}), (1.0, set())):
+        slow = {"C1": Make(phases=1, obey_s=obey_s), "C2": Make(phases=1)}
+        t = Trace(site(50, C1, C2, metered=True), slow)
+        t.charging("C1", at_a=0.0)
+        t.tell("C1", 0, transaction=1)
+        t.metered(0, 0, 0)
+        t.tell("C1", 30, transaction=1)
+        t.plan()
+
+        assert t.broken == found, t.why()
+
+
+# INV-6 to INV-8
+
+
+def test_inv_6_a_value_that_no_charger_can_be_told_is_found() -> None:
+    for limit, phases, why in (
+        (5.0, None, "below its minimum"), (40.0, None, "above its maximum"),
+        (10.05, None, "amps finer than 0.1 A"), (10.0, 3, "not its number of phases"),
+    ):  # fmt: skip
+        t = Trace(site(100, C1))
+        t.charging("C1")
+        t.tell("C1", limit, transaction=1, phases=phases)
+
+        assert f"INV-6 {why}" in t.why(), limit
+
+
+def test_inv_6_a_profile_for_another_transaction_is_found() -> None:
+    t = Trace(site(100, C1))
+    t.charging("C1")
+    t.tell("C1", 10, transaction=99)
+
+    assert t.broken == {"INV-6"}
+
+
+def test_inv_6_what_a_charger_can_be_told_holds() -> None:
+    t = Trace(site(100, C1, three("C2")))
+    t.charging("C1", "C2")
+    for limit in (0, 6, 6.1, 32):
+        t.tell("C1", limit, transaction=1, phases=1)
+        t.tell("C2", limit, transaction=2, phases=3)
+        t.wait(15)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_7_offers_above_the_ceiling_are_found() -> None:
+    t = pair()
+    t.fact(facts.CeilingSealed(Phases.each(30_000), t.now))
+    t.wait(3)
+
+    assert "INV-7" in t.broken
+
+
+def test_inv_7_offers_under_the_ceiling_hold() -> None:
+    t = pair()
+    t.fact(facts.CeilingSealed(Phases.each(30_000), t.now))
+    t.tell("C1", 14, transaction=1)
+    t.tell("C2", 15, transaction=2)
+    t.wait(30)
+
+    assert not t.broken, t.why()
+
+
+def in_the_night(**kept: object) -> Trace:
+    night = Exclusion(("Mon",), "22:00", "23:59")
+    settings = msgspec.structs.replace(site(60, C1), schedule=(night,))
+    t = Trace(settings)
+    t.fact(facts.ClockTold(1_781_560_740.0, t.now))  # Monday 2026-06-15, 21:59 UTC
+    t.charging("C1", at_a=16)
+    return t
+
+
+def test_inv_7_offers_in_an_excluded_time_are_found() -> None:
+    t = in_the_night()
+    assert not t.broken, t.why()
+    t.wait(60)
+
+    assert t.broken == {"INV-7"}
+
+
+def test_inv_7_a_pause_in_an_excluded_time_holds() -> None:
+    t = in_the_night()
+    t.wait(28.0)
+    t.tell("C1", 0, transaction=1)
+    t.wait(600, dt=1.0)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_8_who_is_not_told_to_stop_is_found() -> None:
+    t = pair()
+    t.emergency(on=True)
+    t.tell("C1", 0, transaction=1)
+    t.wait(4)
+
+    assert t.broken == {"INV-8"}
+
+
+def test_inv_8_everybody_told_0_or_stopped_holds() -> None:
+    t = pair()
+    t.emergency(on=True)
+    t.tell("C1", 0, transaction=1)
+    t.stop("C2", 2)
+    t.wait(30)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_8_a_value_while_stopped_is_found_also_after_a_restart() -> None:
+    t = pair(100)
+    t.emergency(on=True)
+    t.stop("C1", 1)
+    t.stop("C2", 2)
+    t.restart()
+    t.fact(facts.LinkUp("C1", t.now))
+    t.fact(facts.SessionBegan("C1", 1, 1, "TAG", t.now, found=True))
+    t.wait(1)
+    t.tell("C1", 16, transaction=1)
+
+    assert "INV-8" in t.broken
+
+
+# INV-9: reaction
+
+
+def test_inv_9_a_sample_over_the_limit_without_a_cut_is_found() -> None:
+    t = metered()
+    t.world.building.ma = (35_000, 10_000, 10_000)
+    t.read(55, 10, 10)
+    t.wait(1.5)
+
+    assert t.broken == {"INV-9"}
+
+
+def test_inv_9_a_cut_within_a_second_holds() -> None:
+    t = metered()
+    t.world.building.ma = (35_000, 10_000, 10_000)
+    t.read(55, 10, 10)
+    t.wait(0.5)
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 7, transaction=place)
+    t.wait(1.5)
+    t.draw("C1", 7)
+    t.draw("C2", 7)
+    t.read(49, 10, 10)
+    t.wait(2)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_9_wires_over_their_limit_for_too_long_are_found() -> None:
+    t = metered()
+    t.world.building.ma = (35_000, 10_000, 10_000)
+    t.read(55, 10, 10)
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 7, transaction=place)
+    for _ in range(4):
+        t.wait(1.0)
+        t.read(55, 10, 10)
+    assert not t.broken, t.why()
+    for _ in range(4):
+        t.wait(1.0)
+        t.read(55, 10, 10)
+
+    assert t.broken == {"INV-9"}
+
+
+def test_a_wire_without_a_meter_over_its_limit_is_found() -> None:
+    t = pair()
+    t.draw("C1", 30)
+    t.draw("C2", 20)
+    t.wait(5)
+    assert not t.broken, t.why()
+    t.wait(5)
+
+    assert t.broken == {"limit"}
+
+
+def test_a_fuse_that_comes_near_its_trip_is_found() -> None:
+    t = pair()
+    for _ in range(40):  # each time for no longer than lawful
+        t.draw("C1", 32)
+        t.draw("C2", 30)
+        t.wait(4)
+        t.draw("C1", 20)
+        t.draw("C2", 20)
+        t.wait(0.5)
+
+    assert t.broken == {"fuse"}
+
+
+# INV-10, 11, 15, 17
+
+
+def disobeying() -> Trace:
+    t = pair(100)
+    t.tell("C1", 10, transaction=1)
+    for _ in range(3):
+        t.wait(6)
+        t.says("C1", 30)
+    return t
+
+
+def test_inv_10_no_ladder_for_one_that_does_not_obey_is_found() -> None:
+    t = disobeying()
+    for _ in range(4):
+        t.wait(10)
+        t.says("C1", 30)
+
+    assert {w for w in t.why() if "INV-10" in w} == {
+        "INV-10 no alarm for one that does not obey",
+        "INV-10 no resend for one that does not obey",
+    }
+
+
+def test_inv_10_a_ladder_that_ends_too_early_is_found() -> None:
+    t = disobeying()
+    t.alarm("not_obeying", "C1")
+    t.tell("C1", 10, transaction=1)
+    t.wait(9)
+    t.says("C1", 30)
+    t.tell("C1", 0, transaction=1)
+    t.wait(25)
+
+    assert "INV-10 no stop for one that does not obey" in t.why()
+
+
+def test_inv_10_the_whole_ladder_holds() -> None:
+    t = disobeying()
+    t.alarm("not_obeying", "C1")
+    for step in range(4):
+        if step == 2:
+            t.stop("C1", 1)
+        elif step == 3:
+            asked = {"connectorId": 1, "type": "Inoperative"}
+            t.answer("C1", t.ask("C1", "ChangeAvailability", asked))
+        else:
+            t.tell("C1", 10 * (1 - step), transaction=1)
+        t.wait(9)
+        t.says("C1", 30)
+
+    assert "INV-10" not in t.broken, t.why()
+
+
+def test_inv_11_a_gap_between_plans_is_found() -> None:
+    t = pair()
+    t.wait(2.0, plans=False)
+
+    assert t.broken == {"INV-11"}
+
+
+def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
+    t = pair()
+    for name, amps in (("C1", 20), ("C2", 20)):
+        t.draw(name, amps)
+        t.says(name, amps)
+    t.wait(330, dt=1.0)
+    t.tell("C1", 20, transaction=1)  # a renewal
+    assert not t.broken, t.why()
+    t.tell("C1", 18, transaction=1)
+
+    assert t.broken == {"INV-15"}
+
+
+def test_inv_15_many_changes_in_an_hour_of_noise_are_found() -> None:
+    t = pair(50)
+    for name, amps in (("C1", 20), ("C2", 20)):
+        t.draw(name, amps)
+        t.says(name, amps)
+    t.wait(320, dt=1.0)
+    for n in range(12):
+        t.world.building.ma = (1_000 + 1_000 * (n % 2), 0, 0)
+        t.wait(60, dt=1.0)
+        t.tell("C1", 18 + n % 2, transaction=1)
+
+    assert t.broken == {"INV-15"}
+    assert "hour" in t.why()[0]
+
+
+def test_inv_15_who_waits_longer_than_its_turn_is_found() -> None:
+    t = pair(12)
+    t.tell("C1", 12, transaction=1)
+    t.tell("C2", 0, transaction=2)
+    t.draw("C1", 12)
+    t.checker.violations.clear()
+    t.wait(940, dt=2.0)
+    assert not [w for w in t.why() if "waits" in w]
+    t.wait(60, dt=2.0)
+
+    assert "INV-15 waits for longer than its bound" in t.why()
+
+
+def test_inv_17_a_queue_over_its_maximum_is_found() -> None:
+    t = pair()
+    t.note(QueuesSeen(t.now, {"inbox": (64, 64)}))
+    assert not t.broken
+    t.note(QueuesSeen(t.now, {"inbox": (65, 64)}))
+
+    assert t.broken == {"INV-17"}
+
+
+def test_a_violation_says_where_when_and_what() -> None:
+    t = pair(obey_s=4.0)
+    t.tell("C1", 10, transaction=1)
+    t.wait(1)
+    t.tell("C2", 30, transaction=2)
+    found = t.checker.violations[0]
+
+    assert (found.seed, found.invariant, found.time) == (7, "INV-3", t.now)
+    assert found.state["may_ma"] == 50_000
+    assert found.state["limit_ma"] == 40_000
+    assert found.state["node"] == "site"
+
+
+def test_a_sealed_ceiling_lowers_the_sites_limit_in_the_books() -> None:
+    t = pair()
+    t.settings_now(msgspec.structs.replace(
+        t.settings,
+        site=msgspec.structs.replace(t.settings.site, limit_ma=LimitPhases(90_000, 0, 0)),
+    ))  # fmt: skip
+    t.fact(facts.CeilingSealed(Phases(41_000, 41_000, 41_000), t.now))
+    t.tell("C1", 25, transaction=1)
+
+    assert "INV-3" in t.broken

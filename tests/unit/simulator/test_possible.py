@@ -1,0 +1,192 @@
+"""The checker's own possible sets, rule by rule (trust.md 1, Possible set)."""
+
+from __future__ import annotations
+
+import msgspec
+from tests.unit.simulator.traces import Trace, single, site, three
+from tools.world import Make
+
+from linkray.model import facts
+
+C1 = single("C1")
+
+
+def one(**made: object) -> Trace:
+    t = Trace(site(100, C1), {"C1": Make(phases=1, **made)})
+    t.charging("C1")
+    return t
+
+
+def test_rule_1_who_has_just_linked_may_draw_its_maximum() -> None:
+    t = Trace(site(100, C1))
+    t.fact(facts.LinkUp("C1", 0.0))
+    t.begin("C1", 1)
+
+    assert t.may_ma("C1") == 32_000
+
+
+def test_rule_1_a_reboot_makes_all_it_was_told_unsure() -> None:
+    t = one()
+    t.tell("C1", 10, transaction=1)
+    t.wait(15)
+    assert t.may_ma("C1") == 10_000
+    t.fact(facts.Booted("C1", t.now))
+
+    assert t.may_ma("C1") == 32_000
+
+
+def test_rule_2_a_value_counts_before_it_is_answered() -> None:
+    t = one()
+    t.tell("C1", 16, transaction=1, status=None)
+
+    assert t.may_ma("C1") == 16_000
+
+
+def test_rule_3_an_older_value_leaves_when_the_obey_time_is_over_not_with_the_answer() -> None:
+    t = one(obey_s=8.0)
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 8, transaction=1)
+
+    assert t.may_ma("C1") == 20_000
+    t.wait(7.5)
+    assert t.may_ma("C1") == 20_000
+    t.wait(1.0)
+    assert t.may_ma("C1") == 8_000
+
+
+def test_rule_3_a_fresh_sample_after_the_answer_proves_it_sooner() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 8, transaction=1)
+    t.wait(1)
+    t.says("C1", 7.9)
+
+    assert t.may_ma("C1") == 8_000
+
+
+def test_rule_3_a_contradicted_proof_is_none() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 8, transaction=1)
+    for _ in range(3):
+        t.wait(6)
+        t.says("C1", 19.5)
+
+    assert t.may_ma("C1") == 32_000
+
+
+def test_rule_4_a_refused_value_leaves_alone() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 30, transaction=1, status="Rejected")
+
+    assert t.may_ma("C1") == 20_000
+
+
+def test_rule_4_an_unanswered_value_stays_beside_the_old_one() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 8, transaction=1, status=None)
+    t.wait(60)
+
+    assert t.may_ma("C1") == 20_000
+
+
+def test_rule_5_no_lease_is_credited_while_the_charger_truly_holds_its_value() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1, more=((180, 0.0),))
+    t.wait(15)
+    t.fact(facts.LinkLost("C1", t.now))
+    t.world.charger("C1").connector(1).pilot_ma = 20_000
+    t.wait(200)
+
+    assert t.may_ma("C1") == 32_000  # nothing in its own book: it truly may
+
+
+def test_rule_6_a_lost_charger_may_draw_its_maximum() -> None:
+    t = one()
+    t.tell("C1", 8, transaction=1)
+    t.wait(15)
+    t.fact(facts.LinkLost("C1", t.now))
+
+    assert t.may_ma("C1") == 32_000
+
+
+def test_rule_7_a_phase_is_released_after_three_samples_and_counts_again_with_one() -> None:
+    t = Trace(site(100, three("C1")))
+    t.charging("C1", at_a=16)
+    sums = t.checker.ledger.sums
+    for n in range(3):
+        assert sums[1] == 16_000, n
+        t.says_phases("C1", 15.5, 0.0, 0.0)
+        t.wait(10)
+
+    assert sums[:3] == [16_000, 0, 0]
+    t.says_phases("C1", 15.5, 2.0, 0.0)
+    assert sums[:3] == [16_000, 16_000, 0]
+
+
+def test_an_ended_transaction_takes_its_profiles_along() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.end("C1", 1)
+    t.begin("C1", 2)
+
+    assert t.may_ma("C1") == 0  # what rules now is its default
+
+
+def test_a_default_does_not_replace_what_stands_above_it() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.tell("C1", 8, purpose="TxDefaultProfile")
+    t.wait(30)
+
+    assert t.may_ma("C1") == 20_000
+
+
+def test_the_same_id_replaces_on_whatever_level() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1, stack=8, profile=11)
+    t.wait(15)
+    t.tell("C1", 8, transaction=1, stack=1, profile=11)
+    t.wait(15)
+
+    assert t.may_ma("C1") == 8_000
+
+
+def test_the_lower_of_a_stacked_pair_rules_only_after_the_upper() -> None:
+    t = one()
+    t.tell("C1", 16, transaction=1, stack=8, duration=180)
+    t.tell("C1", 6, transaction=1, stack=7, offered=False)
+    t.wait(30)
+
+    assert t.may_ma("C1") == 16_000
+    t.wait(200)
+    assert t.may_ma("C1") == 16_000  # uncredited: both may be in force
+
+
+def test_a_clear_takes_a_profile_away() -> None:
+    t = one()
+    t.tell("C1", 8, transaction=1)
+    t.wait(15)
+    call = t.ask("C1", "ClearChargingProfile", {"id": 18})
+    t.answer("C1", call)
+    t.wait(1)
+
+    assert t.may_ma("C1") == 0  # under it lies its default
+
+
+def test_watts_become_amps_with_what_is_lost_on_the_way() -> None:
+    dc = msgspec.structs.replace(three("C1"), unit="W", max_w=50_000)
+    t = Trace(site(200, dc), {"C1": Make(units="Power", max_ma=80_000, efficiency=0.9)})
+    t.charging("C1")
+    t.tell("C1", 20_000, transaction=1, unit="W")
+
+    assert t.may_ma("C1") == 32_207  # 20 kW / (3 · 230 V · 0.9)

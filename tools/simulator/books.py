@@ -1,0 +1,282 @@
+"""What may be in force in a charger, read from the wire: the possible set of trust.md 1, rules 1-7.
+
+Written from the rules alone, beside the firmware's own books and without a look at them, so that
+a mistake of one does not stand in the other. Profiles are read as OCPP 1.6, chapter 3.13 has
+them: by purpose, stack level and period. Where the truth is known (a make's obey time, how it
+counts a schedule) the truth is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+TX, OWN_DEFAULT, DEFAULT, CAP = range(4)  # which rules before which; the cap caps all
+OBEY_S, OBEY_S_MIN, OBEY_S_MAX = 10.0, 5.0, 120.0  # trust.md 1, Model
+OVER_MA, OVER_SHARE = 1_000, 0.05  # ε: decided.md, Not obeying
+Slot = tuple[int, int]  # rank and stack level, the highest level as the most negative
+
+
+@dataclass(frozen=True)
+class Told:
+    """A SetChargingProfile as it went over the wire."""
+
+    connector: int
+    profile_id: int
+    purpose: str
+    stack: int
+    unit: str
+    starts_s: tuple[float, ...]
+    limits: tuple[float, ...]
+    phases: tuple[int | None, ...]
+    is_relative: bool
+    duration_s: float | None
+    transaction_id: int | None
+
+    @property
+    def slot(self) -> Slot:
+        """Its place among the others: what is in the same place it replaces."""
+        if self.purpose == "ChargePointMaxProfile":
+            return CAP, -self.stack
+        if self.purpose == "TxProfile":
+            return TX, -self.stack
+        return (OWN_DEFAULT if self.connector else DEFAULT), -self.stack
+
+    def at(self, elapsed_s: float) -> tuple[float, float, float]:
+        """The limit at this time of its schedule, when it ends, and the limit after it."""
+        place = max(
+            (n for n, start_s in enumerate(self.starts_s) if start_s <= elapsed_s), default=0
+        )
+        if place + 1 < len(self.starts_s):
+            left_s = self.starts_s[place + 1] - elapsed_s
+            return self.limits[place], left_s, self.limits[place + 1]
+        return self.limits[place], math.inf, self.limits[place]
+
+
+def read_told(asked: dict[str, Any]) -> Told:
+    """The payload of a SetChargingProfile."""
+    said = asked["csChargingProfiles"]
+    schedule = said["chargingSchedule"]
+    periods = schedule["chargingSchedulePeriod"]
+    return Told(
+        connector=asked["connectorId"],
+        profile_id=said["chargingProfileId"],
+        purpose=said["chargingProfilePurpose"],
+        stack=said["stackLevel"],
+        unit=schedule["chargingRateUnit"],
+        starts_s=tuple(float(p["startPeriod"]) for p in periods),
+        limits=tuple(float(p["limit"]) for p in periods),
+        phases=tuple(p.get("numberPhases") for p in periods),
+        is_relative=said["chargingProfileKind"] == "Relative",
+        duration_s=schedule.get("duration"),
+        transaction_id=said.get("transactionId"),
+    )
+
+
+@dataclass
+class Entry:
+    """One value that may be in force since it was issued."""
+
+    call: str  # the message's id
+    profile_id: int
+    ma: int
+    issued_at: float
+    ends_at: float = math.inf  # the period's
+    lasts_s: float = math.inf  # the same, from the start of its schedule
+    after_ma: int = 0  # what the period after it says
+    has_floor: bool = True  # False: a duration ends it, and what lies under it rules
+    is_accepted: bool = False
+
+    def top_ma(self, now: float) -> int:
+        """The most it may say now; from its end on also what comes then (rule 5, uncredited)."""
+        return self.ma if now < self.ends_at else max(self.ma, self.after_ma)
+
+
+@dataclass
+class ObeyTime:
+    """τ: what may be counted on. The true one, as soon as it could have been seen."""
+
+    lowest_s: float = OBEY_S
+    is_known_late: bool = False
+
+    def counted_s(self, true_s: float) -> float:
+        """Obey time to reckon with at the least, where `true_s` is how soon it truly obeys."""
+        self.lowest_s = min(self.lowest_s, true_s)
+        if self.is_known_late:
+            return min(OBEY_S_MAX, max(OBEY_S_MIN, true_s))
+        return max(OBEY_S_MIN, min(OBEY_S, self.lowest_s))
+
+
+@dataclass
+class Possible:
+    """The possible set of one connector, and what it comes to."""
+
+    most_ma: int
+    slots: dict[Slot, list[Entry]] = field(default_factory=dict)
+    is_unknown: bool = True  # rule 1: {M}
+    is_caught: bool = False  # rule 3: contradicted, {M} meanwhile
+    over_since: float | None = None
+    proofs: dict[Slot, tuple[float, Entry]] = field(default_factory=dict)  # accepted when, what
+    obey: ObeyTime = field(default_factory=ObeyTime)
+
+    # -- rules 2 to 4 ----------------------------------------------------------------------
+
+    def issue(self, told: Told, entry: Entry) -> None:
+        """Rule 2: before the bytes leave it is possible."""
+        self.slots.setdefault(told.slot, []).append(entry)
+
+    def find(self, call: str) -> tuple[Slot, Entry] | None:
+        for slot, entries in self.slots.items():
+            for entry in reversed(entries):
+                if entry.call == call:
+                    return slot, entry
+        return None
+
+    def accepted(self, call: str, now: float) -> bool:
+        """Rule 3 begins: what was issued before it in its place leaves after the obey time."""
+        found = self.find(call)
+        if found is None or found[1].is_accepted:
+            return False
+        slot, entry = found
+        entry.is_accepted = True
+        before = self.proofs.get(slot)
+        if before is None or before[1].issued_at <= entry.issued_at:
+            self.proofs[slot] = (now, entry)  # else: an old answer, come late
+        return True
+
+    def rejected(self, call: str) -> bool:
+        """Rule 4: this value leaves, no other."""
+        found = self.find(call)
+        if found is None or found[1].is_accepted:
+            return False
+        self.slots[found[0]].remove(found[1])
+        return True
+
+    def cleared(self, profile_id: int) -> None:
+        """ClearChargingProfile was accepted for this id."""
+        for slot, entries in list(self.slots.items()):
+            self.slots[slot] = [e for e in entries if e.profile_id != profile_id]
+            if slot in self.proofs and self.proofs[slot][1].profile_id == profile_id:
+                del self.proofs[slot]
+
+    def proves_at(self, true_s: float) -> float:
+        """When the next accepted value is proved without a sample; infinity: nothing waits."""
+        if not self.proofs:
+            return math.inf
+        return min(at for at, _ in self.proofs.values()) + self.obey.counted_s(true_s)
+
+    def prove(self, now: float, true_s: float) -> None:
+        """Rule 3 ends for all whose obey time is over without a contradiction."""
+        if self.over_since is None:
+            due = now - self.obey.counted_s(true_s) + 1e-9
+            for slot in [s for s, (at, _) in self.proofs.items() if at <= due]:
+                self._prove(slot)
+
+    def _prove(self, slot: Slot) -> None:
+        """All that is older in its place has left, and so has the unknown."""
+        _, proved = self.proofs.pop(slot)
+        self.is_unknown = False
+        self.slots[slot] = [e for e in self.slots[slot] if e.issued_at >= proved.issued_at]
+        for other, entries in self.slots.items():  # the same id replaces, on whatever level
+            self.slots[other] = [
+                e for e in entries
+                if e.profile_id != proved.profile_id or e.issued_at >= proved.issued_at
+            ]
+
+    # -- rules 1, 3, 7: what is heard --------------------------------------------------------
+
+    def forget(self) -> None:
+        """Rule 1: start, adoption, reboot."""
+        self.is_unknown = True
+        self.is_caught = False
+        self.over_since = None
+        self.proofs.clear()
+
+    def session_began(self, now: float) -> None:
+        """A default that counts from the session's start counts from now on."""
+        for slot, entries in self.slots.items():
+            if slot[0] in (OWN_DEFAULT, DEFAULT):
+                for e in entries:
+                    e.ends_at = now + e.lasts_s
+
+    def session_ended(self) -> None:
+        """TxProfiles go with their transaction; a doubt of it too."""
+        self.slots = {slot: entries for slot, entries in self.slots.items() if slot[0] != TX}
+        self.proofs = {slot: proof for slot, proof in self.proofs.items() if slot[0] != TX}
+        self.is_caught = False
+        self.over_since = None
+
+    def sampled(self, drawn_ma: int, at: float, now: float, true_s: float) -> None:
+        """A fresh value of what it draws: proves what was accepted before it, or contradicts."""
+        lawful_ma = self.lawful_ma(now)
+        if lawful_ma is None:
+            return
+        if drawn_ma > lawful_ma + max(OVER_MA, lawful_ma * OVER_SHARE):
+            since = min((a for a, _ in self.proofs.values()), default=at)
+            self.over_since = since if self.over_since is None else self.over_since
+            if at - self.over_since >= OBEY_S:
+                self.obey.is_known_late = True
+            obey_s = max(OBEY_S, self.obey.counted_s(true_s))
+            self.is_caught = self.is_caught or at - self.over_since >= obey_s
+            return
+        self.over_since = None
+        self.is_caught = False
+        for slot in [s for s, (a, e) in self.proofs.items() if at >= a and drawn_ma <= e.ma]:
+            self._prove(slot)
+
+    def lawful_ma(self, now: float) -> int | None:
+        """The most it may draw by what it has accepted, or was told since; None: nothing yet."""
+        top, has_any = 0, False
+        for slot in sorted(self.slots):
+            entries = self.slots[slot]
+            newest = max((e.issued_at for e in entries if e.is_accepted), default=None)
+            if slot[0] == CAP or newest is None:
+                continue
+            has_any = True
+            top = max([top, *(e.top_ma(now) for e in entries if e.issued_at >= newest)])
+            if any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries):
+                break
+        return min(self.most_ma, top) if has_any else None
+
+    # -- what it comes to ----------------------------------------------------------------------
+
+    def top_ma(self, now: float, *, in_session: bool) -> int:
+        """U before wiring: the highest that may be in force."""
+        if self.is_unknown or self.is_caught:
+            return self.most_ma
+        top = self._ruling_ma(now, in_session=in_session)
+        cap = [e for slot, entries in self.slots.items() if slot[0] == CAP for e in entries]
+        if any(e.is_accepted for e in cap):
+            top = min(top, max(e.top_ma(now) for e in cap))
+        return min(self.most_ma, top)
+
+    def _ruling_ma(self, now: float, *, in_session: bool) -> int:
+        """The highest level that surely holds a value rules; above it lies what may be there."""
+        top = 0
+        for slot in sorted(self.slots):
+            if slot[0] == CAP or (slot[0] == TX and not in_session):
+                continue
+            entries = self.slots[slot]
+            top = max([top, *(e.top_ma(now) for e in entries)])
+            if any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries):
+                return top
+        return self.most_ma
+
+    def least_ma(self, *, in_session: bool) -> int:
+        """The lowest of the possible set: above it nothing is issued while a limit is passed."""
+        least = self.most_ma
+        if self.is_unknown:
+            return least
+        for slot in sorted(self.slots):
+            if slot[0] == CAP or (slot[0] == TX and not in_session):
+                continue
+            least = min([least, *(e.ma for e in self.slots[slot])])
+            if any(e.is_accepted for e in self.slots[slot]):
+                break
+        return least
+
+    def next_end(self, now: float) -> float:
+        """When the next period of what may be in force ends."""
+        ends = [e.ends_at for entries in self.slots.values() for e in entries]
+        return min((at for at in ends if at > now), default=math.inf)

@@ -1,0 +1,188 @@
+"""Fresh seeds over all sites for so many site-hours; the ledger has a row for each site.
+
+A run is done when its report is there; what is done is in the ledger within a run's time, so that
+a campaign may be stopped at any moment. The next one goes on with seeds that no row names.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tools.simulator.report import ROOT, Report, commit, told
+from tools.simulator.run import simulate
+
+SITES = ROOT / "tests" / "sim" / "sites"
+LEDGER = ROOT / "tests" / "sim" / "LEDGER.md"
+HOURS = {  # of one run: small sites long, large ones short, so that every seed costs about alike
+    "home": 8.0, "office8": 4.0, "us_split": 4.0, "us_208": 4.0, "flats63": 4.0, "depot": 4.0,
+    "carpark32": 2.0, "dc50": 1.0, "nested200": 0.5,
+}  # fmt: skip
+HOURS_ELSE = 1.0
+FIRST_SEED = 10_000  # below: those of the everyday tests
+HEAD = """# Campaigns of the simulator
+
+`tools/simulate --campaign HOURS` adds a row for each site: the real firmware on virtual time, with
+the seeds and faults named. A row is repeated by `tools/simulate SITE --seed N --hours H --faults
+SET` on its commit (+: the tree differed from it). Fuse: nearest that a virtual fuse came to
+opening, in percent. Changes: offers changed per charger and hour of session.
+
+| date | commit | site | faults | seeds | hours each | site-hours | violations | fuse % | \
+reaction p99 s | energy | changes | result |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+@dataclass
+class Row:
+    """What is known of one site in this campaign."""
+
+    site: str
+    faults: str
+    first: int
+    each: float
+    reports: list[Report]
+
+    def line(self) -> str:
+        """As the ledger has it."""
+        done = self.reports
+        bad = sum(len(r.violations) for r in done)
+        late = [r.reaction_s_p99 for r in done if r.reaction_s_p99 is not None]
+        best = sum(r.energy_best_wh for r in done)
+        hours = sum(r.session_hours for r in done)
+        cells = (
+            datetime.now(UTC).date().isoformat(), done[0].commit or "?", self.site, self.faults,
+            f"{self.first}–{max(r.seed for r in done)}", f"{self.each:g}",
+            f"{sum(r.hours for r in done):g}", str(bad),
+            f"{max(r.fuse_percent_max for r in done):g}", f"{max(late):g}" if late else "–",
+            f"{sum(r.energy_wh for r in done) / best:.3f}" if best else "–",
+            f"{sum(r.changes for r in done) / hours:.1f}" if hours else "–",
+            "held" if bad == 0 else f"BROKEN: seeds {_seeds(done)}",
+        )  # fmt: skip
+        return f"| {' | '.join(cells)} |\n"
+
+
+def _seeds(done: list[Report]) -> str:
+    broken = [str(r.seed) for r in done if r.violations]
+    return ", ".join(broken[:10]) + (", …" if len(broken) > 10 else "")
+
+
+def seeds_used(ledger: Path) -> int:
+    """The highest seed that a row names; one less than the first that may be fresh."""
+    text = ledger.read_text(encoding="utf-8") if ledger.exists() else ""
+    named = [int(last) for last in re.findall(r"\| \d+–(\d+) \|", text)]
+    return max(named, default=FIRST_SEED - 1)
+
+
+def campaign(
+    hours: float,
+    *,
+    faults: str = "all",
+    workers: int = 1,
+    names: list[str] | None = None,
+    first_seed: int | None = None,
+    ledger: Path = LEDGER,
+) -> int:
+    """Play at least so many site-hours; 1 where something did not hold."""
+    sites = sites_named(names)
+    if hours <= 0 or workers < 1:
+        raise ValueError(f"expected hours above 0 and 1 worker or more, got {hours:g}, {workers}")
+    first = seeds_used(ledger) + 1 if first_seed is None else first_seed
+    rows = {s.stem: Row(s.stem, faults, first, each_hours(s), []) for s in sites}
+    before = ledger.read_text(encoding="utf-8") if ledger.exists() else HEAD
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for report in _played(sites, hours, first, faults, workers):
+            rows[report.site].reports.append(report)
+            _write(ledger, before, rows)
+            _tell(report)
+    except KeyboardInterrupt:
+        print("stopped; what is done is in the ledger", file=sys.stderr)
+    done = [r for row in rows.values() for r in row.reports]
+    bad = sum(len(r.violations) for r in done)
+    print(json.dumps({
+        "site_hours": round(sum(r.hours for r in done), 2), "runs": len(done), "violations": bad,
+        "fuse_percent_max": max((r.fuse_percent_max for r in done), default=0.0),
+        "faults": faults, "first_seed": first, "commit": commit(),
+    }))  # fmt: skip
+    return 1 if bad or not done else 0
+
+
+def sites_named(names: list[str] | None) -> list[Path]:
+    """The site files, all or those named."""
+    known = {path.stem: path for path in sorted(SITES.glob("*.toml"))}
+    unknown = set(names or ()) - set(known)
+    if unknown:
+        raise ValueError(f"expected sites of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    return [path for name, path in known.items() if names is None or name in names]
+
+
+def each_hours(site: Path) -> float:
+    return HOURS.get(site.stem, HOURS_ELSE)
+
+
+def _jobs(sites: list[Path], hours: float, first: int) -> Iterator[tuple[Path, int, float]]:
+    """Every site in turn, one seed after another, until the hours are full.
+
+    Each site gets about the same share of hours: the one that is furthest behind is next.
+    """
+    given = dict.fromkeys(sites, 0.0)
+    seeds = dict.fromkeys(sites, first)
+    while sum(given.values()) < hours:
+        site = min(sites, key=lambda one: (given[one] / each_hours(one), one.stem))
+        yield site, seeds[site], each_hours(site)
+        given[site] += each_hours(site)
+        seeds[site] += 1
+
+
+def _played(
+    sites: list[Path], hours: float, first: int, faults: str, workers: int
+) -> Iterator[Report]:
+    jobs = _jobs(sites, hours, first)
+    if workers == 1:
+        for site, seed, each in jobs:
+            yield simulate(site, seed, each, faults)
+        return
+    ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, initializer=ignore, max_tasks_per_child=None) as pool:
+        running: set[Future[Report]] = set()
+        try:
+            for site, seed, each in jobs:
+                running.add(pool.submit(simulate, site, seed, each, faults))
+                if len(running) <= workers:
+                    continue
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _write(ledger: Path, before: str, rows: dict[str, Row]) -> None:
+    """The ledger with what is done so far, in one stroke."""
+    lines = "".join(row.line() for row in rows.values() if row.reports)
+    new = ledger.with_suffix(".new")
+    new.write_text(before + lines, encoding="utf-8")
+    new.replace(ledger)
+
+
+def _tell(report: Report) -> None:
+    """A line for each run, and for each violation how to see it again."""
+    print(f"{report.site} seed {report.seed}: {report.hours:g} h, {len(report.violations)} "
+          f"violations, fuse {report.fuse_percent_max:g} %, {report.times_real:g} times real time",
+          file=sys.stderr)  # fmt: skip
+    for violation in report.violations[:3]:
+        print(f"  {json.dumps(told(violation))}", file=sys.stderr)
+    if report.violations:
+        print(f"  again: tools/simulate {report.site} --seed {report.seed} --hours "
+              f"{report.hours:g} --faults {report.faults}", file=sys.stderr)  # fmt: skip

@@ -1,0 +1,415 @@
+"""Judges of what stands in the books and in the plans: INV-1, 3, 6, 7, 8, 10, 11, 12 and 17."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tools.simulator.events import (
+    AlarmRaised,
+    Event,
+    FactTold,
+    FrameSeen,
+    Planned,
+    ProcessBegan,
+    ProcessEnded,
+    QueuesSeen,
+    Stepped,
+)
+from tools.simulator.ledger import SITE, Issue, Post
+from tools.simulator.ruling import Ruling, describe
+
+from linkray.model import facts
+from linkray.model.plan import Plan
+
+SLACK_MA = 20  # of rounding W → A, in each sum
+DISPATCH_S = 1.0  # INV-1
+GRACE_S = 0.3  # a frame that was on its way when the cause came
+TICK_S = 1.0
+LOOK_S = 0.25  # how often what does not hold is looked at
+LEAST_MA = 6_000
+STOP_S = 2.0  # INV-8
+GAP_S = 1.5  # INV-11
+STEP_S = 10.0  # INV-10: each ≤ 10 s apart
+ALARM_S = 15.0  # INV-10, from the first value over the limit after its obey time
+OVER_MA, OVER_SHARE = 1_000, 0.05  # decided.md, Not obeying
+
+
+class Sums:
+    """INV-1 worst-case sum, INV-3 down before up, INV-12 crash soundness."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self.over: dict[int, float] = {}  # limits that do not hold → since when
+        self.late: dict[int, float] = {}  # … although nothing on the wire will bring them down
+        self._touched: set[int] = set()
+        self._looked_at = -math.inf
+        self._processes = 0
+        self.ledger.on_change = self._changed
+
+    def _changed(self, post: Post) -> None:
+        self._touched.update(post.path)
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, ProcessBegan):
+            self._processes += 1
+            self.over.clear()
+            self.late.clear()
+        for issue in self.ruling.issues:
+            self._judge(issue, now)
+        self._follow(now)
+        if self.over and self.ruling.is_up and now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            for place in list(self.over):
+                self._look(place, now)
+
+    def _follow(self, now: float) -> None:
+        """Which limits hold, as far as something has changed."""
+        self._touched.add(SITE)
+        for node in self._touched:
+            if node >= len(self.ledger.names):
+                continue
+            for leg in range(3):
+                place = node * 3 + leg
+                if self._passed(node, leg, self.ledger.sums[place]):
+                    self.over.setdefault(place, now)
+                elif place in self.over:
+                    del self.over[place]
+                    self.late.pop(place, None)
+        self._touched.clear()
+
+    def _passed(self, node: int, leg: int, total: int) -> bool:
+        if node == SITE and self.ruling.is_seen(leg):
+            return False
+        return total > self.ruling.limit_ma(node, leg) + SLACK_MA and total > 0
+
+    def _judge(self, issue: Issue, now: float) -> None:
+        """A value on the wire must not raise what does not hold, nor break what does."""
+        if issue.is_lower:
+            return
+        post = issue.post
+        growth = issue.after_ma - issue.before_ma
+        for node in post.path:
+            for leg in post.counted_legs:
+                total = self.ledger.sums[node * 3 + leg]
+                if not self._passed(node, leg, total):
+                    continue
+                was_over = self._passed(node, leg, total - growth)
+                since = self.over.get(node * 3 + leg, now)
+                if growth > SLACK_MA and not was_over:
+                    self._tell("INV-3", "raised before its room was proved", issue, node, leg, now)
+                elif was_over and issue.ma > issue.least_ma + SLACK_MA and (
+                    now - since > GRACE_S
+                ):
+                    self._tell("INV-1", "raised under a passed limit", issue, node, leg, now)
+
+    def _tell(
+        self, invariant: str, what: str, issue: Issue, node: int, leg: int, now: float
+    ) -> None:
+        posts = self.ledger.under[node]
+        unheard = any(p.possible.is_unknown and not p.is_told for p in posts)
+        if self._processes > 1 and unheard:
+            invariant = "INV-12"
+        self.ruling.violated(
+            invariant, what, now, node=self.ledger.names[node], phase=leg + 1,
+            may_ma=self.ledger.sums[node * 3 + leg], limit_ma=self.ruling.limit_ma(node, leg),
+            connector=f"{issue.post.charger}/{issue.post.number}", told_ma=issue.ma,
+            before_ma=issue.before_ma, after_ma=issue.after_ma, under=describe(posts, leg, now),
+        )  # fmt: skip
+
+    def _look(self, place: int, now: float) -> None:
+        """Within the dispatch time all that can be shed is told to come down."""
+        node, leg = divmod(place, 3)
+        posts = [p for p in self.ledger.under[node] if leg in p.counted_legs]
+        aims = [p.aim_ma(now) for p in posts]
+        could = any(
+            aim > 0 and p.is_shed_able(now) and p.tx is not None
+            for p, aim in zip(posts, aims, strict=True)
+        )
+        if not could or sum(aims) <= self.ruling.limit_ma(node, leg) + SLACK_MA:
+            self.late.pop(place, None)
+            return
+        since = self.late.setdefault(place, now)
+        if now - since > DISPATCH_S + GRACE_S + LOOK_S:
+            self.ruling.violated(
+                "INV-1", "not shed within the dispatch time", now, node=self.ledger.names[node],
+                phase=leg + 1, aim_ma=sum(aims), limit_ma=self.ruling.limit_ma(node, leg),
+                since=since, under=describe(posts, leg, now),
+            )  # fmt: skip
+
+
+class Legal:
+    """INV-6: every value on the wire is one that its charger can be told."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+
+    def note(self, _event: Event, now: float) -> None:
+        for issue in self.ruling.issues:
+            for wrong in self._wrong(issue):
+                self.ruling.violated(
+                    "INV-6", wrong, now, connector=f"{issue.post.charger}/{issue.post.number}",
+                    told=repr(issue.told),
+                )  # fmt: skip
+
+    def _wrong(self, issue: Issue) -> Iterable[str]:
+        told, post = issue.told, issue.post
+        conf = post.conf
+        for limit in told.limits:
+            if not math.isfinite(limit) or limit < 0:
+                yield "not a finite amount"
+                return
+            yield from self._bounds(post, told.unit, limit)
+        phases = 1 if conf.phases == 2 else conf.phases
+        if any(p is not None and p != phases for p in told.phases):
+            yield "not its number of phases"
+        if told.unit not in ("A", "W"):
+            yield "not a rate unit"
+        if told.purpose == "TxProfile" and told.transaction_id != post.tx:
+            yield "not the transaction that runs"
+        if told.connector == 0 and told.purpose == "TxProfile":
+            yield "a TxProfile for the charger as a whole"
+        if list(told.starts_s) != sorted(set(told.starts_s)) or told.starts_s[:1] != (0.0,):
+            yield "periods out of order"
+
+    def _bounds(self, post: Post, unit: str, limit: float) -> Iterable[str]:
+        conf = post.conf
+        if limit == 0:
+            return
+        if unit == "A" and abs(limit * 10 - round(limit * 10)) > 1e-6:
+            yield "amps finer than 0.1 A"
+        if unit == "W" and abs(limit - round(limit)) > 1e-6:
+            yield "watts that are not whole"
+        amount = self.ledger.value_ma(conf, unit, limit)
+        if amount > self.ledger.most_ma(conf) + SLACK_MA:
+            yield "above its maximum"
+        lowest_w = conf.lowest_w()
+        if unit == "A" and lowest_w is None and amount < max(LEAST_MA, conf.lowest_ma()):
+            yield "below its minimum"
+        if unit == "W" and lowest_w is not None and limit < lowest_w:
+            yield "below its minimum"
+
+
+class Ceilings:
+    """INV-7: no plan offers more than any of the limits that hold, the lowest rules."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self._excluded_since: float | None = None
+
+    def note(self, event: Event, now: float) -> None:
+        if not isinstance(event, Planned):
+            return
+        if now - self.ruling.changed_at <= TICK_S + GRACE_S:
+            return
+        self._schedule(event.plan, now)
+        self._sums(event.plan, now)
+
+    def _schedule(self, plan: Plan, now: float) -> None:
+        if not self.ruling.excluded(now):
+            self._excluded_since = None
+            return
+        if self._excluded_since is None:
+            self._excluded_since = now
+        if now - self._excluded_since <= TICK_S + GRACE_S:
+            return
+        for offer in plan.offers:
+            post = self.ledger.posts.get((offer.charger, offer.connector))
+            if post is not None and post.is_linked and offer.limit_ma:
+                self.ruling.violated("INV-7", "offered in an excluded time", now,
+                                     connector=f"{offer.charger}/{offer.connector}",
+                                     offer_ma=offer.limit_ma)  # fmt: skip
+
+    def _sums(self, plan: Plan, now: float) -> None:
+        totals: dict[int, int] = {}
+        for offer in plan.offers:
+            post = self.ledger.posts.get((offer.charger, offer.connector))
+            if post is None or not offer.limit_ma or post.is_stopped:
+                continue
+            if not post.is_shed_able(now):  # what it was told stands, and is reserved
+                continue
+            if offer.limit_ma > self.ledger.most_ma(post.conf) + SLACK_MA:
+                self.ruling.violated("INV-7", "offered above its maximum", now,
+                                     connector=f"{offer.charger}/{offer.connector}",
+                                     offer_ma=offer.limit_ma)  # fmt: skip
+            for node in post.path:
+                for leg in post.counted_legs:
+                    place = node * 3 + leg
+                    totals[place] = totals.get(place, 0) + offer.limit_ma
+        for place, total in totals.items():
+            node, leg = divmod(place, 3)
+            limit = self.ruling.limit_ma(node, leg, less_building=False)
+            if total > limit + SLACK_MA:
+                self.ruling.violated("INV-7", "offers above a limit", now,
+                                     node=self.ledger.names[node], phase=leg + 1,
+                                     offers_ma=total, limit_ma=limit)  # fmt: skip
+
+
+class Stop:
+    """INV-8: the emergency stop reaches every connector, and stays."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self._judged_from: float | None = None
+
+    def note(self, event: Event, now: float) -> None:
+        since = self.ruling.stopped_at
+        if since is None:
+            self._judged_from = None
+            return
+        if isinstance(event, ProcessBegan):
+            since = now
+        self._judged_from = max(since, self._judged_from or since)
+        for issue in self.ruling.issues:
+            if issue.ma > 0 and not issue.is_lower and now - since > GRACE_S:
+                self.ruling.violated("INV-8", "a value above 0 while stopped", now,
+                                     connector=f"{issue.post.charger}/{issue.post.number}",
+                                     told_ma=issue.ma)  # fmt: skip
+        if isinstance(event, Planned | Stepped) and now - self._judged_from > STOP_S + GRACE_S:
+            self._all_told(now)
+
+    def _all_told(self, now: float) -> None:
+        for post in self.ledger.posts.values():
+            runs = post.is_linked and post.tx is not None
+            fresh = max(post.linked_at, post.began_at) + STOP_S + GRACE_S >= now
+            if runs and not fresh and not post.is_stopped and (post.told_ma or not post.is_told):
+                self.ruling.violated("INV-8", "neither told 0 nor stopped in time", now,
+                                     connector=f"{post.charger}/{post.number}",
+                                     told_ma=post.told_ma)  # fmt: skip
+
+
+class Rung:
+    """How far the ladder has come for one connector."""
+
+    def __init__(self, first_at: float) -> None:
+        self.first_at = first_at  # the first value over its limit
+        self.caught_at: float | None = None  # … that came after its obey time
+        self.alarmed = False
+        self.steps: list[tuple[str, float]] = []
+
+    def has(self, step: str) -> bool:
+        return any(done == step for done, _ in self.steps)
+
+
+LADDER = ("resend", "zero", "stop", "inoperative")
+
+
+class Ladder:
+    """INV-10: who draws more than offered is told again, told 0, stopped, put out of use."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self.rungs: dict[tuple[str, int], Rung] = {}
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, FactTold):
+            self._fact(event.fact, now)
+        elif isinstance(event, AlarmRaised):
+            self._alarm(event)
+        elif isinstance(event, ProcessBegan | ProcessEnded):
+            self.rungs.clear()
+        elif isinstance(event, FrameSeen) and self.rungs:
+            self._frame(event, now)
+        if self.rungs and isinstance(event, Planned):
+            for key, rung in list(self.rungs.items()):
+                self._judge(self.ledger.posts.get(key), rung, now)
+
+    def _fact(self, fact: facts.AnyFact, now: float) -> None:
+        if isinstance(fact, facts.SessionEnded):
+            self.rungs.pop((fact.charger, fact.connector), None)
+        elif isinstance(fact, facts.LinkLost | facts.LinkUp | facts.Booted):
+            for key in [k for k in self.rungs if k[0] == fact.charger]:
+                del self.rungs[key]
+        elif isinstance(fact, facts.Drawn) and fact.source != "assumed":
+            post = self.ledger.posts.get((fact.charger, fact.connector))
+            if post is not None and post.tx is not None:
+                self._drawn(post, now)
+
+    def _drawn(self, post: Post, now: float) -> None:
+        """A value of what it draws, against the most that it was lawfully told."""
+        lawful = post.possible.lawful_ma(now)
+        used = max(post.drawn[leg] for leg in post.legs)
+        if lawful is None or used <= lawful + max(OVER_MA, lawful * OVER_SHARE):
+            self.rungs.pop(post.key, None)
+            return
+        rung = self.rungs.setdefault(post.key, Rung(now))
+        if rung.caught_at is None and post.possible.is_caught:
+            rung.caught_at = now
+
+    def _alarm(self, event: AlarmRaised) -> None:
+        if event.code in ("not_obeying", "not_controllable"):
+            for key, rung in self.rungs.items():
+                rung.alarmed = rung.alarmed or key[0] == event.charger
+
+    def _frame(self, event: FrameSeen, now: float) -> None:
+        for issue in self.ruling.issues:
+            rung = self.rungs.get(issue.post.key)
+            if rung is not None and rung.caught_at is not None:
+                rung.steps.append(("resend", now))
+                if issue.ma == 0:
+                    rung.steps.append(("zero", now))
+        if event.way != "out" or event.text[:2] != "[2":
+            return
+        for key, rung in self.rungs.items():
+            if key[0] == event.charger:
+                if "RemoteStopTransaction" in event.text:
+                    rung.steps.append(("stop", now))
+                elif "ChangeAvailability" in event.text and "Inoperative" in event.text:
+                    rung.steps.append(("inoperative", now))
+
+    def _judge(self, post: Post | None, rung: Rung, now: float) -> None:
+        if post is None or rung.caught_at is None:
+            return
+        if not rung.alarmed and now - rung.caught_at > ALARM_S:
+            self.ruling.violated("INV-10", "no alarm for one that does not obey", now,
+                                 connector=f"{post.charger}/{post.number}")  # fmt: skip
+        due = rung.caught_at
+        for step in LADDER:
+            at = next((at for done, at in rung.steps if done == step), None)
+            due += STEP_S + TICK_S + GRACE_S
+            if at is None:
+                if now > due:
+                    self.ruling.violated("INV-10", f"no {step} for one that does not obey", now,
+                                         connector=f"{post.charger}/{post.number}",
+                                         caught_at=rung.caught_at, steps=rung.steps)  # fmt: skip
+                return
+            due = min(due, at)
+
+
+class Beat:
+    """INV-11: a plan at least every 1.5 s while the process lives."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling = ruling
+        self.longest_s = 0.0
+        self._last: float | None = None
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, ProcessBegan):
+            self._last = now
+        elif isinstance(event, ProcessEnded):
+            self._last = None
+        elif self._last is not None:
+            gap = now - self._last
+            if gap > GAP_S:
+                self.ruling.violated("INV-11", "no plan", now, since=self._last)
+            if isinstance(event, Planned):
+                self.longest_s = max(self.longest_s, gap)
+                self._last = now
+
+
+class Queues:
+    """INV-17: nothing holds more than its stated maximum."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling = ruling
+        self.fullest: dict[str, int] = {}
+
+    def note(self, event: Event, now: float) -> None:
+        if not isinstance(event, QueuesSeen):
+            return
+        for name, (entries, most) in event.sizes.items():
+            self.fullest[name] = max(entries, self.fullest.get(name, 0))
+            if entries > most:
+                self.ruling.violated("INV-17", f"{name} over its maximum", now,
+                                     entries=entries, most=most)  # fmt: skip

@@ -1,0 +1,368 @@
+"""Judges of a site with a meter, and of what truly flows: INV-2, 4, 5, 5b, 9, the virtual fuse."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from tools.simulator.events import (
+    BalancerRestarted,
+    Event,
+    FactTold,
+    Planned,
+    ProcessBegan,
+    Stepped,
+)
+from tools.simulator.judges import GRACE_S
+from tools.simulator.ledger import SITE, Post
+from tools.simulator.ruling import FRESH_S, Ruling, describe
+
+from linkray.model import facts
+from linkray.model.plan import Offer, Plan
+
+SLACK_MA = 500  # readings are to 0.01 A, and not of the same moment as what flows
+BUILDING_SLACK_MA = 2_500  # of noise and ramps between a reading and a charger's values …
+BUILDING_PART = 50  # … and this part of the limit, as there are so many more of them
+SEEN_S = 3.0  # a value so long after a raise shows what came of it
+HIGH_S = 60.0  # balancing.md 1: a fall of the building counts after it
+HOLD_S = 60.0  # metering.md: after a failure nothing rises above the degraded limit sooner
+FAST_S = 5.0  # INV-5b
+WIRE_S = 1.0  # INV-9: from the sample to the decreases on the wire
+SOON_S, LAZY_S = 4.0, 7.0  # INV-9: from a step of the building to the wires
+COMPLIANT_S, LAZY_CAR_S = 2.0, 5.0
+STEP_S = 0.6  # the world's own step
+FUSE_TAU_S = 60.0
+FUSE_OPENS = 1.13**2
+FUSE_MOST = 0.9  # of it, with lawful devices
+STILL_MA = 500  # chargers below this together: the building alone is over
+
+
+class Metered:
+    """INV-2 metered increases, INV-4 fresh data, INV-5 fail-safe direction and 5b."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self._offers: dict[tuple[str, int], Offer] = {}
+        self._granted: dict[tuple[str, int], tuple[float, int, int]] = {}  # at, from, to
+        self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
+        self._fell_at = -math.inf  # the newest event of INV-5
+        self._fell_by = ""
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, Planned):
+            self._plan(event.plan, now)
+        elif isinstance(event, BalancerRestarted):
+            self._fell_at, self._fell_by = now, "balancer restarted"
+        elif isinstance(event, ProcessBegan):
+            self._offers.clear()
+            self._granted.clear()
+            for marks in self._building:
+                marks.clear()
+        elif isinstance(event, FactTold):
+            self._fact(event.fact, now)
+
+    def _fact(self, fact: facts.AnyFact, now: float) -> None:
+        if isinstance(fact, facts.MeterRead):
+            self._read(fact, now)
+        elif isinstance(fact, facts.MeterLost):
+            self._fell_at, self._fell_by = now, "meter lost"
+        elif isinstance(fact, facts.Drawn) and fact.source != "assumed":
+            granted = self._granted.get((fact.charger, fact.connector))
+            if granted is not None and now >= granted[0] + SEEN_S:
+                del self._granted[fact.charger, fact.connector]
+        elif isinstance(fact, facts.SessionEnded):
+            self._granted.pop((fact.charger, fact.connector), None)
+
+    def _read(self, fact: facts.MeterRead, now: float) -> None:
+        """What the building takes by this reading, less what may be the chargers' own by right."""
+        for leg, marks in enumerate(self._building):
+            if not fact.phases_read[leg]:
+                continue
+            building = fact.current_ma[leg]
+            if self.ruling.location == "grid":
+                building -= sum(max(p.true_ma()[leg], p.drawn[leg])
+                                for p in self.ledger.under[SITE])  # fmt: skip
+            for key, (_, was, to) in self._granted.items():
+                post = self.ledger.posts.get(key)
+                if post is not None and leg in post.legs:
+                    building -= max(0, to - was)
+            marks.append((now, max(0, building)))
+            while marks[0][0] < now - HIGH_S:
+                marks.popleft()
+
+    def _plan(self, plan: Plan, now: float) -> None:
+        """Which offers this plan raises, and whether it may."""
+        raised: list[tuple[Post, int, int]] = []
+        for offer in plan.offers:
+            key = offer.charger, offer.connector
+            before = self._offers.get(key)
+            if before is offer:
+                continue
+            self._offers[key] = offer
+            was = before.limit_ma if before is not None and before.session == offer.session else 0
+            post = self.ledger.posts.get(key)
+            if post is not None and post.is_linked and offer.limit_ma > was:
+                raised.append((post, was, offer.limit_ma))
+        if raised and self.ruling.site.meter.enabled:
+            self._raised(raised, plan, now)
+        for post, was, to in raised:
+            older = self._granted.get(post.key)
+            self._granted[post.key] = (now, was if older is None else older[1], to)
+
+    def _raised(self, raised: list[tuple[Post, int, int]], plan: Plan, now: float) -> None:
+        span_s = 2.0 * self.ruling.site.measurand_interval_s
+        for key in [k for k, granted in self._granted.items() if now - granted[0] > span_s]:
+            del self._granted[key]
+        raises = {post.key for post, _, _ in raised}
+        for leg in range(3):
+            # What may be in force already, and is not measured yet, is no increase.
+            growths = {
+                f"{post.charger}/{post.number}":
+                    to - max(was, min(to, post.true_ma()[leg]), self._may(post, to))
+                for post, was, to in raised if leg in post.counted_legs
+            }  # fmt: skip
+            if not growths:
+                continue
+            self._fresh(leg, now)
+            if self.ruling.is_seen(leg):
+                self._fits(leg, growths, raises, now)
+                self._keeps_room(leg, plan, now)
+                if sum(growths.values()) > 0:
+                    self._absent(leg, now)
+            phase = self.ruling.phases[leg]
+            if phase.is_healthy and now - phase.back_at < HOLD_S:
+                self._held(leg, plan, now)
+
+    def _fresh(self, leg: int, now: float) -> None:
+        phase = self.ruling.phases[leg]
+        if phase.is_healthy and now - phase.at > FRESH_S + 0.05:
+            self.ruling.violated("INV-4", "raised on a stale reading", now, phase=leg + 1,
+                                 age_s=now - phase.at)  # fmt: skip
+        if now - self._fell_at <= GRACE_S:
+            self.ruling.violated("INV-5", f"raised: {self._fell_by}", now, phase=leg + 1)
+
+    def _may(self, post: Post, to: int) -> int:
+        """What it may be at already, as nothing it was told is proved."""
+        return min(to, post.counted_ma) if post.possible.is_unknown else 0
+
+    def _fits(
+        self, leg: int, growths: dict[str, int], raises: set[tuple[str, int]], now: float
+    ) -> None:
+        """INV-2: what is measured, what was granted and is not seen yet, and this, fit."""
+        waits: dict[str, int] = {}
+        for key, (_, was, to) in self._granted.items():
+            post = self.ledger.posts.get(key)
+            there = post is not None and post.is_linked  # the absent: INV-5b
+            if post is not None and there and key not in raises and leg in post.counted_legs:
+                top = min(to, max(post.told_ma, post.counted_ma))
+                waits[f"{key[0]}/{key[1]}"] = max(0, top - max(was, post.true_ma()[leg]))
+        growth, waiting = sum(growths.values()), sum(waits.values())
+        limit = self.ruling.limit_ma(SITE, leg)
+        measured = self.ruling.phases[leg].ma
+        total = measured + waiting + growth + self.ruling.site.margin_ma
+        if growth > 0 and total > limit + SLACK_MA:
+            self.ruling.violated("INV-2", "raised beyond what the meter leaves", now,
+                                 phase=leg + 1, measured_ma=measured, waiting_ma=waits,
+                                 growth_ma=growths, limit_ma=limit,
+                                 age_s=now - self.ruling.phases[leg].at,
+                                 under=describe(self.ledger.under[SITE], leg, now))  # fmt: skip
+
+    def _keeps_room(self, leg: int, plan: Plan, now: float) -> None:
+        """balancing.md 1: what the building took within a minute is not given out."""
+        since = now - HIGH_S + GRACE_S
+        high = max((ma for at, ma in self._building[leg] if at > since), default=None)
+        if high is None or self.ruling.site.use_solar_surplus:
+            return
+        offers = self._offered(leg, plan)
+        limit = self.ruling.limit_ma(SITE, leg)
+        if offers and offers + high > limit + BUILDING_SLACK_MA + limit // BUILDING_PART:
+            self.ruling.violated("INV-2", "raised into what the building took within 60 s", now,
+                                 phase=leg + 1, offers_ma=offers, building_ma=high,
+                                 limit_ma=limit)  # fmt: skip
+
+    def _held(self, leg: int, plan: Plan, now: float) -> None:
+        degraded = min(self.ruling.limit_ma(SITE, leg), self.ruling.degraded_ma(leg))
+        offers = self._offered(leg, plan)
+        if offers > degraded + SLACK_MA:
+            self.ruling.violated("INV-4", "raised too soon after the meter's failure", now,
+                                 phase=leg + 1, offers_ma=offers, degraded_ma=degraded)  # fmt: skip
+
+    def _offered(self, leg: int, plan: Plan) -> int:
+        total = 0
+        for offer in plan.offers:
+            if offer.limit_ma:
+                post = self.ledger.posts.get((offer.charger, offer.connector))
+                if post is not None and post.is_linked and leg in post.counted_legs:
+                    total += offer.limit_ma
+        return total
+
+    def _absent(self, leg: int, now: float) -> None:
+        """INV-5b: of what an absent one may draw no more is given out than can be shed in 5 s."""
+        posts = [p for p in self.ledger.under[SITE] if leg in p.counted_legs]
+        absent = sum(p.counted_ma for p in posts if not p.is_linked)
+        if not absent:
+            return
+        slow = sum(
+            p.counted_ma for p in posts
+            if p.is_linked and (p.obeys_after_s() > FAST_S or not p.is_shed_able(now))
+        )  # fmt: skip
+        drawn = sum(p.true_ma()[leg] for p in posts if not p.is_linked)
+        building = max(0, self.ruling.phases[leg].ma - drawn - sum(
+            p.true_ma()[leg] for p in posts if p.is_linked))  # fmt: skip
+        limit = self.ruling.limit_ma(SITE, leg)
+        if slow + absent + building > limit + BUILDING_SLACK_MA and slow:
+            self.ruling.violated("INV-5b", "an absent charger's current given to slow ones", now,
+                                 phase=leg + 1, absent_ma=absent, slow_ma=slow,
+                                 building_ma=building, limit_ma=limit,
+                                 under=describe(posts, leg, now))  # fmt: skip
+
+
+class Reaction:
+    """INV-9, on the wire: a sample over the limit is answered within a second."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self._over: dict[int, tuple[float, int]] = {}  # leg → since, what is not the chargers'
+        self.reactions_s: list[float] = []
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, ProcessBegan):
+            self._over.clear()
+        elif isinstance(event, FactTold) and isinstance(event.fact, facts.MeterRead):
+            self._read(event.fact, now)
+        elif self._over:
+            for leg, (since, rest) in list(self._over.items()):
+                self._judge(leg, since, rest, now)
+
+    def _read(self, fact: facts.MeterRead, now: float) -> None:
+        for leg in range(3):
+            if not fact.phases_read[leg] or not self.ruling.is_seen(leg):
+                self._over.pop(leg, None)
+                continue
+            excess = fact.current_ma[leg] - self.ruling.limit_ma(SITE, leg)
+            if excess <= 0:
+                self._over.pop(leg, None)
+            elif leg not in self._over:
+                ours = sum(self._drawn(p, leg) for p in self._reachable(leg, now))
+                self._over[leg] = (now, fact.current_ma[leg] - ours)
+
+    def _reachable(self, leg: int, now: float) -> list[Post]:
+        return [p for p in self.ledger.under[SITE]
+                if leg in p.legs and p.tx is not None and p.is_shed_able(now)]  # fmt: skip
+
+    def _drawn(self, post: Post, leg: int) -> int:
+        """What it draws, or said that it draws."""
+        return max(post.true_ma()[leg], post.drawn[leg])
+
+    def _judge(self, leg: int, since: float, rest: int, now: float) -> None:
+        posts = self._reachable(leg, now)
+        left = sum(0 if p.is_stopped else min(p.told_ma, self._drawn(p, leg)) for p in posts)
+        limit = self.ruling.limit_ma(SITE, leg)
+        if rest + left <= limit + SLACK_MA or not left:
+            self.reactions_s.append(now - since)
+            del self._over[leg]
+        elif now - since > WIRE_S + GRACE_S:
+            del self._over[leg]
+            self.ruling.violated("INV-9", "not cut within a second of the sample", now,
+                                 phase=leg + 1, since=since, rest_ma=rest, left_ma=left,
+                                 limit_ma=limit, under=describe(posts, leg, now))  # fmt: skip
+
+
+class Strand:
+    """One phase of one node: how long it is over, how warm its fuse is."""
+
+    def __init__(self) -> None:
+        self.over_s = 0.0
+        self.theta = 0.0
+
+
+class Wires:
+    """What truly flows: no limit passed for longer than lawful, no fuse near its trip."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self._strands: dict[str, tuple[Strand, Strand, Strand]] = {}
+        self.theta_max = 0.0
+
+    def note(self, event: Event, now: float) -> None:
+        if not isinstance(event, Stepped):
+            return
+        nodes, reached = self._flows()
+        building = self.ledger.world.building.ma
+        for node, ours in enumerate(nodes):
+            name = self.ledger.names[node]
+            strands = self._strands.get(name)
+            if strands is None:
+                strands = self._strands[name] = (Strand(), Strand(), Strand())
+            for leg in range(3):
+                total = ours[leg] + (building[leg] if node == SITE else 0)
+                helped = ours[leg] if node != SITE else reached[leg]
+                self._carry(node, leg, strands[leg], (total, helped), event.dt, now)
+
+    def _flows(self) -> tuple[list[list[int]], list[int]]:
+        """What the chargers truly draw, under every node; and those that LinkRay can reach."""
+        flows, reached = [[0, 0, 0] for _ in self.ledger.names], [0, 0, 0]
+        for post in self.ledger.posts.values():
+            drawn = post.true_ma()
+            if drawn != (0, 0, 0):
+                for node in post.path:
+                    flow = flows[node]
+                    flow[0] += drawn[0]
+                    flow[1] += drawn[1]
+                    flow[2] += drawn[2]
+                if post.is_linked:
+                    reached = [a + b for a, b in zip(reached, drawn, strict=True)]
+        return flows, reached
+
+    def _carry(
+        self, node: int, leg: int, strand: Strand, flow: tuple[int, int], dt: float, now: float
+    ) -> None:
+        total, ours = flow
+        limit = self._wire_ma(node, leg)
+        if ours < STILL_MA:  # the building, and who is lost: nobody could help
+            strand.over_s = 0.0
+            share = min(1.0, total / limit) if limit else 0.0
+        else:
+            share = total / limit if limit else 2.0
+            strand.over_s = strand.over_s + dt if total > limit else 0.0
+        strand.theta += (share * share - strand.theta) * min(1.0, dt / FUSE_TAU_S)
+        self.theta_max = max(self.theta_max, strand.theta)
+        lawful = not self.ruling.was_unlawful
+        if strand.theta >= FUSE_OPENS * (FUSE_MOST if lawful else 1.0):
+            self.ruling.violated("fuse", "the virtual fuse is near its trip", now, leg=leg + 1,
+                                 node=self.ledger.names[node],
+                                 percent=round(100 * strand.theta / FUSE_OPENS, 1))  # fmt: skip
+        if strand.over_s > 0 and not self.ruling.is_unlawful(now):
+            allowed = self._allowed_s(node, leg)
+            if strand.over_s > allowed:
+                self._passed(node, leg, strand, total, allowed, now)
+
+    def _wire_ma(self, node: int, leg: int) -> int:
+        """What the wires may carry: the limit as set, under the ceiling."""
+        limit = self.ledger.limits[node * 3 + leg]
+        ceiling = self.ruling.ceiling
+        return limit if node != SITE or ceiling is None else min(limit, ceiling[leg])
+
+    def _allowed_s(self, node: int, leg: int) -> float:
+        """INV-9 for the cars and chargers that charge there; what is slower has its own time."""
+        slowest = 0.0
+        for post in self.ledger.under[node]:
+            if post.true is not None and leg in post.legs and post.true_ma()[leg]:
+                at = post.true.connector(post.number)
+                lag_s = at.car.lag_s if at.car is not None else 0.0
+                slowest = max(slowest, post.obeys_after_s() + lag_s)
+        if slowest <= COMPLIANT_S:
+            return SOON_S + STEP_S
+        return max(LAZY_S, LAZY_S - LAZY_CAR_S + slowest) + STEP_S
+
+    def _passed(
+        self, node: int, leg: int, strand: Strand, total: int, allowed: float, now: float
+    ) -> None:
+        name = "INV-9" if node == SITE and self.ruling.is_seen(leg) else "limit"
+        self.ruling.violated(
+            name, "more flows than the wires may carry, for longer than lawful", now,
+            node=self.ledger.names[node], phase=leg + 1, flows_ma=total,
+            limit_ma=self._wire_ma(node, leg), over_s=strand.over_s, allowed_s=allowed,
+            wrong=[f"{n} {c}" for n, c in self.ruling.wrong],
+            under=describe(self.ledger.under[node], leg, now),
+        )  # fmt: skip

@@ -1,0 +1,179 @@
+"""INV-15: constant inputs, constant offers; under the reference noise few changes; nobody starves.
+
+An input is anything that may move an offer: sessions, links, statuses, settings, faults, what the
+building takes, what a car draws of its own accord.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from tools.simulator.events import (
+    EmergencyAsked,
+    Event,
+    FactTold,
+    FaultBegan,
+    FaultEnded,
+    LimitsChanged,
+    Planned,
+    ProcessBegan,
+    ProcessEnded,
+    Stepped,
+    WallStepped,
+)
+from tools.simulator.ledger import Issue, Post
+from tools.simulator.ruling import Ruling
+
+from linkray.model import facts
+
+CONSTANT_S = 300.0  # INV-15
+STILL_MA = 200  # a building that moves by no more is constant
+NOISE_MA = 2_000  # trust.md 1, Model: the reference noise
+CAR_MA = 1_000  # a car that draws so much more or less under the same offer has its own ideas
+HOUR_S = 3_600.0
+CHANGES_MAX = 10  # of a charger in an hour
+CHANGE_MA = 50
+TURN_S = 900.0  # balancing.md 3
+HUNGRY_MA = 6_000
+BEGIN = (ProcessBegan, ProcessEnded, LimitsChanged, EmergencyAsked, FaultBegan, FaultEnded,
+         WallStepped)  # fmt: skip
+INPUTS = (
+    facts.LinkUp, facts.LinkLost, facts.Booted, facts.SessionBegan, facts.SessionEnded,
+    facts.MeterLost, facts.MeterBack, facts.SettingsChanged, facts.EmergencyStopped,
+    facts.CeilingSealed, facts.LeaseProven, facts.ObeyTimeKnown,
+)  # fmt: skip
+
+
+class Quiet:
+    """INV-15 quiet steady state."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        self.ruling, self.ledger = ruling, ruling.ledger
+        self.changes = 0
+        self._moved_at = -math.inf  # the newest input that moved at all
+        self._stirred_at = -math.inf  # … that moved beyond the reference noise
+        self._building: tuple[int, int, int] | None = None
+        self._band: list[tuple[int, int]] = []  # lowest and highest since something stirred
+        self._drawn: dict[tuple[str, int], int] = {}
+        self._told: dict[tuple[str, int], int] = {}
+        self._hour: dict[str, deque[float]] = {}
+        self._waits: dict[tuple[str, int], float] = {}
+
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, BEGIN):
+            self._stir(now)
+        elif isinstance(event, FactTold):
+            self._fact(event.fact, now)
+        elif isinstance(event, Stepped):
+            self._step(now)
+        elif isinstance(event, Planned):
+            self._starving(now)
+        for issue in self.ruling.issues:
+            self._issue(issue, now)
+
+    def _stir(self, now: float) -> None:
+        self._moved_at = self._stirred_at = now
+        self._hour.clear()
+        self._waits.clear()
+
+    def _fact(self, fact: facts.AnyFact, now: float) -> None:
+        if isinstance(fact, INPUTS):
+            self._stir(now)
+        elif isinstance(fact, facts.StatusSeen):
+            post = self.ledger.posts.get((fact.charger, fact.connector))
+            if post is not None:
+                self._stir(now)
+        elif isinstance(fact, facts.Drawn):
+            self._car(fact, now)
+
+    def _car(self, fact: facts.Drawn, now: float) -> None:
+        """A value that has changed, other than by following a new offer, is an input."""
+        key = fact.charger, fact.connector
+        post = self.ledger.posts.get(key)
+        if post is None:
+            return
+        used = max(fact.current_ma)
+        before = self._drawn.get(key)
+        if before is None or abs(used - before) > CAR_MA:
+            self._drawn[key] = used
+            if now - post.told_at > 2 * self.ruling.site.measurand_interval_s or before is None:
+                self._stir(now)
+
+    def _step(self, now: float) -> None:
+        building = self.ledger.world.building.ma
+        if self._building is None or any(
+            abs(a - b) > STILL_MA for a, b in zip(building, self._building, strict=True)
+        ):
+            self._building, self._moved_at = building, now
+        else:
+            return
+        self._band = [
+            (min(low, ma), max(high, ma))
+            for (low, high), ma in zip(self._band or [(ma, ma) for ma in building], building,
+                                       strict=True)
+        ]  # fmt: skip
+        if any(high - low > 2 * NOISE_MA + STILL_MA for low, high in self._band):
+            self._band = [(ma, ma) for ma in building]
+            self._stir(now)
+
+    def _issue(self, issue: Issue, now: float) -> None:
+        key = issue.post.key
+        before = self._told.get(key)
+        if issue.is_lower or (before is not None and abs(before - issue.ma) < CHANGE_MA):
+            return
+        self._told[key] = issue.ma
+        if before is None or issue.is_new_session:
+            return
+        self.changes += 1
+        if self._takes_turns():
+            return
+        if now - self._moved_at > CONSTANT_S:
+            self.ruling.violated("INV-15", "changed although nothing has moved for 5 min", now,
+                                 connector=f"{key[0]}/{key[1]}", before_ma=before,
+                                 told_ma=issue.ma)  # fmt: skip
+        if now - self._stirred_at > CONSTANT_S:
+            hour = self._hour.setdefault(issue.post.charger, deque())
+            hour.append(now)
+            while hour[0] < now - HOUR_S:
+                hour.popleft()
+            if len(hour) > CHANGES_MAX * len(self.ledger.by_charger[issue.post.charger]):
+                self.ruling.violated("INV-15", "changed too often within an hour", now,
+                                     charger=issue.post.charger, changes=len(hour))  # fmt: skip
+
+    def _takes_turns(self) -> bool:
+        """Whether somebody waits at 0, or sleeps: then time itself moves the offers."""
+        return any(p.is_linked and p.tx is not None and (not p.told_ma or p.drawn == (0, 0, 0))
+                   for p in self.ledger.posts.values())  # fmt: skip
+
+    # -- nobody starves ----------------------------------------------------------------------
+
+    def _starving(self, now: float) -> None:
+        """balancing.md, Live: who waits while its band charges has a bound to its waiting."""
+        if self.ruling.site.fifo or self.ruling.stopped_at is not None:
+            return
+        bands: dict[tuple[object, ...], list[Post]] = {}
+        for post in self.ledger.posts.values():
+            if post.tx is not None and post.is_linked and self._is_hungry(post):
+                band = post.path, post.legs, post.conf.priority
+                bands.setdefault(band, []).append(post)
+        for posts in bands.values():
+            waiting = [p for p in posts if not p.told_ma]
+            places = len(posts) - len(waiting)
+            for post in posts:
+                if post.told_ma or not places:
+                    self._waits.pop(post.key, None)
+                    continue
+                since = self._waits.setdefault(post.key, now)
+                bound = math.ceil(len(waiting) / places) * TURN_S + 60.0
+                if now - since > bound:
+                    self.ruling.violated("INV-15", "waits for longer than its bound", now,
+                                         connector=f"{post.charger}/{post.number}", since=since,
+                                         waiting=len(waiting), places=places)  # fmt: skip
+
+    def _is_hungry(self, post: Post) -> bool:
+        at = None if post.true is None else post.true.find(post.number)
+        return (
+            at is not None and at.car is not None and not at.car.asleep
+            and at.car.most_ma() >= HUNGRY_MA and at.transaction is not None
+        )  # fmt: skip
