@@ -160,13 +160,14 @@ def test_a_campaign_adds_a_row_for_each_site_with_fresh_seeds(
     monkeypatch.setattr(campaigns, "simulate", made_up)
     ledger = tmp_path / "LEDGER.md"
 
-    assert campaign(40.0, names=["home", "office8"], ledger=ledger, first_seed=1) == 1
+    assert campaign(90.0, names=["home", "office8"], ledger=ledger, first_seed=1) == 1
     first = rows(ledger)
     assert [row[2] for row in first] == ["home", "office8"]
-    assert sum(float(row[6]) for row in first) >= 40.0
-    assert first[0][-1] == "BROKEN: seeds 3"
+    assert sum(float(row[6]) for row in first) >= 90.0
+    again = f"tools/simulate home --seed 3 --hours 24 --faults {campaigns.BY_TURNS[1]}"
+    assert first[0][-1] == f"BROKEN: seeds 3; `{again}`"
     told = capsys.readouterr()
-    assert "again: tools/simulate home --seed 3 --hours 8 --faults all" in told.err
+    assert f"again: {again}" in told.err
     assert json.loads(told.out)["violations"] == 2
 
     last = seeds_used(ledger)
@@ -190,6 +191,14 @@ def test_a_campaign_that_is_stopped_has_written_what_is_done(
     campaign(1_000.0, names=["home"], ledger=tmp_path / "L.md", first_seed=10)
 
     assert [row[4] for row in rows(tmp_path / "L.md")] == ["10–11"]
+
+
+def test_the_mix_of_a_campaign_gives_every_site_all_sets_of_faults() -> None:
+    sets = [campaigns.faults_of(seed, campaigns.MIX) for seed in range(10_000, 10_018)]
+
+    assert set(sets) == {"none", "all", *(trouble.set for trouble in TROUBLES)}
+    assert sets.count("all") == 9
+    assert all(fault_set(faults) or faults == "none" for faults in sets)
 
 
 def test_two_workers_play_what_one_would(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import importlib
 import json
 import sys
 
-PARTS = ("plan", "reaction", "central", "storm", "faces", "memory", "pages")
+PARTS = ("plan", "reaction", "central", "storm", "faces", "memory", "pages",
+         "simulator", "calm", "spikes", "energy")  # fmt: skip
 PROMISED = {
     "plan_32_ms": ("<=", 1.0),
     "plan_1000_ms": ("<=", 20.0),
@@ -28,6 +29,11 @@ PROMISED = {
     "control_mb_32": ("<=", 90.0),
     "faces_mb": ("<=", 90.0),
     "import_and_start_s": ("<=", 3.0),
+    "simulator_carpark32_times_real": (">=", 100.0),
+    "changes_per_charger_hour": ("<=", 10.0),
+    "spike_s_p99": ("<=", 4.0),
+    "spike_s_max": ("<=", 5.0),
+    "energy_ratio_of_ideal_share": (">=", 0.97),
 }
 
 
@@ -45,7 +51,7 @@ def main(wanted: list[str]) -> int:
         sign, bound = PROMISED.get(name, ("", 0.0))
         kept = not sign or (value <= bound if sign == "<=" else value >= bound)
         broken += not kept
-        print(f"{name:<32} {value:>12.3f}   {sign} {bound if sign else ''}"
+        print(f"{name:<34} {value:>12.3f}   {sign} {bound if sign else ''}"
               f"{'' if kept else '   NOT KEPT'}".rstrip())  # fmt: skip
     print(json.dumps(figures))
     return 1 if broken else 0

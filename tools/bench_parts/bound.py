@@ -7,6 +7,7 @@ no lag and no measuring interval, so that nothing real can pass it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from scipy.sparse import coo_matrix
 VOLTS = 230.0
 LEAST_A = 6.0  # IEC 61851: below it there is only 0
 STEP_S = 300.0  # of the programme; the building counts with its mean, which favours the bound
+FULL_A = 1e-6  # so little is none
 PLAY_S = 10.0  # of the simpler ways
 
 
@@ -216,6 +218,34 @@ def first_come(
             given[n] = amps
             for limit in limits:
                 room[limit] -= amps
+    return given
+
+
+def fair_share(
+    day: SiteDay, visits: list[Visit], most: list[float], building: np.ndarray
+) -> list[float]:
+    """What balancing.md 3 asks for, at once and without error: all rise together until a phase of
+    a limit is full or the car has all that it takes; those held there stay, the rest go on.
+    """
+    room = _room(day, building)
+    given = [0.0] * len(visits)
+    chains = [_limits(day, visit) for visit in visits]
+    rising = {n for n in range(len(visits)) if most[n] > 0}
+    while rising:
+        load = Counter(limit for n in rising for limit in chains[n])
+        step = min(
+            *(most[n] - given[n] for n in rising),
+            *(max(0.0, room[limit]) / count for limit, count in load.items()),
+        )
+        for n in rising:
+            given[n] += step
+        for limit, count in load.items():
+            room[limit] -= step * count
+        full = {limit for limit in load if room[limit] <= FULL_A}
+        rising = {
+            n for n in rising
+            if most[n] - given[n] > FULL_A and not full.intersection(chains[n])
+        }  # fmt: skip
     return given
 
 

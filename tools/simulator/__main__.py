@@ -1,4 +1,4 @@
-"""`tools/simulate SITE.toml --seed N --hours H --faults SET`, or `--campaign HOURS`."""
+"""`tools/simulate SITE.toml --seed N --hours H --faults SET`, `--campaign`, or `--cases`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.simulator.campaign import LEDGER, SITES, campaign
+from tools.simulator.campaign import LEDGER, MIX, SITES, campaign, faults_of
+from tools.simulator.cases import cases
 from tools.simulator.run import simulate
 from tools.world import BadSite
 
@@ -15,13 +16,17 @@ def main(argv: list[str] | None = None) -> int:
     """The exit code: 0 where every invariant held, 1 where one did not, 2 where nothing ran."""
     args = parser().parse_args(argv)
     try:
+        if args.cases is not None:
+            return cases(args.cases, workers=args.workers, ledger=args.ledger)
         if args.campaign is not None:
             sites = args.sites.split(",") if args.sites else None
             return campaign(
-                args.campaign, faults=args.faults or "all", workers=args.workers, names=sites,
+                args.campaign, faults=args.faults or MIX, workers=args.workers, names=sites,
                 first_seed=args.seed, ledger=args.ledger,
             )  # fmt: skip
-        report = simulate(_site(args.site), args.seed or 1, args.hours, args.faults or "none")
+        seed = args.seed or 1
+        faults = faults_of(seed, args.faults or "none")
+        report = simulate(_site(args.site), seed, args.hours, faults)
     except (BadSite, OSError, ValueError) as error:
         print(f"tools/simulate: {error}", file=sys.stderr)
         return 2
@@ -47,9 +52,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--hours", type=float, default=1.0, metavar="H", help="of virtual time")
     top.add_argument("--faults", default=None, metavar="SET",
                      help="none, all, or some of links,chargers,cars,meter,building,clock,crash,"
-                          "people")  # fmt: skip
+                          "people; mix: what a campaign gives this seed")  # fmt: skip
     top.add_argument("--campaign", type=float, default=None, metavar="HOURS",
                      help="so many site-hours with fresh seeds over all sites, into the "
+                          "ledger")  # fmt: skip
+    top.add_argument("--cases", type=int, default=None, metavar="SEEDS",
+                     help="every fault case of C, M and B with so many seeds, into the "
                           "ledger")  # fmt: skip
     top.add_argument("--sites", default=None, metavar="NAMES", help="only these, with commas")
     top.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once")

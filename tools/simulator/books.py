@@ -15,6 +15,7 @@ from typing import Any
 TX, OWN_DEFAULT, DEFAULT, CAP = range(4)  # which rules before which; the cap caps all
 OBEY_S, OBEY_S_MIN, OBEY_S_MAX = 10.0, 5.0, 120.0  # trust.md 1, Model
 OVER_MA, OVER_SHARE = 1_000, 0.05  # ε: decided.md, Not obeying
+SAMPLE_S = 1.0  # so old may a value be when it comes
 Slot = tuple[int, int]  # rank and stack level, the highest level as the most negative
 
 
@@ -93,6 +94,11 @@ class Entry:
         return self.ma if now < self.ends_at else max(self.ma, self.after_ma)
 
 
+def _at_most(lawful_ma: int) -> float:
+    """What one that obeys draws at most: v + ε (rule 3)."""
+    return lawful_ma + max(OVER_MA, lawful_ma * OVER_SHARE)
+
+
 @dataclass
 class ObeyTime:
     """τ: what may be counted on. The true one, as soon as it could have been seen."""
@@ -115,23 +121,26 @@ class Possible:
     most_ma: int
     slots: dict[Slot, list[Entry]] = field(default_factory=dict)
     is_unknown: bool = True  # rule 1: {M}
+    forgot_at: float = -math.inf  # … since then
     is_caught: bool = False  # rule 3: contradicted, {M} meanwhile
     over_since: float | None = None
     proofs: dict[Slot, tuple[float, Entry]] = field(default_factory=dict)  # accepted when, what
     obey: ObeyTime = field(default_factory=ObeyTime)
+    changed_at: float = -math.inf  # the newest value issued or accepted
+    drawn_ma: int = 0  # by the newest sample
 
     # -- rules 2 to 4 ----------------------------------------------------------------------
 
     def issue(self, told: Told, entry: Entry) -> None:
         """Rule 2: before the bytes leave it is possible."""
         self.slots.setdefault(told.slot, []).append(entry)
+        self.changed_at = entry.issued_at
 
     def find(self, call: str) -> tuple[Slot, Entry] | None:
-        for slot, entries in self.slots.items():
-            for entry in reversed(entries):
-                if entry.call == call:
-                    return slot, entry
-        return None
+        """The newest value of that id: after a restart the ids begin anew."""
+        found = [(slot, e) for slot, entries in self.slots.items()
+                 for e in entries if e.call == call]  # fmt: skip
+        return max(found, key=lambda f: f[1].issued_at, default=None)
 
     def accepted(self, call: str, now: float) -> bool:
         """Rule 3 begins: what was issued before it in its place leaves after the obey time."""
@@ -140,9 +149,12 @@ class Possible:
             return False
         slot, entry = found
         entry.is_accepted = True
+        self.changed_at = now
         before = self.proofs.get(slot)
         if before is None or before[1].issued_at <= entry.issued_at:
             self.proofs[slot] = (now, entry)  # else: an old answer, come late
+        if self.over_since is not None and self.drawn_ma <= _at_most(self.lawful_ma(now) or 0):
+            self.over_since = None  # what it draws is within what it took now: no contradiction
         return True
 
     def rejected(self, call: str) -> bool:
@@ -186,9 +198,9 @@ class Possible:
 
     # -- rules 1, 3, 7: what is heard --------------------------------------------------------
 
-    def forget(self) -> None:
+    def forget(self, now: float) -> None:
         """Rule 1: start, adoption, reboot."""
-        self.is_unknown = True
+        self.is_unknown, self.forgot_at = True, now
         self.is_caught = False
         self.over_since = None
         self.proofs.clear()
@@ -207,17 +219,26 @@ class Possible:
         self.is_caught = False
         self.over_since = None
 
-    def sampled(self, drawn_ma: int, at: float, now: float, true_s: float) -> None:
-        """A fresh value of what it draws: proves what was accepted before it, or contradicts."""
+    def sampled(
+        self, drawn_ma: int, at: float, now: float, true_s: float, over_s: float = 0.0
+    ) -> None:
+        """A fresh value of what it draws: proves what was accepted before it, or contradicts.
+
+        A mean of so many seconds may hold what was lawful before: it speaks of its beginning.
+        """
         lawful_ma = self.lawful_ma(now)
-        if lawful_ma is None:
+        at -= over_s
+        if lawful_ma is None or (over_s and at < self.changed_at):
             return
-        if drawn_ma > lawful_ma + max(OVER_MA, lawful_ma * OVER_SHARE):
+        self.drawn_ma = drawn_ma
+        if drawn_ma > _at_most(lawful_ma):
             since = min((a for a, _ in self.proofs.values()), default=at)
             self.over_since = since if self.over_since is None else self.over_since
             if at - self.over_since >= OBEY_S:
                 self.obey.is_known_late = True
-            obey_s = max(OBEY_S, self.obey.counted_s(true_s))
+            # A value is up to a step of the world older than its arrival: what was measured before
+            # the obey time was over contradicts nothing (rule 3).
+            obey_s = max(OBEY_S, self.obey.counted_s(true_s)) + SAMPLE_S
             self.is_caught = self.is_caught or at - self.over_since >= obey_s
             return
         self.over_since = None
@@ -228,8 +249,13 @@ class Possible:
     def lawful_ma(self, now: float) -> int | None:
         """The most it may draw by what it has accepted, or was told since; None: nothing yet."""
         top, has_any = 0, False
+        replaced: dict[int, float] = {}  # OCPP 1.6, 5.16.1: the same id replaces on whatever level
+        for e in (e for entries in self.slots.values() for e in entries if e.is_accepted):
+            replaced[e.profile_id] = max(e.issued_at, replaced.get(e.profile_id, e.issued_at))
         for slot in sorted(self.slots):
-            entries = self.slots[slot]
+            entries = [
+                e for e in self.slots[slot] if e.issued_at >= replaced.get(e.profile_id, 0.0)
+            ]
             newest = max((e.issued_at for e in entries if e.is_accepted), default=None)
             if slot[0] == CAP or newest is None:
                 continue
@@ -264,15 +290,24 @@ class Possible:
         return self.most_ma
 
     def least_ma(self, *, in_session: bool) -> int:
-        """The lowest of the possible set: above it nothing is issued while a limit is passed."""
+        """The current minimum: above it nothing is issued while a limit is passed (INV-1).
+
+        The lowest of what it took newest and was told since. What it took before that is in the
+        set because it may draw as much still, not because it may be held as low. Of one whose
+        limits are unknown that is what it was told since, and {M} where that is nothing.
+        """
         least = self.most_ma
         if self.is_unknown:
-            return least
+            told = [e.ma for slot, entries in self.slots.items() if slot[0] != CAP
+                    for e in entries if e.issued_at >= self.forgot_at]  # fmt: skip
+            return min([least, *told])
         for slot in sorted(self.slots):
             if slot[0] == CAP or (slot[0] == TX and not in_session):
                 continue
-            least = min([least, *(e.ma for e in self.slots[slot])])
-            if any(e.is_accepted for e in self.slots[slot]):
+            entries = self.slots[slot]
+            newest = max((e.issued_at for e in entries if e.is_accepted), default=-math.inf)
+            least = min([least, *(e.ma for e in entries if e.issued_at >= newest)])
+            if newest > -math.inf:
                 break
         return least
 

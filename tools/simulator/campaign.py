@@ -2,12 +2,18 @@
 
 A run is done when its report is there; what is done is in the ledger within a run's time, so that
 a campaign may be stopped at any moment. The next one goes on with seeds that no row names.
+
+The mix: every site has as many seeds as any other. A small site is played long and a large one
+short (`HOURS`), so that an hour of two cores goes as far as it can: most site-hours are those of
+`home`, most of the time goes to the large ones. Of the sets of faults (`mix`) every second seed
+has all at once, the others in turn none and each set by itself, so that after 18 seeds a site has
+met all of them.
 """
 
 from __future__ import annotations
 
-import functools
 import json
+import os
 import re
 import signal
 import sys
@@ -17,22 +23,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tools.simulator.faults import TROUBLES
 from tools.simulator.report import ROOT, Report, commit, told
 from tools.simulator.run import simulate
 
 SITES = ROOT / "tests" / "sim" / "sites"
 LEDGER = ROOT / "tests" / "sim" / "LEDGER.md"
 HOURS = {  # of one run: small sites long, large ones short, so that every seed costs about alike
-    "home": 8.0, "office8": 4.0, "us_split": 4.0, "us_208": 4.0, "flats63": 4.0, "depot": 4.0,
-    "carpark32": 2.0, "dc50": 1.0, "nested200": 0.5,
+    "home": 24.0, "office8": 1.5, "us_split": 1.5, "us_208": 1.5, "flats63": 1.5, "depot": 1.5,
+    "carpark32": 0.25, "dc50": 0.25, "nested200": 0.1,
 }  # fmt: skip
+MIX = "mix"
+BY_TURNS = ("none", *sorted({trouble.set for trouble in TROUBLES}))
 HOURS_ELSE = 1.0
+NICE = 10
 FIRST_SEED = 10_000  # below: those of the everyday tests
 HEAD = """# Campaigns of the simulator
 
 `tools/simulate --campaign HOURS` adds a row for each site: the real firmware on virtual time, with
 the seeds and faults named. A row is repeated by `tools/simulate SITE --seed N --hours H --faults
-SET` on its commit (+: the tree differed from it). Fuse: nearest that a virtual fuse came to
+SET` on its commit (+: the tree differed from it); `mix`: each seed has the set whose turn it is,
+and is repeated with `--faults mix`. Fuse: nearest that a virtual fuse came to
 opening, in percent. Changes: offers changed per charger and hour of session.
 
 | date | commit | site | faults | seeds | hours each | site-hours | violations | fuse % | \
@@ -55,6 +66,7 @@ class Row:
         """As the ledger has it."""
         done = self.reports
         bad = sum(len(r.violations) for r in done)
+        again = [r for r in done if r.violations]
         late = [r.reaction_s_p99 for r in done if r.reaction_s_p99 is not None]
         best = sum(r.energy_best_wh for r in done)
         hours = sum(r.session_hours for r in done)
@@ -65,7 +77,7 @@ class Row:
             f"{max(r.fuse_percent_max for r in done):g}", f"{max(late):g}" if late else "–",
             f"{sum(r.energy_wh for r in done) / best:.3f}" if best else "–",
             f"{sum(r.changes for r in done) / hours:.1f}" if hours else "–",
-            "held" if bad == 0 else f"BROKEN: seeds {_seeds(done)}",
+            "held" if bad == 0 else f"BROKEN: seeds {_seeds(done)}; `{_again(again[0])}`",
         )  # fmt: skip
         return f"| {' | '.join(cells)} |\n"
 
@@ -73,6 +85,20 @@ class Row:
 def _seeds(done: list[Report]) -> str:
     broken = [str(r.seed) for r in done if r.violations]
     return ", ".join(broken[:10]) + (", …" if len(broken) > 10 else "")
+
+
+def _again(report: Report) -> str:
+    """What plays it once more."""
+    return (f"tools/simulate {report.site} --seed {report.seed} --hours {report.hours:g} "
+            f"--faults {report.faults}")  # fmt: skip
+
+
+def faults_of(seed: int, faults: str) -> str:
+    """The set of a seed: the one told, or of `mix` the one whose turn it is."""
+    if faults != MIX:
+        return faults
+    turn, is_odd = divmod(seed, 2)
+    return BY_TURNS[turn % len(BY_TURNS)] if is_odd else "all"
 
 
 def seeds_used(ledger: Path) -> int:
@@ -85,7 +111,7 @@ def seeds_used(ledger: Path) -> int:
 def campaign(
     hours: float,
     *,
-    faults: str = "all",
+    faults: str = MIX,
     workers: int = 1,
     names: list[str] | None = None,
     first_seed: int | None = None,
@@ -149,14 +175,13 @@ def _played(
     jobs = _jobs(sites, hours, first)
     if workers == 1:
         for site, seed, each in jobs:
-            yield simulate(site, seed, each, faults)
+            yield simulate(site, seed, each, faults_of(seed, faults))
         return
-    ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, initializer=ignore, max_tasks_per_child=None) as pool:
+    with ProcessPoolExecutor(workers, initializer=_begin_worker) as pool:
         running: set[Future[Report]] = set()
         try:
             for site, seed, each in jobs:
-                running.add(pool.submit(simulate, site, seed, each, faults))
+                running.add(pool.submit(simulate, site, seed, each, faults_of(seed, faults)))
                 if len(running) <= workers:
                     continue
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -166,6 +191,12 @@ def _played(
                 yield from (one.result() for one in done)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Gives way to whatever else is done here; Ctrl-C is the first process's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICE)
 
 
 def _write(ledger: Path, before: str, rows: dict[str, Row]) -> None:
@@ -184,5 +215,4 @@ def _tell(report: Report) -> None:
     for violation in report.violations[:3]:
         print(f"  {json.dumps(told(violation))}", file=sys.stderr)
     if report.violations:
-        print(f"  again: tools/simulate {report.site} --seed {report.seed} --hours "
-              f"{report.hours:g} --faults {report.faults}", file=sys.stderr)  # fmt: skip
+        print(f"  again: {_again(report)}", file=sys.stderr)

@@ -24,6 +24,7 @@ TOLD_S = 12.0  # a lowered limit binds the wires from then on: 1 s dispatch, 10 
 CRASHES_APART_S = 400.0  # three within five minutes are safe mode, which is another matter
 BUILDING_SHARE_MAX = 0.98  # of a limit: what a building may come to by steps
 TOTAL_SHARE_MAX = 1.5  # and building and chargers together, so that no fuse is near before 5 s
+BLIND_SHARE_MAX = 1.2  # the same where the meter is silent: cut ≤ 7 s, and 5 s of lawful cars (M1)
 
 Play = Callable[["Run"], Awaitable[None]]
 AtCharger = Callable[["Run", "Charger"], Awaitable[None]]
@@ -316,10 +317,23 @@ async def faults_at_a_socket(run: Run, charger: Charger) -> None:
 
 @charger_trouble("chargers", every_s=1_200.0)
 async def wrong_clock(run: Run, charger: Charger) -> None:
-    """Its clock is in 1970, or hours ahead (C28)."""
+    """Its clock is in 1970, or hours ahead, for some sessions (C28).
+
+    It is set while nothing runs there: one that jumps on its own under a running schedule takes the
+    limit away (trust.md 1, Model 5 counts on none then), which is what `disobeys` plays.
+    """
+    await _until_free(charger)
     charger.wrong_clock(run.chance.choice((-1.7e9, 14 * 3600.0, -120.0, 7.0, 3600.0)))
     await trio.sleep(run.chance.uniform(120.0, 900.0))
+    await _until_free(charger)
     charger.wrong_clock(None)
+
+
+async def _until_free(charger: Charger) -> None:
+    while True:
+        if all(at.transaction is None for at in charger.connectors):
+            return
+        await trio.sleep(1.0)
 
 
 # -- cars ------------------------------------------------------------------------------------------
@@ -485,7 +499,8 @@ def _can_step_ma(run: Run, phase: int, wanted_ma: int) -> int:
     world = run.world
     limit = world.limit_ma[phase]
     building = int(limit * BUILDING_SHARE_MAX) - world.building.ma[phase]
-    total = int(limit * TOTAL_SHARE_MAX) - world.site_ma()[phase]
+    most = BLIND_SHARE_MAX if "the meter" in run.busy else TOTAL_SHARE_MAX
+    total = int(limit * most) - world.site_ma()[phase]
     return max(0, min(wanted_ma, building, total))
 
 

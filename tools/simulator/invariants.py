@@ -39,11 +39,12 @@ class Checker:
         self.ledger = Ledger(settings, world)
         self.ruling = Ruling(self.ledger, self._violated)
         ruling = self.ruling
+        self.wires = metered.Wires(ruling)
         self._judges: tuple[Judge, ...] = (
             judges.Sums(ruling), metered.Metered(ruling), metered.Reaction(ruling),
             judges.Legal(ruling), judges.Ceilings(ruling), judges.Stop(ruling),
             judges.Ladder(ruling), judges.Beat(ruling), judges.Queues(ruling),
-            quiet.Quiet(ruling), metered.Wires(ruling),
+            quiet.Quiet(ruling), self.wires,
         )  # fmt: skip
         ruling.is_up = True
 

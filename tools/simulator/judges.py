@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 
 from tools.simulator.events import (
@@ -20,7 +21,7 @@ from tools.simulator.ledger import SITE, Issue, Post
 from tools.simulator.ruling import Ruling, describe
 
 from linkray.model import facts
-from linkray.model.plan import Plan
+from linkray.model.plan import Offer, Plan
 
 SLACK_MA = 20  # of rounding W → A, in each sum
 DISPATCH_S = 1.0  # INV-1
@@ -42,6 +43,7 @@ class Sums:
         self.ruling, self.ledger = ruling, ruling.ledger
         self.over: dict[int, float] = {}  # limits that do not hold → since when
         self.late: dict[int, float] = {}  # … although nothing on the wire will bring them down
+        self._limits: dict[int, deque[tuple[float, int]]] = {}  # what those were just now
         self._touched: set[int] = set()
         self._looked_at = -math.inf
         self._processes = 0
@@ -129,8 +131,17 @@ class Sums:
         if not could or sum(aims) <= self.ruling.limit_ma(node, leg) + SLACK_MA:
             self.late.pop(place, None)
             return
+        limits = self._limits.setdefault(place, deque())
+        if place not in self.late:
+            limits.clear()
         since = self.late.setdefault(place, now)
-        if now - since > DISPATCH_S + GRACE_S + LOOK_S:
+        limits.append((now, self.ruling.limit_ma(node, leg)))
+        while now - limits[0][0] > DISPATCH_S + GRACE_S + LOOK_S:
+            limits.popleft()
+        # Each lowering is a cause of its own (INV-1): a limit less a building that grows with each
+        # reading is followed within the dispatch time of each.
+        is_new = sum(aims) <= max(ma for _, ma in limits) + SLACK_MA
+        if now - since > DISPATCH_S + GRACE_S + LOOK_S and not is_new:
             self.ruling.violated(
                 "INV-1", "not shed within the dispatch time", now, node=self.ledger.names[node],
                 phase=leg + 1, aim_ma=sum(aims), limit_ma=self.ruling.limit_ma(node, leg),
@@ -228,10 +239,10 @@ class Ceilings:
                 continue
             if not post.is_shed_able(now):  # what it was told stands, and is reserved
                 continue
-            if offer.limit_ma > self.ledger.most_ma(post.conf) + SLACK_MA:
+            if self._is_too_high(offer, post):
                 self.ruling.violated("INV-7", "offered above its maximum", now,
                                      connector=f"{offer.charger}/{offer.connector}",
-                                     offer_ma=offer.limit_ma)  # fmt: skip
+                                     offer_ma=offer.limit_ma, offer_w=offer.limit_w)  # fmt: skip
             for node in post.path:
                 for leg in post.counted_legs:
                     place = node * 3 + leg
@@ -243,6 +254,16 @@ class Ceilings:
                 self.ruling.violated("INV-7", "offers above a limit", now,
                                      node=self.ledger.names[node], phase=leg + 1,
                                      offers_ma=total, limit_ma=limit)  # fmt: skip
+
+
+    def _is_too_high(self, offer: Offer, post: Post) -> bool:
+        """In the unit in which it is told: what so many watts may draw is reckoned with the worst
+        efficiency until it is learned (balancing.md, The site), and that is no higher offer.
+        """
+        highest_w = post.conf.highest_w()
+        if offer.limit_w is not None and highest_w is not None:
+            return offer.limit_w > highest_w
+        return offer.limit_ma > self.ledger.most_ma(post.conf) + SLACK_MA
 
 
 class Stop:

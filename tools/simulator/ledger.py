@@ -17,6 +17,7 @@ from tools.simulator.books import Entry, Possible, Told, read_told
 from tools.simulator.events import FrameSeen
 from tools.world import Charger as TrueCharger
 from tools.world import World
+from tools.world.car import NOTHING
 from tools.world.profiles import Running
 
 from linkray.model import facts
@@ -28,6 +29,7 @@ NO_CAR = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 RELEASE_SAMPLES = 3  # rule 7
 RELEASE_MA, USED_MA = 500, 3_000  # a phase below the one, while another is above the other
 STUCK_S = 11.0  # unanswered for so long it is not to be counted on: 1 s dispatch, 10 s obey time
+QUEUE_S = 10.0  # for so long after it was linked its values may be kept ones
 FREE_S = 10.0  # how often an absent charger's lease is looked at
 OUR_CALLS = ("SetChargingProfile", "ClearChargingProfile")
 
@@ -57,6 +59,7 @@ class Post:
     is_stopped: bool = False  # RemoteStop was sent for what runs now
     drawn: tuple[int, int, int] = (0, 0, 0)
     drawn_at: float = -math.inf
+    is_by_phase: bool = True  # its newest value says so of each phase; else it is shared out
     released: frozenset[int] = frozenset()
     idle_samples: list[int] = field(default_factory=lambda: [0, 0, 0])
     counted_ma: int = 0  # what of it stands in the sums
@@ -72,9 +75,10 @@ class Post:
         return 0.0 if self.true is None else self.true.obey_s
 
     def true_ma(self) -> tuple[int, int, int]:
-        if self.true is None or self.true.find(self.number) is None:
-            return 0, 0, 0
-        return self.true.true_current_ma(self.number)
+        at = None if self.true is None else self.true.find(self.number)
+        if self.true is None or at is None or at.drawn_ma == NOTHING:
+            return NOTHING
+        return self.true.on_site(at.drawn_ma)
 
     def is_shed_able(self, now: float) -> bool:
         """Whether a lower offer surely brings it down: linked, answering, obeying."""
@@ -148,6 +152,10 @@ class Ledger:
                 path.insert(0, self._node(f"supply {conf.id}", conf.supply_limit_ma))
             for number in self._numbers(conf.id):
                 posts[conf.id, number] = self._post(conf, number, tuple(path))
+        for key, post in self.posts.items():  # deleted, and its link stands: counted (C25)
+            if key not in posts and post.is_linked:
+                post.path = (SITE,)
+                posts[key] = post
         self.posts = posts
         self.by_charger = {}
         self.sums = [0] * len(self.limits)
@@ -352,7 +360,7 @@ class Ledger:
         status = said.get("status") if message[0] == 3 else message[2]
         for post in self.by_charger.get(event.charger, ()):
             if action == "ClearChargingProfile":
-                if status == "Accepted" and meant is not None:
+                if status in ("Accepted", "Unknown") and meant is not None:  # taken away, or none
                     post.possible.cleared(meant)
             elif meant.connector in (0, post.number):
                 self._judged(post, message[1], str(status))
@@ -383,7 +391,7 @@ class Ledger:
             self.count(post)
 
     def _forget(self, post: Post) -> None:
-        post.possible.forget()
+        post.possible.forget(self.now)
         post.released = frozenset()
         post.idle_samples = [0, 0, 0]
         post.open_since, post.is_refused = None, False
@@ -439,8 +447,13 @@ class Ledger:
             return
         post.drawn = (fact.current_ma.l1, fact.current_ma.l2, fact.current_ma.l3)
         post.drawn_at = self.now
+        post.is_by_phase = fact.source == "phases"
         used = max(post.drawn[leg] for leg in post.legs)
-        post.possible.sampled(used, min(fact.at, self.now), self.now, post.obeys_after_s())
+        # What comes as soon as it is linked may be from its queue (C20): no fresh sample.
+        over_s = max(fact.over_s, QUEUE_S) if self.now < post.linked_at + QUEUE_S else fact.over_s
+        post.possible.sampled(
+            used, min(fact.at, self.now), self.now, post.obeys_after_s(), over_s
+        )
         if fact.source == "phases" and len(post.legs) == 3 and post.tx is not None:
             self._release(post, used)
         self.count(post)

@@ -75,13 +75,16 @@ class Metered:
 
     def _read(self, fact: facts.MeterRead, now: float) -> None:
         """What the building takes by this reading, less what may be the chargers' own by right."""
+        ours = [0, 0, 0]
+        if self.ruling.location == "grid":
+            for each in self.ledger.under[SITE]:
+                drawn = each.true_ma()
+                for leg in range(3):
+                    ours[leg] += max(drawn[leg], each.drawn[leg])
         for leg, marks in enumerate(self._building):
             if not fact.phases_read[leg]:
                 continue
-            building = fact.current_ma[leg]
-            if self.ruling.location == "grid":
-                building -= sum(max(p.true_ma()[leg], p.drawn[leg])
-                                for p in self.ledger.under[SITE])  # fmt: skip
+            building = fact.current_ma[leg] - ours[leg]
             for key, (_, was, to) in self._granted.items():
                 post = self.ledger.posts.get(key)
                 if post is not None and leg in post.legs:
@@ -124,6 +127,9 @@ class Metered:
             if not growths:
                 continue
             self._fresh(leg, now)
+            if any(to > max(was, self._may(post, to))
+                   for post, was, to in raised if leg in post.counted_legs):  # fmt: skip
+                self._falls(leg, now)
             if self.ruling.is_seen(leg):
                 self._fits(leg, growths, raises, now)
                 self._keeps_room(leg, plan, now)
@@ -138,6 +144,13 @@ class Metered:
         if phase.is_healthy and now - phase.at > FRESH_S + 0.05:
             self.ruling.violated("INV-4", "raised on a stale reading", now, phase=leg + 1,
                                  age_s=now - phase.at)  # fmt: skip
+
+    def _falls(self, leg: int, now: float) -> None:
+        """INV-5: "U right after E ≤ U right before E", with what raises the U of some charger.
+
+        Where nothing is proved, as after a start, U is {M} on both sides (P-rule 1): what the
+        first value leaves of it for a session that runs is INV-1's, under the degraded limit.
+        """
         if now - self._fell_at <= GRACE_S:
             self.ruling.violated("INV-5", f"raised: {self._fell_by}", now, phase=leg + 1)
 
@@ -202,8 +215,10 @@ class Metered:
         absent = sum(p.counted_ma for p in posts if not p.is_linked)
         if not absent:
             return
+        # What is given out is what they were told; that one whose limits are not known may draw
+        # more until it obeys is an outside cause, which nothing but that cut can end (INV-1).
         slow = sum(
-            p.counted_ma for p in posts
+            p.aim_ma(now) for p in posts
             if p.is_linked and (p.obeys_after_s() > FAST_S or not p.is_shed_able(now))
         )  # fmt: skip
         drawn = sum(p.true_ma()[leg] for p in posts if not p.is_linked)
@@ -269,11 +284,33 @@ class Reaction:
 
 
 class Strand:
-    """One phase of one node: how long it is over, how warm its fuse is."""
+    """One phase of one node: how long it is over, how warm its fuse is, for how much it is made."""
 
     def __init__(self) -> None:
         self.over_s = 0.0
         self.theta = 0.0
+        self.rated_ma = 0  # a limit that somebody lowers puts in no smaller fuse
+
+
+class Seen:
+    """What the building took when the meter was last read, on one phase."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def note(self, ma: int, now: float) -> None:
+        marks = self._marks
+        marks.append((now, ma))
+        while marks[0][0] < now - HIGH_S - LAZY_S:
+            marks.popleft()
+
+    def growth_ma(self, ma: int, until: float) -> int:
+        """How much more it takes now than it ever showed, in the minute up to that time.
+
+        INV-9 gives each step of the load its own time; balancing.md 1 keeps the highest of 60 s.
+        """
+        known = [took for at, took in self._marks if until - HIGH_S <= at <= until]
+        return max(0, ma - max(known)) if known else 0
 
 
 class Wires:
@@ -282,13 +319,20 @@ class Wires:
     def __init__(self, ruling: Ruling) -> None:
         self.ruling, self.ledger = ruling, ruling.ledger
         self._strands: dict[str, tuple[Strand, Strand, Strand]] = {}
+        self._seen = (Seen(), Seen(), Seen())
         self.theta_max = 0.0
+        self.allowed_s = SOON_S  # at the site now
+        self.unseen_ma = [0, 0, 0]  # what the building has grown by and nobody could answer yet
+        self.helpless_ma = [STILL_MA] * 3  # chargers below it have nothing left to give
 
     def note(self, event: Event, now: float) -> None:
+        if isinstance(event, FactTold) and isinstance(event.fact, facts.MeterRead):
+            self._read(event.fact, now)
         if not isinstance(event, Stepped):
             return
         nodes, reached = self._flows()
         building = self.ledger.world.building.ma
+        self._know([a + b for a, b in zip(nodes[SITE], building, strict=True)], now)
         for node, ours in enumerate(nodes):
             name = self.ledger.names[node]
             strands = self._strands.get(name)
@@ -298,6 +342,30 @@ class Wires:
                 total = ours[leg] + (building[leg] if node == SITE else 0)
                 helped = ours[leg] if node != SITE else reached[leg]
                 self._carry(node, leg, strands[leg], (total, helped), event.dt, now)
+
+    def _read(self, fact: facts.MeterRead, now: float) -> None:
+        building = self.ledger.world.building.ma
+        for leg, seen in enumerate(self._seen):
+            if fact.phases_read[leg]:  # a reading below it is from before it grew
+                seen.note(min(building[leg], fact.current_ma[leg]), now)
+
+    def _know(self, total: list[int], now: float) -> None:
+        """What LinkRay can know of the building now, and do about it."""
+        building = self.ledger.world.building.ma
+        self.allowed_s = SOON_S
+        for leg, phase in enumerate(self.ruling.phases):
+            self.helpless_ma[leg] = STILL_MA
+            self.unseen_ma[leg] = 0
+            if total[leg] <= self._wire_ma(SITE, leg):
+                continue
+            allowed = self._allowed_s(SITE, leg)
+            self.allowed_s = max(self.allowed_s, allowed)
+            self.unseen_ma[leg] = self._seen[leg].growth_ma(building[leg], now - allowed)
+            if self.ruling.site.meter.enabled and not phase.is_healthy:
+                # The installer's word rules: so much may be drawn whatever the building takes.
+                self.helpless_ma[leg] += max(0, self.ruling.limit_ma(SITE, leg))
+                if now - phase.failed_at > allowed:
+                    self.unseen_ma[leg] = 0
 
     def _flows(self) -> tuple[list[list[int]], list[int]]:
         """What the chargers truly draw, under every node; and those that LinkRay can reach."""
@@ -310,20 +378,31 @@ class Wires:
                     flow[0] += drawn[0]
                     flow[1] += drawn[1]
                     flow[2] += drawn[2]
-                if post.is_linked:
+                if post.is_linked and not self._is_cut_off(post):
                     reached = [a + b for a, b in zip(reached, drawn, strict=True)]
         return flows, reached
+
+    def _is_cut_off(self, post: Post) -> bool:
+        """No word gets through: its cable is out and no end of its link was heard (C13, N2), or
+        it takes no call, no RemoteStop either (C1), and the building steps on what it draws.
+        """
+        if ("mute", post.charger) in self.ruling.wrong:
+            return True
+        was_pulled = ("half_open", post.charger) in self.ruling.wrong
+        return was_pulled and post.true is not None and not post.true.is_connected
 
     def _carry(
         self, node: int, leg: int, strand: Strand, flow: tuple[int, int], dt: float, now: float
     ) -> None:
         total, ours = flow
         limit = self._wire_ma(node, leg)
-        if ours < STILL_MA:  # the building, and who is lost: nobody could help
+        rated = strand.rated_ma = max(strand.rated_ma, limit)
+        least = self.helpless_ma[leg] if node == SITE else STILL_MA
+        if ours < least:  # the building, and who is lost: nobody could help
             strand.over_s = 0.0
-            share = min(1.0, total / limit) if limit else 0.0
+            share = min(1.0, total / rated) if rated else 0.0
         else:
-            share = total / limit if limit else 2.0
+            share = total / rated if rated else 2.0
             strand.over_s = strand.over_s + dt if total > limit else 0.0
         strand.theta += (share * share - strand.theta) * min(1.0, dt / FUSE_TAU_S)
         self.theta_max = max(self.theta_max, strand.theta)
@@ -334,7 +413,8 @@ class Wires:
                                  percent=round(100 * strand.theta / FUSE_OPENS, 1))  # fmt: skip
         if strand.over_s > 0 and not self.ruling.is_unlawful(now):
             allowed = self._allowed_s(node, leg)
-            if strand.over_s > allowed:
+            unseen = self.unseen_ma[leg] if node == SITE else 0
+            if strand.over_s > allowed and total - unseen > limit:
                 self._passed(node, leg, strand, total, allowed, now)
 
     def _wire_ma(self, node: int, leg: int) -> int:

@@ -31,6 +31,7 @@ CONSTANT_S = 300.0  # INV-15
 STILL_MA = 200  # a building that moves by no more is constant
 NOISE_MA = 2_000  # trust.md 1, Model: the reference noise
 CAR_MA = 1_000  # a car that draws so much more or less under the same offer has its own ideas
+TAPER_MA = 50  # one that draws by so much more or less is not constant: its battery fills
 HOUR_S = 3_600.0
 CHANGES_MAX = 10  # of a charger in an hour
 CHANGE_MA = 50
@@ -56,6 +57,7 @@ class Quiet:
         self._building: tuple[int, int, int] | None = None
         self._band: list[tuple[int, int]] = []  # lowest and highest since something stirred
         self._drawn: dict[tuple[str, int], int] = {}
+        self._crept: dict[tuple[str, int], int] = {}
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
         self._waits: dict[tuple[str, int], float] = {}
@@ -88,17 +90,25 @@ class Quiet:
             self._car(fact, now)
 
     def _car(self, fact: facts.Drawn, now: float) -> None:
-        """A value that has changed, other than by following a new offer, is an input."""
+        """A value that has changed, other than by following a new offer, is an input.
+
+        So is the slow fall of a battery that fills: not constant, but nothing that stirs.
+        """
         key = fact.charger, fact.connector
         post = self.ledger.posts.get(key)
         if post is None:
             return
         used = max(fact.current_ma)
+        follows = now - post.told_at <= 2 * self.ruling.site.measurand_interval_s
         before = self._drawn.get(key)
         if before is None or abs(used - before) > CAR_MA:
             self._drawn[key] = used
-            if now - post.told_at > 2 * self.ruling.site.measurand_interval_s or before is None:
+            if not follows or before is None:
                 self._stir(now)
+        if abs(used - self._crept.get(key, used)) > TAPER_MA and not follows:
+            self._moved_at = now
+        if follows or abs(used - self._crept.setdefault(key, used)) > TAPER_MA:
+            self._crept[key] = used
 
     def _step(self, now: float) -> None:
         building = self.ledger.world.building.ma

@@ -118,7 +118,7 @@ class Ruling:
         return min(phase.half_ma, set_to[leg]) if any(set_to) else phase.half_ma
 
     def _read(self, fact: facts.MeterRead, now: float) -> None:
-        drawn = self.ledger.world.chargers_ma()
+        drawn = self._known_ma()
         for leg, phase in enumerate(self.phases):
             if not fact.phases_read[leg]:
                 continue
@@ -130,12 +130,24 @@ class Ruling:
             while phase.drawn[0][0] < now - DRAWN_KEPT_S:
                 phase.drawn.popleft()
 
+    def _known_ma(self) -> list[int]:
+        """What the chargers draw as far as it can be known: of a total, evenly (C11)."""
+        known = list(self.ledger.world.chargers_ma())
+        for post in self.ledger.under[SITE]:
+            if not post.is_by_phase:
+                true = post.true_ma()
+                for leg in range(3):
+                    known[leg] += max(0, post.drawn[leg] - true[leg])
+        return known
+
     def _failed(self, leg: int, now: float) -> None:
         phase = self.phases[leg]
         if phase.is_healthy:
             phase.is_healthy, phase.failed_at, self.changed_at = False, now, now
             phase.good = 0
-            phase.half_ma = max((ma for _, ma in phase.drawn), default=0) // 2
+            # balancing.md 1: what they drew when it failed, not when it was read last.
+            drawn = self._known_ma()[leg]
+            phase.half_ma = max(drawn, *(ma for _, ma in phase.drawn)) // 2
 
     def _heal(self, phase: MeterPhase, now: float) -> None:
         if not phase.is_healthy:

@@ -49,6 +49,7 @@ from tools.world import Description, World, load_site, make_world
 from tools.world import settings as settings_of
 from tools.world.day import people
 from tools.world.links import Link
+from tools.world.oracle import LAWFUL_S
 
 from linkray.app import House
 from linkray.charger.task import UNKNOWN_MAX
@@ -60,6 +61,7 @@ from linkray.model.faults import Fault
 from linkray.model.plan import NO_PLAN, Plan
 from linkray.model.settings import CHARGERS_MAX, Settings, read_settings
 
+Watch = Callable[[World, float], None]
 LICENCE = 1_000
 QUEUES_S = 10.0
 BAD_WIRES = 0.3  # share of chargers whose wire may get worse
@@ -78,11 +80,16 @@ DAYS = (  # when runs begin: mostly a plain Tuesday; a Saturday; both changes of
 )
 
 
-def simulate(site: Path, seed: int, hours: float, faults: str = "none") -> Report:
-    """Play so many hours of a site; the report, with every violation."""
+def simulate(
+    site: Path, seed: int, hours: float, faults: str = "none", watch: Watch | None = None
+) -> Report:
+    """Play so many hours of a site; the report, with every violation.
+
+    `watch` sees the world after every step of it.
+    """
     description, troubles = load_site(site), fault_set(faults)
     began = time.process_time()
-    play = functools.partial(_play, description, seed, hours, troubles)
+    play = functools.partial(_play, description, seed, hours, troubles, watch)
     with seldom_collected():
         report: Report = trio.run(play, clock=VirtualClock())
     report.site, report.faults, report.commit = site.stem, faults, commit()
@@ -103,14 +110,16 @@ def seldom_collected() -> Iterator[None]:
 
 
 async def _play(
-    description: Description, seed: int, hours: float, troubles: tuple[Trouble, ...]
-) -> Report:
+    description: Description, seed: int, hours: float, troubles: tuple[Trouble, ...],
+    watch: Watch | None,
+) -> Report:  # fmt: skip
     do_not_ask_the_system()
     chance = random.Random(seed * 7919 + 1)
     begins = chance.choice(DAYS).replace(hour=int(chance.choice(description.day.begins_h)))
     world = make_world(description, seed, utc=begins, rest_s=REST_S)
     settings = read_settings(json.dumps(settings_of(description)))
     run = Run(description, settings, world, seed, chance)
+    run.watch = watch
     run.has_bad_wires = any(trouble.set == "links" for trouble in troubles)
     try:
         async with played(
@@ -168,6 +177,7 @@ class Run:
         self.chance = chance
         self.scene: Scene
         self.checker: Checker
+        self.watch: Watch | None = None
         self.violations: list[Violation] = []
         self.events = 0
         self.played: Counter[str] = Counter()
@@ -267,6 +277,8 @@ class Run:
         if now >= self._queues_at:
             self._queues_at = now + QUEUES_S
             self._see_queues(now)
+        if self.watch is not None:
+            self.watch(self.world, now)
         self.best.note(now, may_charge=not (self.is_stopped or self._excluded))
 
     def _see_queues(self, now: float) -> None:
@@ -286,7 +298,12 @@ class Run:
             self.violations.append(Violation(self.seed, self.now, invariant, state))
 
     def _watch_wires(self, now: float) -> None:
-        oracle = self.world.oracle
+        oracle, wires = self.world.oracle, self.checker.wires
+        first, second, third = wires.unseen_ma
+        oracle.unseen_ma = first, second, third
+        first, second, third = wires.helpless_ma
+        oracle.helpless_ma = first, second, third
+        oracle.lawful_s = max(LAWFUL_S, wires.allowed_s)
         oracle.excuse = bool(self._unlawful) or now < self._excused_until
         if oracle.excuse:
             self._warm_until = now + WARM_S

@@ -35,6 +35,7 @@ from tools.world.wire import OnAnswer, Wire
 
 HANDSHAKE_S = 10.0
 SETTLED_S = 15.0
+STRAIGHT = (0, 1, 2)  # its L1 on the site's, and so on
 ATTEMPTS = 3  # of a transaction message that is answered with an error
 NOMINAL_MV: Three = (230_000, 230_000, 230_000)
 Says = Callable[[Connector], list[Json]]
@@ -113,15 +114,16 @@ class Charger:
 
     @property
     def is_in_reach(self) -> bool:
-        """On its link for long enough to have been told what holds now."""
-        return self.wire.is_up and self.is_booted and self.now - self.linked_at >= SETTLED_S
+        """On its link for long enough to have been told what holds now, and it hears (C1)."""
+        hears = self.wire.is_up and not self.wire.is_mute
+        return hears and self.is_booted and self.now - self.linked_at >= SETTLED_S
 
     @property
     def is_off(self) -> bool:
         return self._off_until is not None
 
     def find(self, number: int) -> Connector | None:
-        return next((c for c in self.connectors if c.number == number), None)
+        return self.connectors[number - 1] if 0 < number <= len(self.connectors) else None
 
     def connector(self, number: int = 1) -> Connector:
         found = self.find(number)
@@ -150,20 +152,26 @@ class Charger:
     def true_current_ma(self, number: int | None = None) -> Three:
         """What flows in the wires, per phase of the SITE: of a connector, or of all."""
         if number is not None:
-            return self._on_site(self.connector(number).drawn_ma)
+            return self.on_site(self.connector(number).drawn_ma)
         first, second, third = 0, 0, 0
         for connector in self.connectors:
             if connector.drawn_ma == NOTHING:
                 continue
-            drawn = self._on_site(connector.drawn_ma)
+            drawn = self.on_site(connector.drawn_ma)
             first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
         return first, second, third
 
-    def _on_site(self, own: Three) -> Three:
+    def on_site(self, own: Three) -> Three:
+        """What flows on its own phases, laid on those of the site."""
+        legs = self.legs
+        if legs == STRAIGHT:
+            return own
         laid = [0, 0, 0]
-        for place, leg in enumerate(self.legs):
-            # Across two legs (split mode) the one current is on both.
-            laid[leg] = own[0] if len(self.legs) == 2 else own[place]
+        if len(legs) == 2:  # across two legs (split mode) the one current is on both
+            laid[legs[0]] = laid[legs[1]] = own[0]
+        else:
+            for place, leg in enumerate(legs):
+                laid[leg] = own[place]
         return laid[0], laid[1], laid[2]
 
     def measured_ma(self, connector: Connector) -> Three:
@@ -213,7 +221,7 @@ class Charger:
     # -- scenes: faults ----------------------------------------------------------------------
 
     def stop_answering(self) -> None:
-        """Calls get no answer from now on; the link stands."""
+        """Calls are neither done nor answered from now on; the link stands."""
         self.wire.is_mute = True
 
     def answer_again(self) -> None:
@@ -754,7 +762,8 @@ class Charger:
                     await self._something_to_say.wait()
                     continue
                 due, text = outgoing[0]
-                await trio.sleep_until(due)
+                if due > trio.current_time():
+                    await trio.sleep_until(due)
                 if outgoing and outgoing[0] == (due, text):  # or the link went meanwhile
                     outgoing.popleft()
                     await socket.send_message(text)

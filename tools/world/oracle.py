@@ -4,9 +4,12 @@
 limit. Up to `LAWFUL_S` of it in one piece is lawful: a building steps, cars need their time
 (trust.md, INV-9). What is longer counts second by second in `limit_exceeded_s`, once however many
 nodes and phases are over. What the building takes alone is not counted, as nobody could have
-helped: those seconds are `building_over_s`. While `excuse` is set they are `excused_s`.
+helped: those seconds are `building_over_s`. While `excuse` is set they are `excused_s`. Who knows
+what the meter has shown may say how much of the building nobody could have answered yet
+(`unseen_ma`) and how much the installer lets chargers draw while it is blind (`helpless_ma`).
 
-**Virtual fuse.** θ' = ((I/In)² − θ)/60 s on every phase of every node; it opens at 1.13².
+**Virtual fuse.** θ' = ((I/In)² − θ)/60 s on every phase of every node; it opens at 1.13². In is the
+highest limit that the node had: a limit that somebody lowers puts in no smaller fuse.
 """
 
 from __future__ import annotations
@@ -33,11 +36,16 @@ class Wire:
     exceeded_s: float = 0.0
     theta: float = 0.0
     theta_max: float = 0.0
+    rated_ma: int = 0  # of its fuse; 0: its limit
 
-    def carry(self, ma: int, dt: float, *, is_helpless: bool) -> bool:
+    def carry(
+        self, ma: int, dt: float, *, is_helpless: bool, unseen_ma: int = 0,
+        lawful_s: float = LAWFUL_S,
+    ) -> bool:  # fmt: skip
         """Take `dt` seconds of this current; whether they count as passed."""
         self.highest_ma = max(self.highest_ma, ma)
-        share = ma / self.limit_ma if self.limit_ma else (2.0 if ma > 0 else 0.0)
+        rated = max(self.limit_ma, self.rated_ma)
+        share = ma / rated if rated else (2.0 if ma > 0 else 0.0)
         if is_helpless:
             share = min(share, 1.0)  # nobody could have kept the building from warming it
         self.theta += (share * share - self.theta) * min(1.0, dt / FUSE_TAU_S)
@@ -46,7 +54,7 @@ class Wire:
             self.over_s = 0.0
             return False
         self.over_s += dt
-        if self.over_s <= LAWFUL_S + 1e-9:
+        if self.over_s <= lawful_s + 1e-9 or ma - unseen_ma <= self.limit_ma:
             return False
         self.exceeded_s += dt
         return True
@@ -60,6 +68,9 @@ class Oracle:
     limit_exceeded_s: float = 0.0
     building_over_s: float = 0.0
     excused_s: float = 0.0
+    lawful_s: float = LAWFUL_S
+    unseen_ma: Three = NOTHING  # of the building's newest growth: nobody could have answered it yet
+    helpless_ma: Three = (STILL_CHARGING_MA,) * 3  # chargers below it have nothing left to give
     excuse: bool = False  # now a charger or the meter does what none may: the wires need not hold
     over: tuple[str, ...] = ()  # nodes over their limit at the last step by the chargers' doing
     steps: int = 0
@@ -74,6 +85,7 @@ class Oracle:
             self.nodes[node] = (first, second, third)
             return
         for wire, ma in zip(wires, limit_ma, strict=True):
+            wire.rated_ma = max(wire.rated_ma, wire.limit_ma)
             wire.limit_ma = ma
 
     def note(self, flows: Mapping[str, Three], chargers_ma: Three, dt: float) -> None:
@@ -82,13 +94,16 @@ class Oracle:
         over: list[str] = []
         for name, wires in self.nodes.items():
             for phase, ma in enumerate(flows.get(name, NOTHING)):
-                alone = name == SITE and chargers_ma[phase] < STILL_CHARGING_MA
+                alone = name == SITE and chargers_ma[phase] < self.helpless_ma[phase]
+                unseen = self.unseen_ma[phase] if name == SITE else 0
                 wire = wires[phase]
                 if ma > wire.limit_ma:
                     helpless = helpless or alone
                     if not alone and name not in over:
                         over.append(name)
-                passed = wire.carry(ma, dt, is_helpless=alone) or passed
+                passed = wire.carry(
+                    ma, dt, is_helpless=alone, unseen_ma=unseen, lawful_s=self.lawful_s
+                ) or passed  # fmt: skip
         self.over = tuple(over)
         if self.excuse:
             self.excused_s += dt if passed else 0.0

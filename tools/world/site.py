@@ -42,6 +42,7 @@ class Place:
     fallback_ma: int | None = None
     writes_a_day: int | None = None
     min_ma: int = LEAST_MA
+    start_with_zero: bool = True
 
     @property
     def phases(self) -> int:
@@ -310,6 +311,7 @@ def _charger(place: Place, voltage_mv: int) -> Json:
         "max_ma": place.make.max_ma,
         "min_ma": place.min_ma,
         "unit": "A",
+        "start_with_zero": place.start_with_zero,
         "supply_limit_ma": place.supply_limit_ma,
         "fallback_ma": place.fallback_ma,
         "writes_a_day": place.writes_a_day,

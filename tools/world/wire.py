@@ -57,7 +57,7 @@ class Wire:
         self.chance = chance
         self.is_up = False
         self.is_dead = False  # nobody answers at the other end: hang up
-        self.is_mute = False  # answers no calls (scene)
+        self.is_mute = False  # does and answers no calls (scene)
         self.outgoing: deque[tuple[float, str]] = deque()
         self.asked: deque[str] = deque(maxlen=100)  # actions sent, for a test to look at
         self.repeats: dict[str, int] = {}  # action → how often it is said again (C17)

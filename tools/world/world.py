@@ -256,8 +256,9 @@ class World:
         self.building.advance(now, self.epoch(now) % DAY_S)
         for charger in self.chargers.values():
             charger.tick(now, dt, self.volts_mv)
-        chargers_ma, flows = self._flows()
-        helped = self._in_reach_ma() if self.absent_is_building else chargers_ma
+        chargers_ma, helped, flows = self._flows()
+        if not self.absent_is_building:
+            helped = chargers_ma
         self.oracle.note(flows, helped, dt)
         watts = sum(a * v for a, v in zip(flows[SITE], self.volts_mv, strict=True)) / 1e6
         self._energy_wh += max(0.0, watts) * dt / 3600
@@ -267,15 +268,20 @@ class World:
         if self.on_step is not None:
             self.on_step(now, dt)
 
-    def _flows(self) -> tuple[Three, dict[str, Three]]:
-        """What truly flows now: into all chargers, and through every node."""
+    def _flows(self) -> tuple[Three, Three, dict[str, Three]]:
+        """What truly flows now: into all chargers, into those that LinkRay could tell to take
+        less, and through every node.
+        """
         sums = {name: [0, 0, 0] for name in self.groups}
         first = second = third = 0
+        one = two = three = 0
         for charger in self.chargers.values():
             drawn = charger.true_current_ma()
             if drawn == NOTHING:
                 continue
             first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
+            if charger.is_in_reach:
+                one, two, three = one + drawn[0], two + drawn[1], three + drawn[2]
             for name in self._feeding[charger.id]:
                 total = sums[name]
                 total[0] += drawn[0]
@@ -284,16 +290,7 @@ class World:
         flows: dict[str, Three] = {name: (t[0], t[1], t[2]) for name, t in sums.items()}
         building = self.building.ma
         flows[SITE] = (building[0] + first, building[1] + second, building[2] + third)
-        return (first, second, third), flows
-
-    def _in_reach_ma(self) -> Three:
-        """What flows into chargers that LinkRay could tell to take less."""
-        first = second = third = 0
-        for charger in self.chargers.values():
-            if charger.is_in_reach:
-                drawn = charger.true_current_ma()
-                first, second, third = first + drawn[0], second + drawn[1], third + drawn[2]
-        return first, second, third
+        return (first, second, third), (one, two, three), flows
 
     def _next_step_s(self) -> float:
         """Small steps where something moves or a limit is passed, long ones where all rests."""

@@ -18,12 +18,12 @@ from linkray.model.facts import (
     CeilingSealed,
     ChargerKnown,
     ClockTold,
-    DefaultProven,
     Drawn,
     EmergencyStopped,
     EtaLearned,
     LeaseProven,
     LinkLost,
+    LinkSilent,
     LinkUp,
     MeterBack,
     MeterLost,
@@ -41,7 +41,7 @@ from linkray.model.faults import Cleared, Code, Raised
 from linkray.model.plan import Plan
 from linkray.model.settings import CHARGERS_MAX, Charger, Exclusion, Settings
 
-from .budget import MeterWatch
+from .budget import Draws, MeterWatch
 from .connector import FOLLOW_S, NO_CAR, RISE_INTERVALS, Amounts, Connector, Line
 from .decide import Decision
 from .possible import CONFIRM_S, LEASE_GRACE_S
@@ -66,19 +66,6 @@ UTC_S_MIN = 1_577_836_800  # 2020: before it nobody knows the time
 CALM, SOON, NOW = range(3)  # how soon a fact wants a plan
 
 Out = Plan | Raised | Cleared | EtaLearned
-
-
-class Draws:
-    """By phase, what the chargers draw, as far as it is known."""
-
-    __slots__ = ("absent", "drawn", "falling", "rising", "unheard")
-
-    def __init__(self) -> None:
-        self.drawn = [0, 0, 0]  # by fresh values, with that of chargers lost just now
-        self.absent = [0, 0, 0]  # of these alone
-        self.falling = [0, 0, 0]  # ended, and perhaps still on the meter
-        self.rising = [0, 0, 0]  # may have come since
-        self.unheard = [0, 0, 0]  # may be there already, of sessions that have not been heard of
 
 
 @lru_cache(maxsize=8)
@@ -121,12 +108,13 @@ class Balancer:
             MeterRead: self._meter_read, MeterLost: self._meter_lost,
             MeterBack: self._meter_back, MeterSees: self._meter_sees,
             ChargerKnown: self._charger_known,
-            LinkUp: self._link_up, LinkLost: self._link_lost, Booted: self._booted,
+            LinkUp: self._link_up, LinkLost: self._link_lost,
+            LinkSilent: self._link_silent, Booted: self._booted,
             StatusSeen: self._status_seen, SessionBegan: self._session_began,
             SessionEnded: self._session_ended, Drawn: self._drawn,
             OfferAnswered: self._answered, LeaseProven: self._lease_proven,
             SettingsChanged: self._settings_changed, EmergencyStopped: self._emergency,
-            ObeyTimeKnown: self._obey_time_known, DefaultProven: self._default_proven,
+            ObeyTimeKnown: self._obey_time_known,
             EtaLearned: self._eta_learned, OperativeAsked: self._operative_asked,
             ClockTold: self._clock_told, CeilingSealed: self._ceiling_sealed,
         }  # fmt: skip
@@ -204,7 +192,7 @@ class Balancer:
             excluded_until_s=self._excluded_s, shed_order=site.shed_order,
             imbalance_ma=site.imbalance_ma,
         )  # fmt: skip
-        budget = self._meter.budget(draws.rising, draws.absent, now)
+        budget = self._meter.budget(draws.granted, draws.absent, now)
         decision = Decision(self._list, ground, budget, self._over, now)
         offers = decision.run(passed_s)
         self._over = decision.over_limits()
@@ -231,12 +219,14 @@ class Balancer:
                     drawn[0] += seen.l1
                     drawn[1] += seen.l2
                     drawn[2] += seen.l3
+                    if not c.by_phase:
+                        c.unproved(seen, draws.unproved)
                     if not c.line.linked:
                         absent[0] += seen.l1
                         absent[1] += seen.l2
                         absent[2] += seen.l3
             if (now < c.rise_until or now < c.fall_until) and c.line.linked:
-                c.allowance(now, draws.falling, draws.rising, draws.unheard)
+                c.allowance(now, draws)
         return draws
 
     def _controlled(self, now: float) -> list[int]:
@@ -262,7 +252,9 @@ class Balancer:
         for conf in settings.chargers:
             line = self._line(conf.id)
             path = self._tree.path(conf.id)
-            amounts = Amounts(conf, settings.site, self._voltage_mv, line.eta.planned)
+            amounts = Amounts(
+                conf, settings.site, self._voltage_mv, line.eta.planned, line.least
+            )
             for number in line.numbers:
                 key = (conf.id, number)
                 c = self._connectors.get(key) or Connector(conf.id, number, line)
@@ -333,7 +325,7 @@ class Balancer:
     def _reckon_watts(self, c: Connector) -> None:
         """Its watts are other amps: the voltage or its efficiency is not what it was."""
         site = self._settings.site
-        amounts = Amounts(c.conf, site, self._voltage_mv, c.line.eta.planned)
+        amounts = Amounts(c.conf, site, self._voltage_mv, c.line.eta.planned, c.line.least)
         c.configure(c.conf, amounts, c.path)
 
     def _check_schedule(self, now: float) -> None:
@@ -360,6 +352,8 @@ class Balancer:
         """
         for c in self._list:
             books = c.books
+            if c.line.linked:
+                books.doubt(now)
             if (books.refused or books.lost) and c.line.linked and now >= c.retry_at:
                 self._retry(c, now)
             if books.over_since is not None:  # is it still over? (INV-10: 15 s)
@@ -412,9 +406,7 @@ class Balancer:
 
     def _meter_read(self, fact: MeterRead, now: float) -> int:
         draws = self._draws(now)
-        is_over = self._meter.read(
-            fact, draws.drawn, draws.falling, draws.rising, draws.unheard, now
-        )
+        is_over = self._meter.read(fact, draws, now)
         asked = self._ask_for_values(now) if any(self._meter.jumped) else False
         return NOW if is_over else (SOON if asked else CALM)
 
@@ -444,23 +436,32 @@ class Balancer:
     def _charger_known(self, fact: ChargerKnown, _now: float) -> int:
         numbers = tuple(sorted({n for n in fact.connectors if 1 <= n <= CONNECTORS_MAX}))
         line = self._line(fact.charger)
-        if numbers and numbers != line.numbers:
-            line.numbers = numbers
+        numbers, least = numbers or line.numbers, (fact.least_ma, fact.least_w)
+        line.takes_zero = fact.takes_zero
+        if (numbers, least) != (line.numbers, line.least):
+            line.numbers, line.least = numbers, least
             if fact.charger in self._confs:
                 self._rebuild()
         return CALM
 
-    def _link_up(self, fact: LinkUp, _now: float) -> int:
-        self._line(fact.charger).linked = True
+    def _link_up(self, fact: LinkUp, now: float) -> int:
+        line = self._line(fact.charger)
+        line.linked, line.linked_at, line.silent_since = True, now, None
         if fact.charger not in self._confs and len(self._strangers) < STRANGERS_MAX:
             self._strangers.add(fact.charger)  # nobody has adopted it: it counts, and gets nothing
             self._is_stale = True
         if fact.charger in self._deleted:
             self._deleted[fact.charger] = (self._deleted[fact.charger][0], math.inf)
         for c in self._of(fact.charger):
+            c.is_status_old = True
             c.forget_limits()  # P 1: also what a lease left it; some lose it as they come back
+            c.books.told_as_it_links()
             c.is_missed = c.inoperative
             c.raised_at = -math.inf  # it was told its fail-safe meanwhile: this is a beginning
+        return SOON
+
+    def _link_silent(self, fact: LinkSilent, _now: float) -> int:
+        self._line(fact.charger).silent_since = fact.since
         return SOON
 
     def _link_lost(self, fact: LinkLost, now: float) -> int:
@@ -476,8 +477,7 @@ class Balancer:
             else:  # not ours to keep current for
                 self._strangers.discard(fact.charger)
                 self._is_stale = True
-        draws = self._draws(now)
-        self._meter.reckon(draws.drawn, draws.falling, draws.rising, draws.unheard, now)
+        self._meter.reckon(self._draws(now), now)
         return SOON
 
     def _leaves(self, charger: str, now: float) -> None:
@@ -487,7 +487,7 @@ class Balancer:
 
     def _booted(self, fact: Booted, _now: float) -> int:
         for c in self._of(fact.charger):
-            c.forget_limits(is_reboot=True)
+            c.forget_limits()
             c.is_missed = c.inoperative
             self._place(c)
         return SOON
@@ -498,14 +498,14 @@ class Balancer:
         c = self._find(fact.charger, fact.connector)
         if c is None or c.status == fact.status:
             return CALM
-        c.status = fact.status
+        c.status, c.is_status_old = fact.status, False
         if c.tx is None and fact.status in NO_CAR:
             c.books.ended()  # no car: nothing is drawn, whatever was (INV-10)
         if fact.status == "Charging":
             c.demand.wake()
             if c.books.offer_ma > 0:
                 interval_s = self._settings.site.measurand_interval_s
-                c.rise_until = now + RISE_INTERVALS * interval_s
+                c.rises(c.rise_at, now + RISE_INTERVALS * interval_s)
         return SOON
 
     def _session_began(self, fact: SessionBegan, now: float) -> int:
@@ -513,10 +513,13 @@ class Balancer:
         if c is None:
             return CALM
         if c.begin(fact.transaction_id, fact.order, vip=fact.vip, found=fact.found):
+            if fact.found:
+                c.forget_limits()  # it was told nothing as it linked: no offer was for a session
             c.resend = True
             c.charged_s = 0.0
             c.is_missed = c.inoperative
-            c.rise_until = now + RISE_INTERVALS * self._settings.site.measurand_interval_s
+            interval_s = self._settings.site.measurand_interval_s
+            c.rises(now, now + RISE_INTERVALS * interval_s)
             self._place(c)
         return SOON
 
@@ -565,7 +568,7 @@ class Balancer:
                 lease_s=fact.lease_s, fallback_ma=fact.fallback_ma,
             )  # fmt: skip
             if taken and c.tx is None:
-                c.default_ma = c.books.accepted_ma
+                c.took_default()
             return SOON if taken and c.books.offer_id == fact.offer_id else CALM
         if fact.outcome == "rejected":
             was_refused = c.books.refused
@@ -578,10 +581,6 @@ class Balancer:
 
     def _lease_proven(self, fact: LeaseProven, _now: float) -> int:
         self._line(fact.charger).lease_proven = fact.is_proven
-        return CALM
-
-    def _default_proven(self, fact: DefaultProven, _now: float) -> int:
-        self._line(fact.charger).default_proven = fact.is_proven
         return CALM
 
     def _obey_time_known(self, fact: ObeyTimeKnown, _now: float) -> int:

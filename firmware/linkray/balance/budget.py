@@ -32,6 +32,21 @@ JUMP_MA = 3_000  # so much at once is no noise: fresh values of the chargers tel
 Three = tuple[int, int, int]
 
 
+class Draws:
+    """By phase, what the chargers draw, as far as it is known."""
+
+    __slots__ = ("absent", "drawn", "falling", "granted", "rising", "unheard", "unproved")
+
+    def __init__(self) -> None:
+        self.drawn = [0, 0, 0]  # by fresh values, with that of chargers lost just now
+        self.absent = [0, 0, 0]  # of these alone
+        self.unproved = [0, 0, 0]  # what of it no value shows on this very phase
+        self.falling = [0, 0, 0]  # ended, and perhaps still on the meter
+        self.rising = [0, 0, 0]  # may have come since
+        self.granted = [0, 0, 0]  # the same with raises that were taken back, and not proved yet
+        self.unheard = [0, 0, 0]  # may be there already, of sessions that have not been heard of
+
+
 class SiteBudget(msgspec.Struct, frozen=True):
     """The site's part of a plan, phase by phase, before reserves."""
 
@@ -44,6 +59,7 @@ class SiteBudget(msgspec.Struct, frozen=True):
     fresh: bool  # whether anything may be raised
     degraded: bool
     spare: list[int]  # what the meter leaves for raises (INV-2)
+    doubt: Three = (0, 0, 0)  # excused for a moment, and perhaps the building's: no raise into it
 
 
 class HighWater:
@@ -126,6 +142,7 @@ class MeterWatch:
         self._settled = tuple(HighWater(SETTLED_S) for _ in range(3))  # growth is seen against it
         # the building at worst, while the meter is over the limit
         self._pressing: list[int | None] = [None, None, None]
+        self._doubt = [0, 0, 0]  # so much higher the building may be than it is taken to be
         self._over_since: float | None = None
         self.overloaded = False
         self.ceiling: Phases | None = None  # sealed by the installer: no limit is above it
@@ -163,16 +180,8 @@ class MeterWatch:
             for p in range(3):
                 self._restart_water(p, now)
 
-    def read(
-        self, fact: MeterRead, drawn: list[int], falling: list[int], rising: list[int],
-        unheard: list[int], now: float,
-    ) -> bool:
-        """A good reading; returns whether it is over the limit, so that a plan is made at once.
-
-        `drawn` is what the chargers draw by their own values; `falling` what they drew until just
-        now and the meter may still have seen; `rising` what they may draw above their values since
-        a raise that has not been seen yet.
-        """
+    def read(self, fact: MeterRead, draws: Draws, now: float) -> bool:
+        """A good reading; returns whether it is over the limit, so that a plan is made at once."""
         if not self.site.meter.enabled:
             return False
         self.last = fact
@@ -186,18 +195,17 @@ class MeterWatch:
                 if health.healthy and not was:
                     self._water[p].clear()
         self._back_pending = False
-        self.reckon(drawn, falling, rising, unheard, now)
+        self.reckon(draws, now)
         limit = self.limit()
         return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
 
-    def reckon(
-        self, drawn: list[int], falling: list[int], rising: list[int],
-        unheard: list[int], now: float,
-    ) -> None:
+    def reckon(self, draws: Draws, now: float) -> None:
         """The building by the newest reading: a rise counts at once (balancing.md 1).
 
         Growth up to a raise is the chargers'. While the meter is over the limit it counts as the
-        building's all the same, but only for as long: a ramp must not be held for a minute.
+        building's all the same, but only for as long: a ramp must not be held for a minute. Nor
+        is it relief then to cut what no value shows on that phase (C11): up to what is to be taken
+        off, that must come from the others too, and none of them is cut more than twice as far.
         """
         if self.last is None:
             return
@@ -210,18 +218,24 @@ class MeterWatch:
             metered = self.last.current_ma[p]
             building = metered
             self._pressing[p] = None
+            self._doubt[p] = 0
             if grid:
-                building -= drawn[p] + falling[p]
+                drawn, rising = draws.drawn[p], draws.rising[p]
+                building -= drawn + draws.falling[p]
                 if metered > limit[p]:
-                    self._pressing[p] = metered - drawn[p]  # INV-9: without any excuse
+                    # INV-9: without any excuse
+                    phantom = min(draws.unproved[p], metered - limit[p])
+                    self._pressing[p] = metered - drawn + phantom
                 settled = self._settled[p].highest(now)
                 jumped[p] = metered > limit[p] or building > (settled or 0) + JUMP_MA
-                if settled is None and unheard[p] > 0:
+                if settled is None and draws.unheard[p] > 0:
                     # Just started, and somebody charges who has not been heard yet: until then
                     # all of it may be the building's, but that is no mark to keep for a minute.
                     self._pressing[p] = max(0, building)
                     continue
-                building -= max(0, min(building - (settled or 0), rising[p]))
+                building -= max(0, min(building - (settled or 0), rising))
+                highest = max(0, building, water.highest(now) or 0)
+                self._doubt[p] = max(0, metered - drawn - rising - highest)
             if not self.site.use_solar_surplus:
                 building = max(0, building)  # M5: each phase for itself
             water.add(building, now)
@@ -338,6 +352,7 @@ class MeterWatch:
             metered=(grid and healthy[0], grid and healthy[1], grid and healthy[2]),
             fresh=all(h.may_raise(now) for h in self.phases),
             degraded=not all(healthy), spare=spare,
+            doubt=(self._doubt[0], self._doubt[1], self._doubt[2]) if grid else (0, 0, 0),
         )  # fmt: skip
 
     def bare(self, now: float) -> Three:

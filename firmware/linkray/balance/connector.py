@@ -9,6 +9,7 @@ from linkray.model.plan import Ceiling, Offer, Reason
 from linkray.model.settings import Charger, Site
 from linkray.model.units import PHASES, Phases, site_phases
 
+from .budget import Draws
 from .demand import Demand
 from .eta import ETA_MAX, ETA_MIN, LEAST_MA, Efficiency
 from .possible import OBEY_S, Books
@@ -22,6 +23,7 @@ RELEASE_S = 30.0  # chargers.md, Sessions
 RISE_INTERVALS = 2  # for so long meter growth may be a raise (balancing.md 1)
 FOLLOW_S = 3.0  # a car that obeys has come down to an accepted limit by then (INV-9: 2 s)
 FALL_S = 1.5  # a reading of the meter may be so much older than a value of a charger
+QUEUE_S = 10.0  # after it was linked a charger sends what it has kept meanwhile
 NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 OUT_OF_ORDER: frozenset[Status | None] = frozenset({"Faulted", "Unavailable"})
@@ -34,15 +36,19 @@ class Line:
     """What is known of a charger's link, also of one that is not (yet) in the settings."""
 
     __slots__ = (
-        "default_proven", "eta", "lease_proven", "linked", "lost_at", "numbers", "obey_s",
+        "eta", "lease_proven", "least", "linked", "linked_at", "lost_at", "numbers", "obey_s",
+        "silent_since", "takes_zero",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.linked = False
-        self.lost_at = NEVER
-        self.lease_proven = self.default_proven = False
+        self.silent_since: float | None = None  # it answers nothing, though its link stands
+        self.linked_at = self.lost_at = NEVER
+        self.lease_proven = False
         self.obey_s: float | None = None  # as its passport says
         self.eta = Efficiency()
+        self.least = 0, 0  # what its make charges with at least, mA and W
+        self.takes_zero = True  # it may be told 0
         self.numbers: tuple[int, ...] = (1,)
 
 
@@ -54,8 +60,9 @@ class Amounts:
     )  # fmt: skip
 
     def __init__(
-        self, conf: Charger, site: Site, voltage_mv: int, eta: int = ETA_MIN
-    ) -> None:
+        self, conf: Charger, site: Site, voltage_mv: int, eta: int = ETA_MIN,
+        make_least: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
         milli_phases = {1: 1_000, 2: 2_000 if site.split_mode == "240" else 1_732, 3: 3_000}
         self.milli_phases = milli_phases[conf.phases]
         even = site.voltage_mv * self.milli_phases  # watts to amps at η 1, as configured
@@ -63,10 +70,11 @@ class Amounts:
         self._in_watts = conf.unit == "W"
         self.eta = eta if self._in_watts else ETA_MAX
         highest_w, lowest_w = conf.highest_w(), conf.lowest_w()
+        lowest_ma = max(conf.lowest_ma(), make_least[0])
         if not self._in_watts:
             self.most_w = 0
             self.most_ma = conf.highest_ma() if highest_w is None else highest_w * 10**9 // even
-            least = conf.lowest_ma() if lowest_w is None else -(-lowest_w * 10**9 // even)
+            least = lowest_ma if lowest_w is None else -(-lowest_w * 10**9 // even)
             least = -(-max(6_000, least) // STEP_MA) * STEP_MA
             self.least_ma = min(least, self.most_ma // STEP_MA * STEP_MA)
             return
@@ -77,7 +85,8 @@ class Amounts:
             self.most_w = highest_w
             self.most_ma = self.drawn_at(highest_w)
         if lowest_w is None:  # an AC charger in watts must not be told less than 6 A
-            lowest_w = -(-conf.lowest_ma() * even // 10**9)
+            lowest_w = -(-lowest_ma * even // 10**9)
+        lowest_w = max(lowest_w, make_least[1])
         self.least_ma = min(self.most_ma, self.drawn_at(lowest_w))
 
     def drawn_at(self, watts: int) -> int:
@@ -114,13 +123,14 @@ class Connector:
     """All that a plan needs to know of one connector; the balancer alone writes here."""
 
     __slots__ = (
-        "_idle_count", "_idle_since", "amounts", "asked_at", "books", "ceilings", "charged_mas",
-        "charged_s", "charger", "conf", "default_ma", "demand", "drawn", "drawn_at", "fall",
-        "fall_until", "high", "inoperative", "is_missed", "is_stranger", "is_unheard", "key_parts",
-        "kind", "kind_slow", "legs", "line", "measured", "number", "offer", "offer_w", "order",
-        "path", "paused_at", "queued_at", "quiet_since", "raised_at", "reason", "released",
-        "resend", "retry_at", "rise_from_ma", "rise_until", "stage", "stage_at", "status", "stop",
-        "turn_at", "tx", "used_ma", "values_wanted", "vip", "waits_since",
+        "_idle_count", "_idle_since", "amounts", "asked_at", "books", "by_phase", "ceilings",
+        "charged_mas", "charged_s", "charger", "conf", "default_at", "default_ma", "demand",
+        "drawn", "drawn_at", "fall", "fall_until", "high", "inoperative", "is_missed",
+        "is_status_old", "is_stranger", "is_unheard", "key_parts", "kind", "kind_slow", "legs",
+        "line", "measured", "number", "offer", "offer_w", "order", "path", "paused_at",
+        "queued_at", "quiet_since", "raised_at", "reason", "released", "resend", "retry_at",
+        "rise_at", "rise_from_ma", "rise_shown", "rise_to_ma", "rise_until", "stage", "stage_at",
+        "status", "stop", "turn_at", "tx", "used_ma", "values_wanted", "vip", "waits_since",
     )  # fmt: skip
 
     def __init__(self, charger: str, number: int, line: Line) -> None:
@@ -132,6 +142,7 @@ class Connector:
         self.kind = self.kind_slow = 0
         self.books = Books(0)
         self.status: Status | None = None
+        self.is_status_old = False  # of an earlier link: a car may have come since
         self.offer_w: int | None = None
         self.resend = True  # the charger has not been told anything yet
         self.retry_at = NEVER
@@ -143,10 +154,13 @@ class Connector:
         self.inoperative = False  # its last step
         self.is_missed = False  # and somebody asks for it: a person, a boot, a new session
         self.quiet_since = math.inf  # since when it has drawn nothing
-        self.default_ma: int | None = None  # what it has accepted for when no session runs
+        self.default_ma: int | None = None  # what it has accepted for when no session runs …
+        self.default_at = NEVER  # … and from when on it is sure to rule
         self.values_wanted, self.asked_at = 0, NEVER
-        self.rise_until = self.fall_until = NEVER
-        self.rise_from_ma = 0  # the offer before the raises that the meter may not show yet
+        self.rise_at = self.rise_until = self.fall_until = NEVER
+        self.rise_shown = False  # its values tell what has become of the newest raise
+        self.rise_from_ma = 0  # the offer before the raises that the meter may not show yet …
+        self.rise_to_ma = 0  # … and the highest of them, which a later cut need not have ended
         self.fall: tuple[int, int, int] = (0, 0, 0)
         self.key_parts: object = None
         self.ceilings: tuple[Ceiling, ...] = ()
@@ -163,6 +177,7 @@ class Connector:
         self.used_ma = 0  # the highest of its phases
         self.drawn_at = NEVER
         self.measured = False
+        self.by_phase = True  # its value says so of each phase; else it is shared out evenly
         self.released: frozenset[int] = frozenset()
         self._idle_count = [0, 0, 0]
         self._idle_since = [0.0, 0.0, 0.0]
@@ -209,24 +224,38 @@ class Connector:
         self.tx, self.vip, self.stop, self.stage = None, False, False, 0
         self.high = self.conf.priority == "high"
         self.books.ended()
+        self.books.unanswered_since = None  # what is told next has a time of its own
         self.resend = True
         self.quiet_since = min(self.quiet_since, now)
         if self.status in DRAWING:
             self.status = "Finishing"
 
-    def forget_limits(self, *, is_reboot: bool = False) -> None:
-        """A new link, or a reboot: nothing that was told it is sure to be known (P 1)."""
-        self.books.forget(self.fallback_ma() if self.line.default_proven and is_reboot else None)
+    def forget_limits(self) -> None:
+        """A new link, or a reboot: nothing that was told it is sure to be known (P 1: {M}; that
+        its default outlasts a reboot is not taken as proven of any charger).
+        """
+        self.books.forget()
         self.default_ma = None
         self.released = frozenset()
         self._idle_count = [0, 0, 0]
         self.resend = True
         self.stage = 0
 
+    def took_default(self) -> None:
+        """It has accepted what rules while no session runs; what was before has its obey time."""
+        books = self.books
+        if self.default_ma is None or books.accepted_ma < self.default_ma:
+            self.default_at = books.accepted_at + books.obey_s
+        self.default_ma = books.accepted_ma
+
     def fallback_ma(self) -> int:
         """What it may draw on its own: as a lease ends, or by its default (balancing.md 4)."""
         set_to = self.conf.fallback_ma
         return min(self.books.max_ma, self.amounts.least_ma if set_to is None else set_to)
+
+    def sheds_soon(self) -> bool:
+        """Whether it comes down within 5 s of the command, as far as is known (INV-5b)."""
+        return self.line.silent_since is None and self.books.sheds_soon()
 
     def fail_safe_ma(self) -> int:
         """What it is told where nothing else is sure."""
@@ -245,9 +274,14 @@ class Connector:
     def sample(self, fact: Drawn, at: float, threshold_ma: int, now: float) -> bool:
         """What it draws now; returns whether the phases in use have changed."""
         self._fell(self.drawn, fact.current_ma, now)
+        was_ma = self.used_ma
         self.drawn, self.drawn_at = fact.current_ma, at
         self.used_ma = max(fact.current_ma[leg] for leg in self.legs)
         self.measured = fact.source != "assumed"
+        self.by_phase = fact.source == "phases"
+        if self.measured and at >= self.rise_at + self.follow_s():
+            # balancing.md 1: growth is the charger's until its next values; a ramp goes on.
+            self.rise_shown = self.used_ma < was_ma + NOT_USED_MA
         if not self.measured:
             return False
         if self.used_ma >= NOT_USED_MA:
@@ -255,7 +289,9 @@ class Connector:
         else:
             self.quiet_since = min(self.quiet_since, at)
         books = self.books
-        books.sample(self.used_ma, at)
+        # What comes as soon as it is linked may be from its queue, minutes old (trust.md C20).
+        may_be_old = now < self.line.linked_at + QUEUE_S
+        books.sample(self.used_ma, at, max(fact.over_s, QUEUE_S) if may_be_old else fact.over_s)
         if self.tx is not None:
             self.demand.sample(
                 self.used_ma, self.all_taken_ma(), self.amounts.least_ma, threshold_ma, at,
@@ -330,15 +366,34 @@ class Connector:
         seen, books = self.visible(interval_s, now), self.books
         if seen is None or not books.accepted_id or books.accepted_ma >= self.used_ma:
             return seen
-        slow = books.obey_s if books.obey_s > OBEY_S else FOLLOW_S
+        slow = self.follow_s()
         if self.drawn_at >= books.accepted_at + slow or now < books.accepted_at + slow:
             return seen
         return seen.at_most(Phases.each(books.accepted_ma))
 
-    def allowance(
-        self, now: float, falling: list[int], rising: list[int], unheard: list[int]
-    ) -> None:
-        """Adds what the meter may show of it beyond its own values: still, soon, and unheard."""
+    def follow_s(self) -> float:
+        """A value so long after a limit shows what came of it."""
+        return self.books.obey_s if self.books.obey_s > OBEY_S else FOLLOW_S
+
+    def rises(self, at: float, until: float) -> None:
+        """It may draw more since then, and the meter may see that before its values tell."""
+        self.rise_at, self.rise_until, self.rise_shown = at, until, False
+
+    def unproved(self, seen: Phases, unproved: list[int]) -> None:
+        """Adds what it is only taken to draw on each phase (trust.md C11): of a total, no one
+        knows which of three phases carry it; a value that is assumed says nothing of any.
+        """
+        if len(self.legs) == 3 or not self.measured:
+            for p, amount in enumerate(seen):
+                unproved[p] += amount
+
+    def allowance(self, now: float, draws: Draws) -> None:
+        """Adds what the meter may show of it beyond its own values: still, soon, and unheard.
+
+        `rising`: up to what it was told last, which is what excuses a growth; `granted`: up to
+        what it was told meanwhile and may draw yet, which is what no other gets (INV-2).
+        """
+        rising, granted, unheard = draws.rising, draws.granted, draws.unheard
         if now < self.rise_until:
             for leg in self.legs:
                 own = 0 if self.drawn is None else self.drawn[leg]
@@ -346,13 +401,16 @@ class Connector:
                     own = min(own, self.rise_from_ma)
                 if self.drawn is None and self.is_unheard:  # all that may be in force
                     rising[leg] += self.books.top_ma
+                    granted[leg] += self.books.top_ma
                     unheard[leg] += self.books.top_ma
                 else:
-                    most_ma = min(self.books.top_ma, self.books.offer_ma)
-                    rising[leg] += max(0, most_ma - own)
+                    top_ma, offer_ma = self.books.top_ma, self.books.offer_ma
+                    if not self.rise_shown:
+                        rising[leg] += max(0, min(top_ma, offer_ma) - own)
+                    granted[leg] += max(0, min(top_ma, max(offer_ma, self.rise_to_ma)) - own)
         if now < self.fall_until:
             for leg in self.legs:
-                falling[leg] += self.fall[leg]
+                draws.falling[leg] += self.fall[leg]
 
 
 _LAID: dict[tuple[tuple[int, ...], int], Phases] = {}

@@ -85,7 +85,7 @@ class Decision:
                 self.room[p] = min(self.room[p], 0)
                 self.reserved[p] += unseen[p]
         self.kind = [
-            c.kind_slow if self.is_slow_bound and not c.books.sheds_soon() else c.kind
+            c.kind_slow if self.is_slow_bound and not c.sheds_soon() else c.kind
             for c in self.connectors
         ]
         if self.is_slow_bound:
@@ -185,11 +185,14 @@ class Decision:
         limits = tree.limits
         self.before = self.tops.copy()
         promised = self.promised
+        left = self.left.copy()
+        for p, amount in enumerate(self.site.doubt):
+            left[p] -= amount
         step = Step(
             self.targets, self.watts, self.tops, [limits[k] for k in self.kind],
             [got >= want for got, want in
              zip(self.share.got, self.allot.field.want, strict=True)],
-            self.left, self.site.spare.copy(), self.site.fresh,
+            left, self.site.spare.copy(), self.site.fresh,
             2.0 * self.ground.interval_s,
             self._settle if self.ground.imbalance_ma is not None else None,
         )  # fmt: skip

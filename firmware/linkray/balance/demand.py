@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 SHOWN_S = 60.0  # a car that uses less has shown it after this time
 STEP_MA = 6_000  # by which a demand grows back
-NEAR_MA = 1_000  # use this close to the offer asks for more
+NEAR_MA = 1_000  # use this close to the offer asks for more; closer where the threshold is small
+CREEP_MA = 1_000  # a demand is not lowered again by less: a battery's taper moves it all the time
 IDLE_MA = 500  # below this a car draws nothing
 IDLE_S = 300.0  # a car that draws nothing for so long is full or asleep
 SETTLED_S = 10.0  # how long an offer must have stood before `SuspendedEV` is the car's own doing
@@ -19,7 +20,7 @@ class Demand:
     """What one session has shown of its use. The maximum comes with each call: it may change."""
 
     __slots__ = (
-        "_idle_since", "_is_waking", "_low_peak_ma", "_low_since", "asleep", "kept",
+        "_idle_since", "_is_waking", "_low_peak_ma", "_low_since", "_near_ma", "asleep", "kept",
         "offered_since", "wake_at", "wake_until", "want_ma",
     )  # fmt: skip
 
@@ -27,6 +28,7 @@ class Demand:
         self.want_ma: int | None = None  # None: the maximum
         self._low_since: float | None = None
         self._low_peak_ma = 0
+        self._near_ma = NEAR_MA
         self._idle_since: float | None = None
         self.asleep = False
         self.kept = True  # asleep, and still offered its minimum
@@ -52,6 +54,8 @@ class Demand:
         """A fresh measurement, where a car that takes all would draw `offer_ma` at least;
         `offer_for` gives the offer that lets so much be drawn.
         """
+        # What it uses and the threshold must not itself ask for more (Calm).
+        self._near_ma = min(NEAR_MA, threshold_ma // 2)
         if used_ma >= IDLE_MA:
             self._idle_since = None
             self.wake()
@@ -69,7 +73,8 @@ class Demand:
         self._low_peak_ma = max(self._low_peak_ma, used_ma)
         if at - self._low_since >= SHOWN_S:
             shown = max(least_ma, offer_for(self._low_peak_ma + threshold_ma))
-            self.want_ma = shown if self.want_ma is None else min(self.want_ma, shown)
+            if self.want_ma is None or shown <= self.want_ma - CREEP_MA:  # Calm (INV-15)
+                self.want_ma = shown
             self._low_since, self._low_peak_ma = at, used_ma
 
     def suspended(self, now: float) -> None:
@@ -90,7 +95,7 @@ class Demand:
         """Each tick: use that comes close to the offer in force lets it grow, a step at a time."""
         if self.want_ma is None or offer_ma <= 0:
             return
-        if used_ma is not None and used_ma >= offer_ma - NEAR_MA:
+        if used_ma is not None and used_ma >= offer_ma - self._near_ma:
             self.want_ma += STEP_MA
         if self.want_ma >= max_ma:
             self.want_ma = None

@@ -47,7 +47,7 @@ def dispatch(
     raises = []
     for i, c in enumerate(connectors):
         target, offered = step.targets[i], c.books.offer_ma
-        if target > offered and c.line.linked:
+        if target > offered and c.line.linked and not _stands(c, target):
             raises.append(i)
             continue
         c.waits_since = None
@@ -78,6 +78,12 @@ def dispatch(
     return waits
 
 
+def _stands(c: Connector, target: int) -> bool:
+    """Whether its default, which cannot be told as 0, may be as high already: no raise (C7)."""
+    is_idle = c.tx is None and not c.line.takes_zero
+    return is_idle and (c.default_ma is None or target <= c.default_ma)
+
+
 def _issue(c: Connector, amount_ma: int, watts: int | None, now: float) -> None:
     if amount_ma > c.books.offer_ma:
         c.raised_at = now
@@ -91,6 +97,12 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     target, top, offered = step.targets[i], step.tops[i], c.books.offer_ma
     if c.waits_since is None:
         c.waits_since = now
+    passed = min(step.limits[i], key=step.left.__getitem__)
+    if step.left[passed] < 0 and target > c.books.least_ma():
+        # Nothing is raised under a limit that the books exceed, not even to what may be in force
+        # still: else the cuts that bring it down would never be proved (trust.md 1, INV-1). One
+        # that was told nothing yet may be told its share: its minimum is not less than {M}.
+        return Wait(limit=passed)
     if not step.fresh:
         return Wait()
     if now < c.raised_at + RAISE_EVERY_S:
@@ -98,10 +110,9 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     if offered > 0 and target - offered < RAISE_MA_MIN and not step.reach[i]:
         return Wait()
     amount, watts, limit = target, step.watts[i], None
-    tightest = min(step.limits[i], key=step.left.__getitem__)
-    most = top + max(0, step.left[tightest])
+    most = top + max(0, step.left[passed])
     if most < amount:
-        amount, limit = most, tightest
+        amount, limit = most, passed
     # Of a session found running the meter may see all that can be in force (INV-2); one that has
     # just begun draws nothing, whatever the books must allow for.
     held = top if c.is_unheard and c.drawn is None and now < c.rise_until else offered
@@ -120,7 +131,9 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     for leg in c.in_use():
         if step.spare[leg] < UNBOUND:
             step.spare[leg] -= max(0, amount - held)
-    c.rise_from_ma = min(offered, c.rise_from_ma) if now < c.rise_until else offered
-    c.rise_until = now + step.rise_s
+    is_rising = now < c.rise_until
+    c.rise_from_ma = min(offered, c.rise_from_ma) if is_rising else offered
+    c.rise_to_ma = max(amount, c.rise_to_ma) if is_rising else amount
+    c.rises(now, now + step.rise_s)
     step.issues[i] = amount, watts
     return Wait(limit, now + RAISE_EVERY_S) if amount < target else None

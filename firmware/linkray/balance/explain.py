@@ -72,7 +72,7 @@ def offer(
     offer_ma = laid(legs, books.offer_ma)
     drawn = c.drawn if fresh else None
     urgent = books.offer_ma < top_ma
-    session = c.tx is not None
+    session, again = c.tx is not None, c.stage > 0
     old = c.offer
     if (
         old is not None and old.id == books.offer_id and old.ceilings is c.ceilings
@@ -80,12 +80,13 @@ def offer(
         and old.session == session and old.offer_ma == offer_ma and old.reason is c.reason
         and old.wanted_ma == wanted_ma and old.next_look_s == next_look_s and old.high == c.high
         and old.inoperative == c.inoperative and old.values_wanted == c.values_wanted
+        and old.again is again
     ):  # fmt: skip
         return old
     c.offer = Offer(
         c.charger, c.number, offer_ma, drawn, c.reason, c.ceilings, id=books.offer_id,
         limit_ma=books.offer_ma, limit_w=c.offer_w, session=session, urgent=urgent, stop=c.stop,
         inoperative=c.inoperative, values_wanted=c.values_wanted, wanted_ma=wanted_ma,
-        next_look_s=next_look_s, high=c.high,
+        next_look_s=next_look_s, high=c.high, again=again,
     )  # fmt: skip
     return c.offer

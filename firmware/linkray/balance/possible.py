@@ -14,6 +14,7 @@ OBEY_S = 10.0  # trust.md 1, Model: until learnt
 OBEY_S_MIN = 5.0  # never below
 OBEY_S_MAX = 120.0  # a charger slower than this is not obeying
 ENTRIES_MAX = 32  # values in the books of one connector
+DOUBT_S = 29.0  # trust.md C1: escalated within 30 s, with a plan each second
 UNKNOWNS_MAX = 3  # trust.md C1: sent again three times, then its maximum is reserved
 RENEWED_PART = 1 / 3  # of its time: so old may the last renewal of a lease be
 LEASE_GRACE_S = 10.0  # δ: clocks and the way there (trust.md 1, P 5)
@@ -27,11 +28,11 @@ class Books:
     """What may be in force, and what has been learnt of how soon it obeys."""
 
     __slots__ = (
-        "_entries", "_may_have_fallen", "_over_seen_at", "_under_at", "accepted_at", "accepted_id",
-        "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma", "doubted_id",
-        "fallback_ma", "is_fast", "issued_at", "lapsed", "lease_s", "leased", "lost", "max_ma",
-        "obey_s", "offer_id", "offer_ma", "over_since", "proven", "refused", "top_ma",
-        "unanswered_since", "unknowns", "unrenewed_at",
+        "_entries", "_may_have_fallen", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
+        "accepted_id", "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma",
+        "doubted_id", "fallback_ma", "is_fast", "is_slow", "issued_at", "lapsed", "lease_s",
+        "leased", "lost", "lower_at", "max_ma", "obey_s", "offer_id", "offer_ma", "over_since",
+        "proven", "refused", "top_ma", "unanswered_since", "unknowns", "unrenewed_at",
     )  # fmt: skip
 
     def __init__(self, max_ma: int) -> None:
@@ -40,20 +41,19 @@ class Books:
         self.offer_ma = 0
         self.obey_s = OBEY_S
         self.is_fast = False  # obeys within 5 s, as seen (INV-5b)
+        self.is_slow = False  # did not, the last time that it was to be seen
         self.over_since: float | None = None
         self.caught = False  # over its offer for longer than its obey time
         self.cut_from_ma: int | None = None  # what it drew when it accepted less …
         self.cut_to_ma = 0  # … than that
+        self.lower_at: float | None = None  # a lower one since, while the first is not obeyed
         self.forget()
 
-    def forget(self, default_ma: int | None = None) -> None:
-        """Its limits are unknown: start, adoption, reboot; after a reboot its default is in force
-        where it is proven to survive one (P 1).
-        """
-        self._entries: list[tuple[int, int]] = [
-            (0, self.max_ma if default_ma is None else min(self.max_ma, default_ma))
-        ]
+    def forget(self) -> None:
+        """Its limits are unknown: start, adoption, reboot (P 1)."""
+        self._entries: list[tuple[int, int]] = [(0, self.max_ma)]
         self._topped()
+        self._ruled: list[tuple[float, int]] = []  # until when what ruled before, highest first
         self.accepted_id = 0
         self.accepted_ma = self.max_ma
         self.accepted_at = 0.0
@@ -72,6 +72,12 @@ class Books:
         self.issued_at = 0.0
         self.unanswered_since: float | None = None
         self.ended()
+
+    def told_as_it_links(self) -> None:
+        """The newest offer goes out before any plan knows that its link is up (P 2)."""
+        if self.offer_id:
+            self._entries.append((self.offer_id, self.offer_ma))
+            self._topped()
 
     def _topped(self) -> None:
         self.top_ma = min(self.max_ma, max(ma for _, ma in self._entries))
@@ -92,6 +98,7 @@ class Books:
         self.max_ma = scaled(self.max_ma)
         self._entries = [(i, scaled(ma)) for i, ma in self._entries]
         self.offer_ma, self.accepted_ma = scaled(self.offer_ma), scaled(self.accepted_ma)
+        self._ruled = [(until, scaled(ma)) for until, ma in self._ruled]
         self._topped()
 
     def issue(self, amount_ma: int, now: float) -> None:
@@ -137,14 +144,17 @@ class Books:
             self._may_have_fallen = self.lapsed = False
         if renewal:
             return True
+        self._rules_no_more(at)
         self.accepted_id, self.accepted_ma, self.accepted_at = offer_id, amount, at
         self.proven = False
         is_cut = drawn_ma is not None and drawn_ma > amount + self.tolerance()
         if not is_cut:
             self.cut_from_ma = None
         elif self.cut_from_ma is None or self.over_since is None:
-            # else: the first one runs on (C5)
             self.cut_from_ma, self.cut_to_ma, self.cut_at = drawn_ma, amount, at
+            self.lower_at = None
+        elif self.lower_at is None and amount < self.cut_to_ma - NEAR_MA:
+            self.lower_at = at  # else: the first one runs on (C5)
         return True
 
     def rejected(self, offer_id: int) -> bool:
@@ -170,6 +180,15 @@ class Books:
             self.doubted_id = self.offer_id
             self.distrust()
         return True
+
+    def doubt(self, now: float) -> None:
+        """Linked, and its newest value unanswered for so long: its maximum is reserved (C1)."""
+        if (
+            self.unanswered_since is not None and self.doubted_id != self.offer_id
+            and now >= self.unanswered_since + DOUBT_S
+        ):
+            self.doubted_id = self.offer_id
+            self.distrust()
 
     def distrust(self) -> None:
         """It was caught with more than it may draw, or does not answer: {M} (P 1, P 3; C1)."""
@@ -213,6 +232,10 @@ class Books:
             self.accepted_ma, self.leased, self.lapsed = falls_to, False, True
             self._topped()
 
+    def least_ma(self) -> int:
+        """The current minimum: the lowest of what it took newest and was told since (INV-1)."""
+        return min(ma for i, ma in self._entries if i == 0 or i >= self.accepted_id)
+
     def tolerance(self) -> int:
         """How much above its offer still obeys (decided.md, Not obeying)."""
         return max(1_000, self.accepted_ma // 20)
@@ -221,14 +244,35 @@ class Books:
         """The highest it may draw by what it has accepted, or has been sent since."""
         return min(self.max_ma, max(ma for i, ma in self._entries if i >= self.accepted_id))
 
-    def sample(self, drawn_ma: int, at: float) -> None:
-        """A fresh sample: proves a limit that was accepted before it, or contradicts it."""
-        if not self.accepted_id or at < self.accepted_at:
+    def _rules_no_more(self, at: float) -> None:
+        """What it had accepted is replaced: for its obey time the charger may still draw it."""
+        old_ma = self.accepted_ma
+        ruled = [(t, ma) for t, ma in self._ruled if ma > old_ma and t > at - OBEY_S_MAX]
+        if len(ruled) >= ENTRIES_MAX:
+            ruled[:2] = [(ruled[1][0], ruled[0][1])]
+        self._ruled = [*ruled, (at, old_ma)]
+
+    def _due_ma(self, at: float) -> int:
+        """The most it may draw at that time by all that has ruled within its obey time: a newer
+        value begins no new time for who is over all of them (INV-10).
+        """
+        return max([self.lawful_ma(), *(ma for t, ma in self._ruled if t > at - self.obey_s)])
+
+    def sample(self, drawn_ma: int, at: float, over_s: float = 0.0) -> None:
+        """A fresh sample: proves a limit that was accepted before it, or contradicts it. The mean
+        of so many seconds says nothing of a limit that was accepted since they began.
+        """
+        begun = at - over_s
+        if not self.accepted_id or begun < self.accepted_at:
             return
         if drawn_ma > self.lawful_ma() + self.tolerance():
-            if self.cut_from_ma is not None and drawn_ma <= self.cut_to_ma + self.tolerance():
+            first_ma = self.cut_to_ma  # below it, it is on its way to the lower one
+            if self.cut_from_ma is not None and (
+                first_ma - NEAR_MA <= drawn_ma <= first_ma + self.tolerance()
+            ):
                 self._came_down(drawn_ma, at)  # to the limit before, late (C5)
-            self._contradicted(at)
+            # a mean over its obey time may hold what was lawful
+            self._contradicted(drawn_ma, begun)
             return
         if self.cut_from_ma is not None or self.over_since is not None:
             self._came_down(drawn_ma, at)
@@ -236,36 +280,47 @@ class Books:
         if drawn_ma <= self.accepted_ma and not self.proven:
             self._prove()
 
-    def _contradicted(self, at: float) -> None:
-        fell_due = max(self._under_at, self.accepted_at)
+    def _contradicted(self, drawn_ma: int, at: float) -> None:
         if self.over_since is None:
-            self.over_since = fell_due if not self.proven else at
+            self.over_since = at if self.proven else max(self._under_at, self.accepted_at)
             self._over_seen_at = at
         if at - self.accepted_at > OBEY_S_MIN and self.cut_from_ma is not None:
-            self.is_fast = False
+            self.is_fast, self.is_slow = False, True
             self.obey_s = max(self.obey_s, OBEY_S)
         # Over since it accepted, or seen over twice: for longer than its obey time (INV-10).
-        is_sure = self.cut_from_ma is not None or at - self._over_seen_at >= CONFIRM_S
-        self.caught = self.caught or (is_sure and at - fell_due >= self.obey_s)
-        if at >= self.accepted_at + self.obey_s:
+        is_sure = at - self._over_seen_at >= CONFIRM_S or (
+            self.cut_from_ma is not None and at >= self.cut_at + self.obey_s
+        )
+        due_ma = self._due_ma(at)
+        if drawn_ma > due_ma + max(1_000, due_ma // 20):
+            self.caught = self.caught or (is_sure and at - self._under_at >= self.obey_s)
             self.distrust()
 
     def _came_down(self, drawn_ma: int, at: float) -> None:
-        """The current came down to the limit: how long did it take, at most? (C5)"""
-        took_s = at - self.cut_at
+        """The current came down to the limit: how long did it take, at most? (C5)
+
+        What falls below the first limit only once a lower one was accepted may have ignored the
+        first: it shows no more than how soon it obeyed the second.
+        """
+        begun = self.cut_at
+        if self.lower_at is not None and drawn_ma < self.cut_to_ma - NEAR_MA:
+            begun = self.lower_at
+        took_s = at - begun
         if self.cut_from_ma is not None:
             if self.over_since is not None and took_s > self.obey_s:
                 self.obey_s = min(OBEY_S_MAX, took_s)
                 self.is_fast = False
-            elif took_s <= OBEY_S_MIN and drawn_ma >= self.cut_to_ma - NEAR_MA:
+            elif took_s <= OBEY_S_MIN and begun == self.cut_at and (
+                drawn_ma >= self.cut_to_ma - NEAR_MA
+            ):
                 self.obey_s = OBEY_S_MIN
-                self.is_fast = True
+                self.is_fast, self.is_slow = True, False
         self.ended()
 
     def known(self, obey_s: float) -> None:
         """How soon it was seen to obey in earlier sessions; never below 5 s (trust.md 1, Model)."""
-        if self.obey_s > OBEY_S:
-            return  # seen slow ourselves
+        if self.obey_s > OBEY_S or (self.is_slow and obey_s < self.obey_s):
+            return  # seen slower ourselves
         self.obey_s = min(OBEY_S_MAX, max(OBEY_S_MIN, obey_s))
         self.is_fast = self.obey_s <= OBEY_S_MIN
 
@@ -283,3 +338,4 @@ class Books:
         self.caught = False
         self.cut_from_ma, self.cut_to_ma = None, 0
         self.cut_at = 0.0
+        self.lower_at = None

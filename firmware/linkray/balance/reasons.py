@@ -26,6 +26,8 @@ from .turns import REST_S, TURN_S, is_resting
 if TYPE_CHECKING:
     from .decide import Decision
 
+AT_THE_PLUG = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
+
 # a limit as an explanation: code, what it would allow beyond the share on each phase in use, the
 # tightest of them, group, charger
 Link = tuple[Code, tuple[int, ...], str, str | None, str | None]
@@ -147,7 +149,7 @@ class Reasons:
                 parts.append(part("charger_fault", offered))
             parts.append(part("charger_max", c.amounts.told(c.amounts.most_ma)[0]))
         if stands == IDLE:
-            parts.append(part("charger_fault" if c.status == "Faulted" else "no_car", offered))
+            parts.append(part(_of_idle(c), offered))
             if offered:
                 parts.append(part("charger_min", offered))
         if wait is not None and i not in self.out_of_level:
@@ -358,3 +360,10 @@ class Reasons:
             ]  # fmt: skip
             self._blockers[limit] = self.connectors[-max(beyond)[1]] if beyond else None
         return self._blockers[limit]
+
+
+def _of_idle(c: Connector) -> Code:
+    """Why a connector without a session gets nothing: a car may well be plugged in."""
+    if c.status == "Faulted":
+        return "charger_fault"
+    return "not_authorised" if c.status in AT_THE_PLUG else "no_car"

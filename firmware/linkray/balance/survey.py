@@ -69,8 +69,10 @@ class Survey:
                 books.lapse(dead_man_s, c.fallback_ma(), now, is_proven=c.line.lease_proven)
             fixed = False
             if not c.line.linked:
-                # Its full maximum, or its fallback where a proven lease has run out (P 5).
-                stands, top = ABSENT, books.top_ma if books.lapsed else books.max_ma
+                # Its full maximum, or its fallback where a proven lease has run out (P 5); of one
+                # that refused everything before it went, its maximum stays reserved (C3).
+                is_credited = books.lapsed and not books.refused
+                stands, top = ABSENT, books.top_ma if is_credited else books.max_ma
                 self.gone[c.kind] = self.gone.get(c.kind, 0) + top
                 seen = c.visible(self.ground.interval_s, now)
                 if seen is not None:
@@ -108,11 +110,13 @@ class Survey:
             self._escalate(c)
         else:
             c.stage = 0
-        if books.over_since is not None or c.status is None or c.status in DRAWING:
-            return books.max_ma if books.refused else books.top_ma
-        if books.refused:
-            return 0  # not controllable: its maximum while it has a session (balancing.md 1)
-        if c.default_ma is None:
+        is_over = books.over_since is not None
+        has_no_car = c.status in NO_CAR and not c.is_status_old
+        if books.refused:  # its maximum; also while a car hangs on it that has no session (P 1)
+            return 0 if has_no_car and not is_over else books.max_ma
+        if is_over or c.status is None or c.status in DRAWING:
+            return books.top_ma
+        if c.default_ma is None or (self.now < c.default_at and not has_no_car):
             return books.top_ma
         # A TxProfile is gone with its transaction, and its contactor is open: what is left is the
         # default, also where no car hangs on it yet: it may start to charge at any time (INV-1).
@@ -146,7 +150,9 @@ class Survey:
             c.stop = any(r in self.over for r in self.ground.tree.limits[c.kind])
         if c.stop or books.refused:
             return HELD
-        if books.top_ma > books.offer_ma and waiting_s >= STUCK_S:
+        # A cut that a silent one was told is one that it does not take: others come down instead.
+        silent_s = 0.0 if c.line.silent_since is None else now - c.line.silent_since
+        if books.top_ma > books.offer_ma and max(waiting_s, silent_s) >= STUCK_S:
             return HELD
         if c.status == "Faulted":
             return FAULTY
@@ -156,6 +162,8 @@ class Survey:
         """Not obeying: sent again, then 0 A, then stopped, then out of service (INV-10)."""
         if c.stage == 0:
             c.stage, c.stage_at, c.resend = RESENT, self.now, True
+        elif c.stage == RESENT and c.books.offer_ma == 0:
+            c.stage = AT_ZERO  # what was sent again was 0 A: one step, not two
         elif c.stage < OUT_OF_SERVICE and self.now >= c.stage_at + ESCALATE_S:
             c.stage, c.stage_at = c.stage + 1, self.now
         c.stop = c.stop or (c.stage >= STOPPED and c.tx is not None)

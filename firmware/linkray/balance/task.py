@@ -159,7 +159,9 @@ async def run_balance(
     with inbox:
         if ring is not None:
             ring.begin(core, wall.stamp())
-        await cycle.step([], trio.current_time(), due=True)
+        # What waits already (links and sessions told again to a core that begins anew) is taken in
+        # before the first plan: nothing is offered by less than is known (trust.md B9).
+        await cycle.step(_waiting(inbox), trio.current_time(), due=True)
         task_status.started()
         while True:
             facts: list[AnyFact] = []
@@ -198,7 +200,12 @@ def _with_waiting(
     first: AnyFact, inbox: trio.MemoryReceiveChannel[AnyFact]
 ) -> list[AnyFact]:
     """The first fact and all that wait behind it, as far as one burst goes."""
-    facts = [first]
+    return [first, *_waiting(inbox)]
+
+
+def _waiting(inbox: trio.MemoryReceiveChannel[AnyFact]) -> list[AnyFact]:
+    """All facts that wait now, as far as one burst goes."""
+    facts: list[AnyFact] = []
     try:
         while len(facts) < BURST_MAX:
             facts.append(inbox.receive_nowait())

@@ -15,6 +15,8 @@ from .told import Teller
 
 VALUES_RATE = 1.0  # MeterValues a second that are looked into; a charger sends them each 5 s
 VALUES_BURST = 6.0  # some send one message for each measurand
+ASK_INTERVALS = 2  # a session's values that old are asked for, before they count as stale
+ASK_S_MAX = 300.0  # how rarely one is asked that gives none
 STATUS_RATE = 2.0
 STATUS_BURST = 10.0  # one by one through all its states is no storm
 
@@ -22,9 +24,10 @@ STATUS_BURST = 10.0  # one by one through all its states is no storm
 class Connector:
     """What is known of a connector. Of a storm of facts the newest is told (C29, A34)."""
 
-    __slots__ = ("_charger", "_held", "_is_stale", "_status_bucket", "_values", "_values_bucket",
-                 "begin_at", "begins", "charged", "energy_wh", "id", "measured", "sampled",
-                 "service_at", "status", "teller", "values_wanted")  # fmt: skip
+    __slots__ = ("_charger", "_held", "_is_stale", "_status_bucket", "_values",
+                 "_values_bucket", "ask_at", "asks", "begin_at", "begins", "charged",
+                 "energy_wh", "id", "measured", "sampled", "service_at", "status", "teller",
+                 "values_wanted")  # fmt: skip
 
     def __init__(self, charger: str, number: int) -> None:
         self._charger = charger
@@ -35,6 +38,8 @@ class Connector:
         self.energy_wh: int | None = None  # of the last transaction
         self.measured = Measured(charger, number)
         self.teller = Teller(charger, number)
+        self.ask_at = math.inf  # when values are asked for that have not come by themselves
+        self.asks = 0
         self.values_wanted: int | None = None  # as the plan counts them; None: none seen yet
         self.begin_at = math.inf  # when a car that waits is begun for (needs_remote_start)
         self.begins = 0
@@ -93,16 +98,27 @@ class Connector:
         self._held = None
         return fact
 
-    def began(self, run: Running, now: float) -> None:
+    def expect_values(self, interval_s: float, now: float) -> None:
+        """A session has begun, or its newest values came: more are due within two intervals."""
+        self.asks = 0
+        self.ask_at = now + ASK_INTERVALS * interval_s
+
+    def values_asked(self, interval_s: float, now: float) -> None:
+        """One that gives none is asked more and more rarely."""
+        self.asks += 1
+        self.ask_at = now + min(ASK_S_MAX, ASK_INTERVALS * interval_s * 2.0**self.asks)
+
+    def began(self, run: Running, now: float, *, found: bool = False) -> None:
         self.charged = self.status == "Charging"
         self.sampled = False
         self._values = ()
         self.measured.began(run.meter_start_wh, now)
-        self.teller.session_began()
+        self.teller.session_began(found=found)
 
     def ended(self, run: Running) -> None:
         self.energy_wh = run.energy_wh
         self._values = ()
+        self.ask_at = math.inf
         self.measured.ended()
         self.teller.session_ended()
 

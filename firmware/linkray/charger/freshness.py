@@ -7,16 +7,18 @@ from datetime import datetime
 LATE_S = 120.0  # a live value is not older, transport and sample interval included
 STEADY_S = 3.0  # a wrong clock is off by the same amount; queued values come in a rush
 STEADY_TIMES = 3
+STEADY_FOR_S = 20.0  # so long at least: a whole queue of the same minute is there at once
 
 
 class Freshness:
     """Judges timestamps of one link. What is steadily late is a wrong clock, not a queue."""
 
-    __slots__ = ("_off_s", "_steady")
+    __slots__ = ("_off_s", "_since", "_steady")
 
     def __init__(self) -> None:
         self._off_s: float | None = None
         self._steady = 0
+        self._since: datetime | None = None  # when it began to be steadily late
 
     @property
     def off_s(self) -> float | None:
@@ -33,4 +35,7 @@ class Freshness:
             return True
         steady = self._off_s is not None and abs(off_s - self._off_s) <= STEADY_S
         self._off_s, self._steady = off_s, self._steady + 1 if steady else 0
-        return self._steady >= STEADY_TIMES
+        if self._since is None or not steady:
+            self._since = utc
+        lasted_s = (utc - self._since).total_seconds()
+        return self._steady >= STEADY_TIMES and lasted_s >= STEADY_FOR_S

@@ -85,6 +85,11 @@ class Inquiry:
         found = self.passport.get("obey", self._charger)
         return None if found is None else float(found)
 
+    @property
+    def least(self) -> tuple[int, int]:
+        """What its make charges with at least, in mA and W; 0: no more than is set."""
+        return self.quirk.min_ma or 0, self.quirk.min_w or 0
+
     # -- what happens ----------------------------------------------------------------------------
 
     def watch(self, connector: int) -> Watch:
@@ -111,7 +116,8 @@ class Inquiry:
             self.probe.accepted(now)
         else:
             limit_ma = took.offer.offer_ma.highest()
-            watch.told(Told(form.key, form.level, limit_ma, most_ma, now), drawn_ma)
+            told = Told(form.key, form.level, limit_ma, most_ma, now, took.connector)
+            watch.told(told, drawn_ma)
             if watch.is_cut and self.obey_s is None:
                 self._ask_at[took.connector] = [now + after_s for after_s in VALUES_S]
         return found

@@ -20,6 +20,7 @@ from linkray.model.facts import (
     Drawn,
     LeaseProven,
     LinkLost,
+    LinkSilent,
     LinkUp,
     ObeyTimeKnown,
     StatusSeen,
@@ -57,6 +58,7 @@ from .profiles import Ability, fallback_ma
 from .quirks import Quirk, Quirks
 from .sessions import EMERGENCY, Running, Sessions
 from .told import Move, Set, Situation, Stage, Stop, Took, Trial
+from .told_time import SLEWED_S, ToldTime
 from .wire import (
     CONNECTORS_MAX,
     Close,
@@ -106,6 +108,7 @@ BEGIN_AGAIN_S = 30.0
 BEGINS_MAX = 3
 OPEN_TAG = "LINKRAY"  # where everybody may charge and no tag was shown
 SERVICE_AGAIN_S = 30.0
+SILENT_S = 11.0  # 1 s dispatch and the obey time of 10 s (trust.md 1, INV-1)
 TRIAL_PLAN_S = 3.0  # no plan for so long: nothing is tried
 WRITES_KEPT = 100  # the count goes to disk so often a day at most
 EMPTY = b"{}"
@@ -156,9 +159,9 @@ class Link:
     __slots__ = ("_ability", "_address", "_again", "_around", "_asking", "_began_at",
         "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
         "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
-        "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready", "_rejected",
-        "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
-        "_viewed_at", "_wiring", "_writes", "configuration")  # fmt: skip
+        "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready",
+        "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
+        "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration")  # fmt: skip
 
     def __init__(
         self,
@@ -174,6 +177,7 @@ class Link:
         notes: Sequence[str] = (),
         prefix: str = "",
         writes: Writes | None = None,
+        time: ToldTime | None = None,
         now: float,
     ) -> None:
         self._charger = charger
@@ -186,7 +190,9 @@ class Link:
         self._inquiry = Inquiry(charger, quirks, around.passport(*make_of(self._seen)))
         self._emergency = emergency
         self._peer = Peer(prefix)
-        self._sessions = Sessions(charger, kept, now, around.wall(now))
+        self._time = time or ToldTime(self._seen.clock_off_s)
+        wall = around.wall(now)
+        self._sessions = Sessions(charger, kept, now, wall, self._time.off_at(wall, now))
         self._connectors: dict[int, Connector] = {}
         self._ability = Ability()
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
@@ -217,6 +223,8 @@ class Link:
         self._viewed_at = -math.inf
         self._next = math.inf  # the earliest timer of a connector or session; may be too early
         self._closing = False
+        self._unheard_since: float | None = None  # a call of ours was the first without an answer
+        self._is_silent = False
 
     @property
     def terms(self) -> Terms:
@@ -258,10 +266,12 @@ class Link:
 
     def due(self) -> float:
         view = self._viewed_at + VIEW_S if self._dirty else math.inf
-        return min(view, self._next, self._boot_due, self._again, self._peer.due())
+        since = self._peer.open_since if self._unheard_since is None else self._unheard_since
+        silent = math.inf if self._is_silent or since is None else since + SILENT_S
+        return min(view, self._next, self._boot_due, self._again, self._peer.due(), silent)
 
     def wake(self, now: float) -> list[Out]:
-        outs: list[Out] = []
+        outs = self._silence(now)
         if now >= self._peer.due():
             outs += self._happened(self._peer.wake(now), now)
         if now >= self._boot_due:
@@ -308,7 +318,8 @@ class Link:
         outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now)), *self._proofs(now)]
         for run in self._sessions.running.values():
             connector = self._connector(run.connector)
-            connector.began(run, now)
+            connector.began(run, now, found=True)
+            connector.expect_values(self._terms.interval_s, now)
             run.vip = self._around.is_vip(run.tag)
             outs.append(Tell(run.began(self._charger, now, found=True)))
             if not run.accepted:
@@ -343,6 +354,7 @@ class Link:
     def _retell(self, now: float) -> list[Out]:
         """What a balancer that begins anew must know of this charger."""
         outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now)), *self._proofs(now)]
+        self._is_silent = False  # it is told again if it still is
         for connector in self._connectors.values():
             connector.teller.retell()
             run = self._sessions.running.get(connector.id)
@@ -372,7 +384,9 @@ class Link:
         return outs
 
     def _known(self) -> Out:
-        return Tell(ChargerKnown(self._charger, tuple(sorted(self._connectors))))
+        (least_ma, least_w), numbers = self._inquiry.least, tuple(sorted(self._connectors))
+        takes_zero = self._quirk.zero != "never"
+        return Tell(ChargerKnown(self._charger, numbers, least_ma, least_w, takes_zero))
 
     def _connector(self, number: int) -> Connector:
         connector = self._connectors.get(number)
@@ -390,6 +404,21 @@ class Link:
 
     # -- frames ----------------------------------------------------------------------------------
 
+    def _silence(self, now: float) -> list[Out]:
+        """One that has answered none of our calls for so long is not to be counted on (INV-1)."""
+        if self._unheard_since is None:
+            self._unheard_since = self._peer.open_since
+        if self._is_silent or self._unheard_since is None or now < self._unheard_since + SILENT_S:
+            return []
+        self._is_silent = True
+        return [Tell(LinkSilent(self._charger, self._unheard_since, now))]
+
+    def _heard(self, now: float) -> list[Out]:
+        """It has answered a call."""
+        self._unheard_since = None
+        was, self._is_silent = self._is_silent, False
+        return [Tell(LinkSilent(self._charger, None, now))] if was else []
+
     def _received(self, text: str, now: float) -> list[Out]:
         try:
             frame = frames.read(text)
@@ -404,6 +433,10 @@ class Link:
         texts, events = came
         outs: list[Out] = [Send(text) for text in texts]
         for event in events:
+            if isinstance(event, Answered) or (
+                isinstance(event, Failed) and event.code == "callerror"
+            ):
+                outs += self._heard(now)
             outs += self._event(event, now)
         return outs
 
@@ -431,10 +464,11 @@ class Link:
             return self._stop_answered(tag, event)
         if isinstance(tag, Availability):
             return self._service_answered(tag, event, now)
-        if isinstance(tag, ValuesAsked):
-            knows_not = isinstance(event, Failed) and event.code == "callerror"
-            if knows_not or _status(event) in ("Rejected", "NotImplemented"):
-                self._can_ask = False
+        # One that says nothing is not asked again either: a cut would wait behind the question.
+        if isinstance(tag, ValuesAsked) and (
+            isinstance(event, Failed) or _status(event) in ("Rejected", "NotImplemented")
+        ):
+            self._can_ask = False
         return []
 
     def _protocol_error(self, text: str, now: float) -> list[Out]:
@@ -495,8 +529,8 @@ class Link:
         # It is adopted before it gets its answer; what names neither vendor nor model is not.
         named = bool(boot.charge_point_vendor or boot.charge_point_model)
         outs: list[Out] = [Introduced()] if named else []
-        outs.append(self._reply(
-            call_id, messages.BootNotificationResponse("Accepted", stamp(utc), HEARTBEAT_S)
+        outs += self._timed(now, lambda at: self._reply(
+            call_id, messages.BootNotificationResponse("Accepted", at, HEARTBEAT_S)
         ))  # fmt: skip
         firmware = boot.firmware_version or ""
         since = self._seen.firmware_since if firmware == self._seen.firmware else stamp(utc)
@@ -530,8 +564,26 @@ class Link:
         return outs
 
     def _heartbeat(self, call_id: str, _beat: Payload, now: float) -> list[Out]:
-        at = stamp(self._around.wall(now))
-        return [self._reply(call_id, messages.HeartbeatResponse(at))]
+        return self._timed(now, lambda at: self._reply(call_id, messages.HeartbeatResponse(at)))
+
+    def _timed(self, now: float, answer: Callable[[str], Out]) -> list[Out]:
+        """The answer that sets its clock; a jump of it only where nothing charges (INV-5, T2)."""
+        wall = self._around.wall(now)
+        jump_s = self._time.off_at(wall, now)
+        told = self._time.tell(wall, now, is_charging=bool(self._sessions.running))
+        self._sessions.ahead_s = self._time.off_s
+        outs: list[Out] = []
+        if abs(self._time.off_s - self._seen.clock_off_s) > SLEWED_S or (
+            self._seen.clock_off_s and not self._time.off_s
+        ):  # written first: after a crash it goes on so
+            known = msgspec.structs.replace(self._seen, clock_off_s=self._time.off_s)
+            outs += self._note_seen(now, known)
+        outs.append(answer(stamp(told)))
+        if abs(jump_s) > SLEWED_S and not self._time.off_s:
+            for connector in self._connectors.values():
+                connector.teller.clock_moved()
+            outs += self._tell_all(now)
+        return outs
 
     def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
         decision = self._decide(asked.id_tag, None, now)
@@ -570,13 +622,12 @@ class Link:
         records += self._tag_history(start.id_tag, decision, now)
         outs += [Record(records), self._started(call_id, run.id, decision.accepted)]
         if older is not None:
-            connector.ended(older)
-            self._sampled_at.pop(older.id, None)
-            outs.append(Tell(older.ended(self._charger, now)))
+            outs += self._session_over(older, now)
             outs.append(Note("session without an end", {
                 "peer": self._address, "transaction": older.id,
                 "action": "ended, incomplete: another began on its connector"}, "warning"))
         connector.began(run, now)
+        connector.expect_values(self._terms.interval_s, now)
         outs.append(Tell(run.began(self._charger, now)))
         if not decision.accepted:
             why = EMERGENCY if self._emergency else "DeAuthorized"
@@ -622,6 +673,8 @@ class Link:
     def _session_over(self, run: Running, now: float) -> list[Out]:
         connector = self._connector(run.connector)
         connector.ended(run)
+        for what in (f"profile/{run.connector}", f"stop/{run.id}"):
+            self._peer.withdraw(what)  # still in line: of a transaction that runs no more (INV-6)
         self._sampled_at.pop(run.id, None)
         self._dirty = True
         self._next = now
@@ -673,17 +726,20 @@ class Link:
         now: float,
     ) -> list[Out]:
         utc = self._around.wall(now)
-        live = tuple(v for v in values if self._fresh.is_live(moment(v.timestamp), utc))
+        own = self._time.at(utc, now)
+        live = tuple(v for v in values if self._fresh.is_live(moment(v.timestamp), own))
         outs: list[Out] = []
         if not live:  # of the charger's own queue, hours old
             return outs
         reading = connector.measured.feed(
             live, self._wiring, now, interval_s=self._terms.interval_s
         )
+        if reading.drawn is not None and run is not None:
+            connector.expect_values(self._terms.interval_s, now)
         if reading.drawn is not None:
             connector.sampled = True
             outs.append(Tell(reading.drawn))
-            self._next = min(self._next, connector.measured.stale_at())
+            self._next = min(self._next, connector.ask_at, connector.measured.stale_at())
         outs += self._watched(connector, live, reading.drawn, run, now)
         self._dirty = True
         if run is not None and reading.register_wh is not None:
@@ -715,7 +771,7 @@ class Link:
         number = status.connector_id
         given = moment(status.timestamp) if status.timestamp else None
         if not 1 <= number <= CONNECTORS_MAX or not self._fresh.is_live(
-            given, self._around.wall(now)
+            given, self._time.at(self._around.wall(now), now)
         ):  # connector 0 is the whole charger; old news grants nothing (trust.md C20)
             return outs
         connector, grown = self._grown(number, now)
@@ -902,9 +958,12 @@ class Link:
         kept = self._terms.charger
         if self._emergency:  # also on its own it stands still until somebody allows it (INV-8)
             kept = msgspec.structs.replace(kept, fallback_ma=0)
+        quirk = self._quirk
+        if not self._terms.kept:  # nobody has said how many phases it has (INV-6)
+            quirk = msgspec.structs.replace(quirk, number_phases=False)
         return Situation(
-            charger=kept, run=run, ability=self._ability, quirk=self._quirk,
-            dead_man_s=self._dead_man_s(now), utc=self._around.wall(now),
+            charger=kept, run=run, ability=self._ability, quirk=quirk,
+            dead_man_s=self._dead_man_s(now), utc=self._time.at(utc, now),
             charging=connector.charged, ready=self._ready, silenced=silenced,
             planned_at=self._around.planned_at(), wiring=self._wiring,
             clock_off_s=self._fresh.off_s,
@@ -958,7 +1017,7 @@ class Link:
                 continue
             later += self._wrote(now)
             number = move.stage.attempt.offer.connector
-            outs += self._call("SetChargingProfile", move.payload, now, move.stage,
+            outs += self._call(type(move.payload).__name__, move.payload, now, move.stage,
                                urgent=move.urgent, replaces=f"profile/{number}")  # fmt: skip
         self._dirty = True
         self._next = now  # a renewal or another try has a new time
@@ -992,6 +1051,11 @@ class Link:
                     "peer": self._address, "connector": connector.id,
                     "cause": f"none for {STALE_INTERVALS * self._terms.interval_s} s",
                     "action": "its limit counts as drawn"}, "warning"))
+            if now >= connector.ask_at:
+                # Some makes tell theirs every two minutes at best: unseen, what they draw would
+                # count as the building's, and be held for a minute.
+                connector.values_asked(self._terms.interval_s, now)
+                outs += self._ask_values(connector.id, now)
             if now >= connector.teller.due():
                 situation = self._situation(connector, now)
                 outs += self._moves(connector.teller.wake(now, situation), now)
@@ -1007,7 +1071,7 @@ class Link:
             (
                 *(c.teller.due() for c in self._connectors.values()),
                 *(c.held_until() for c in self._connectors.values()),
-                *(min(c.begin_at, c.service_at) for c in self._connectors.values()),
+                *(min(c.begin_at, c.service_at, c.ask_at) for c in self._connectors.values()),
                 self._inquiry.due(now),
                 *(self._stale(c, now) for c in self._connectors.values()),
                 *(min(r.stop_at, r.quiet_at) for r in self._sessions.running.values()),
@@ -1242,11 +1306,11 @@ class Link:
                 "action": "its passport is looked up or begun anew"}))
         for watching in self._connectors:
             self._inquiry.watch(watching).forget()
-        return [*outs, *self._end_trial(now), *self._proofs(now)]
+        return [*outs, *self._end_trial(now), self._known(), *self._proofs(now)]
 
     def _passport_now(self, passport: Passport, now: float, *, again: bool) -> list[Out]:
         """Others have found more of its make, or a person wants it all tried anew."""
-        before = self._inquiry.is_proven
+        before, known = self._inquiry.is_proven, self._known()
         self._dirty = True
         if passport.make != make_of(self._seen):
             return []
@@ -1257,6 +1321,8 @@ class Link:
             self._inquiry.again()
         if self._inquiry.is_proven != before:
             outs.append(Tell(LeaseProven(self._charger, now, bool(self._inquiry.is_proven))))
+        if self._known() != known:
+            outs.append(self._known())
         return outs
 
     def _took(self, took: Took, now: float) -> list[Out]:
@@ -1296,9 +1362,10 @@ class Link:
         """Something was found out: it counts at once, is told, and is written down."""
         if not findings:
             return []
+        known = self._known()
         self._inquiry.found(tuple(findings))
         self._dirty = True
-        outs: list[Out] = []
+        outs: list[Out] = [self._known()] if self._known() != known else []
         for found in findings:
             outs.append(Note("found out", {
                 "peer": self._address, "about": f"{found.what} {found.about}".strip(),

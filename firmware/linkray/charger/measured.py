@@ -195,9 +195,11 @@ class Measured:
         """Failing all: the offered current counts as used (source `assumed`)."""
         return self._fact(offer_ma, "assumed", now)
 
-    def _fact(self, current_ma: Phases, source: Source, now: float) -> Drawn:
+    def _fact(
+        self, current_ma: Phases, source: Source, now: float, over_s: float = 0.0
+    ) -> Drawn:
         energy = None if self._energy_wh is None else math.floor(self._energy_wh)
-        return Drawn(self._charger, self._connector, current_ma, source, now, energy)
+        return Drawn(self._charger, self._connector, current_ma, source, now, energy, over_s)
 
     def _is_old(self, stamp: datetime | None, now: float) -> bool:
         """Whether a value is from an offline queue while fresh ones come (trust.md C20)."""
@@ -258,11 +260,10 @@ class Measured:
         self, seen: _Seen, register: _Register | None, wiring: Wiring, now: float
     ) -> Drawn | None:
         """The ladder: the best rung that this message reaches."""
-        found = (
-            _from_current(seen, wiring)
-            or _from_power(seen, wiring)
-            or (None if register is None else self._from_energy(register, wiring))
-        )
+        found = _from_current(seen, wiring) or _from_power(seen, wiring)
+        over_s = 0.0
+        if found is None and register is not None and (slope := self._slope(register)) is not None:
+            found, over_s = (_shared(slope[0], wiring, None), "energy"), slope[1]
         if found is None:
             return None
         own_ma, source = found
@@ -273,13 +274,11 @@ class Measured:
             and now - held.at < RUNG_INTERVALS * self._interval_s
         ):
             return None
-        self._drawn = self._fact(wired(wiring.connection, own_ma), source, now)
+        self._drawn = self._fact(wired(wiring.connection, own_ma), source, now, over_s)
         return self._drawn
 
-    def _from_energy(
-        self, register: _Register, wiring: Wiring
-    ) -> tuple[tuple[int, ...], Source] | None:
-        """The slope of the register over at most three intervals, equal on all phases."""
+    def _slope(self, register: _Register) -> tuple[float, float] | None:
+        """The mean watts by the register over at most three intervals, and over how long."""
         longest_s = STALE_INTERVALS * self._interval_s
         for earlier in reversed(self._registers):
             gap_s = _between_s(earlier, register)
@@ -287,8 +286,7 @@ class Measured:
             if gap_s > longest_s:
                 return None
             if gap_s >= SLOPE_S_MIN and step_wh * 3600 / gap_s <= SLOPE_ERROR_W:
-                watts = (register.wh - earlier.wh) * 3600 / gap_s
-                return _shared(watts, wiring, None), "energy"
+                return (register.wh - earlier.wh) * 3600 / gap_s, gap_s
         return None
 
 

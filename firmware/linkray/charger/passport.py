@@ -47,6 +47,7 @@ class Told(NamedTuple):
     limit_ma: int  # highest of its phases, at the site
     most_ma: int  # the charger's maximum
     at: float
+    connector: int = 1
 
 
 class Evidence(NamedTuple):
@@ -258,9 +259,9 @@ def _obeys(
     """The form that was accepted and obeyed, with its level and unit."""
     offered = _amps(told.limit_ma) + (f" instead of {_amps(cut_ma)}" if cut_ma is not None else "")
     unit = told.form.split("/")[2]
-    rows: tuple[tuple[What, str, str], ...] = (
-        ("form", told.form, "session"), ("level", str(told.level), ""), ("unit", unit, ""),
-    )  # fmt: skip
+    rows: tuple[tuple[What, str, str], ...] = (("form", told.form, "session"), ("unit", unit, ""))
+    if told.connector == 1:  # each further one stands a level lower (manual, 1.3.2)
+        rows = (*rows, ("level", str(told.level), ""))
     return [
         seen.finding(what, found, about, offered, after)
         for what, found, about in rows

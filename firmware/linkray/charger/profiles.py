@@ -7,7 +7,7 @@ What is told is never above the offer: amounts are rounded down to what the char
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -69,6 +69,11 @@ class Form(msgspec.Struct, frozen=True):
     calls: tuple[SetChargingProfile, ...]
     leased: bool
     steady: bool = False
+
+    @property
+    def purpose(self) -> Purpose:
+        """Whether it is for a transaction, for any, or for the charger as a whole."""
+        return self.calls[0].cs_charging_profiles.charging_profile_purpose
 
     @property
     def level(self) -> int:
@@ -153,6 +158,13 @@ def cleared(
         "TxDefaultProfile"]  # fmt: skip
     if _may_max(ability, quirk):
         purposes.append("ChargePointMaxProfile")
+    return purposes_cleared(connector, purposes)
+
+
+def purposes_cleared(
+    connector: int, purposes: Iterable[Purpose]
+) -> tuple[ClearChargingProfile, ...]:
+    """What takes away the profiles of these purposes that LinkRay left on a connector."""
     ids = [_id(connector, purpose) for purpose in purposes]
     return tuple(ClearChargingProfile(id=each + under) for each in ids for under in (0, 1))
 
@@ -284,8 +296,8 @@ class _Writer(msgspec.Struct, frozen=True):
         per_phase = fallback_ma(self.charger, self.quirk)
         if unit == "A":
             return self._down_ma(per_phase, step_ma)
-        lowest_w = self.quirk.min_w or self.charger.lowest_w()
-        if per_phase > 0 and self.charger.fallback_ma is None and lowest_w is not None:
+        lowest_w = max(self.quirk.min_w or 0, self.charger.lowest_w() or 0)
+        if per_phase > 0 and self.charger.fallback_ma is None and lowest_w:
             return lowest_w
         return self._in_watts(per_phase)
 

@@ -84,6 +84,7 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PLAIN = Quirk()
+MATCHED_MAX = 1_000  # makes whose entry is remembered
 
 
 class BadQuirk(ValueError):
@@ -96,9 +97,19 @@ class Quirks:
     def __init__(self, shipped: tuple[Quirk, ...] = (), site: tuple[Quirk, ...] = ()) -> None:
         self.entries = (*site, *shipped)
         self._of_site = len(site)
+        self._matched: dict[tuple[str, str, str], Quirk] = {}
 
     def match(self, vendor: str, model: str, firmware: str) -> Quirk:
         """The entry in force; `PLAIN` where none matches. Most specific wins."""
+        make = vendor, model, firmware
+        found = self._matched.get(make)
+        if found is None:
+            if len(self._matched) >= MATCHED_MAX:
+                self._matched.clear()
+            found = self._matched[make] = self._best(*make)
+        return found
+
+    def _best(self, vendor: str, model: str, firmware: str) -> Quirk:
         best, best_rank = PLAIN, NO_MATCH
         for entry in self.entries:
             entry_rank = rank(entry, vendor, model, firmware)

@@ -79,11 +79,12 @@ class Ending(msgspec.Struct, frozen=True):
     known: bool = True  # False: an id we never gave this charger (C18)
 
 
-def believed(given: str, utc: datetime) -> datetime:
-    """The charger's time where it can be, else ours."""
+def believed(given: str, utc: datetime, ahead_s: float = 0.0) -> datetime:
+    """The charger's time where it can be, else ours; `ahead_s`: we told it a time so far ahead."""
     at = moment(given)
     if at is None:
         return utc
+    at -= timedelta(seconds=ahead_s)
     behind_s = (utc - at).total_seconds()
     return at if -AHEAD_S_MAX <= behind_s <= BEHIND_S_MAX else utc
 
@@ -91,12 +92,14 @@ def believed(given: str, utc: datetime) -> datetime:
 class Sessions:
     """The transactions of one charger, those of the store at first."""
 
-    __slots__ = ("_charger", "_ends", "_orphans", "_starts", "running")  # fmt: skip
+    __slots__ = ("_charger", "_ends", "_orphans", "_starts", "ahead_s", "running")  # fmt: skip
 
     def __init__(
-        self, charger: str, kept: Sequence[Transaction], now: float, utc: datetime
-    ) -> None:
+        self, charger: str, kept: Sequence[Transaction], now: float, utc: datetime,
+        ahead_s: float = 0.0,
+    ) -> None:  # fmt: skip
         self._charger = charger
+        self.ahead_s = ahead_s  # how far its clock is ahead of ours, by our word (told_time.py)
         self.running: dict[int, Running] = {}  # by connector
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
@@ -114,7 +117,7 @@ class Sessions:
             _remember(self._ends, kept.id, kept.stop_given or "")
             return
         order = believed(kept.started, utc)
-        age_s = max(0.0, (utc - order).total_seconds())
+        age_s = max(0.0, (utc - order).total_seconds() + self.ahead_s)  # as its clock counts it
         self.running[kept.connector] = Running(
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
             meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),
@@ -138,7 +141,7 @@ class Sessions:
         """A new transaction; a running one of the connector ends, incomplete."""
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
-        at = believed(start.timestamp, utc)
+        at = believed(start.timestamp, utc, self.ahead_s)
         if abs(utc - at) < QUEUED:  # it has just begun: our one clock puts it in its place
             at = utc
         run = Running(
@@ -198,7 +201,8 @@ class Sessions:
         _remember(self._ends, stop.transaction_id, given)
         ending = run.ending if run is not None else ""
         return TransactionEnded(
-            stop.transaction_id, stop.meter_stop, stamp(believed(stop.timestamp, utc)),
+            stop.transaction_id, stop.meter_stop,
+            stamp(believed(stop.timestamp, utc, self.ahead_s)),
             ending or stop.reason or "Local", given,
         )  # fmt: skip
 

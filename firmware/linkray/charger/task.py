@@ -68,6 +68,7 @@ from .link import Link
 from .places import places
 from .quirks import Quirks
 from .shelf import Shelf, of_make
+from .told_time import ToldTime
 from .wire import (
     Close,
     Command,
@@ -191,6 +192,7 @@ class ChargerRoom:
         self.shelf = Shelf()
         self.handshakes = 0
         self._writes: dict[str, Writes] = {}
+        self._times: dict[str, ToldTime] = {}
         self._probing: tuple[str, float] = ("", -math.inf)
         self._offers: dict[str, dict[int, Offer]] = {}
         self._planned_at = trio.current_time()
@@ -440,6 +442,7 @@ class ChargerRoom:
         self.seen.pop(charger, None)
         self.shelf.forget_charger(charger)
         self._writes.pop(charger, None)
+        self._times.pop(charger, None)
         self._offers.pop(charger, None)
         self.clear(Cleared(Code.CHARGER_OFFLINE, charger))
         self.clear(Cleared(Code.LICENCE, charger))
@@ -511,10 +514,12 @@ class ChargerRoom:
         seen = self.seen.get(charger) or ChargerSeen(charger)
         if charger not in self._writes and len(self._writes) < 2 * CHARGERS_MAX:
             self._writes[charger] = Writes(seen.writes_day, seen.writes)
+            self._times[charger] = ToldTime(seen.clock_off_s)
         return Link(
             charger, address, self.terms(charger), self.around, self.quirks,
             kept=kept, seen=seen, emergency=self.emergency.value, notes=notes,
-            prefix=f"{next(self._numbers)}-", writes=self._writes.get(charger), now=now,
+            prefix=f"{next(self._numbers)}-", writes=self._writes.get(charger),
+            time=self._times.get(charger), now=now,
         )  # fmt: skip
 
     def stands(self, charger: str, standing: Standing) -> None:

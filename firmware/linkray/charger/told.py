@@ -16,10 +16,10 @@ from linkray.model.facts import OfferAnswered
 from linkray.model.plan import Offer, Reason
 from linkray.model.settings import Charger
 from linkray.model.units import ZERO, Phases
-from linkray.ocpp.messages import SetChargingProfile
+from linkray.ocpp.messages import ClearChargingProfile, Purpose, SetChargingProfile
 
 from .measured import Wiring
-from .profiles import Ability, Form, Session, fallback_ma, profile
+from .profiles import Ability, Form, Session, fallback_ma, profile, purposes_cleared
 from .quirks import Quirk
 from .sessions import Running
 
@@ -27,6 +27,7 @@ AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked ag
 DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
 NOTHING = -1  # a transaction that is none
+ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
 PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
 
 Outcome = Literal["accepted", "rejected", "unknown"]
@@ -63,8 +64,8 @@ class Trial(msgspec.Struct, frozen=True):
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("asked", "call", "doubt", "failures", "form", "forms", "key", "leased", "offer",
-                 "over", "overtaken", "renewal", "session", "trial")  # fmt: skip
+    __slots__ = ("asked", "call", "clears", "doubt", "failures", "form", "forms", "key", "leased",
+                 "offer", "over", "overtaken", "renewal", "session", "trial")  # fmt: skip
 
     def __init__(
         self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
@@ -79,11 +80,18 @@ class Attempt:
         self.failures: dict[str, str] = {}  # forms that did not do, and why
         self.form = 0
         self.call = 0
+        self.clears: tuple[ClearChargingProfile, ...] = ()  # after the calls of its form
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
         self.leased = False
         self.over = False
         self.overtaken = False
+
+    def put_off_purpose(self) -> None:
+        """The form was not answered: of what is left, other purposes come first (C1, C3)."""
+        done, left = self.forms[: self.form + 1], self.forms[self.form + 1 :]
+        mute = self.forms[self.form].purpose
+        self.forms = (*done, *sorted(left, key=lambda form: form.purpose == mute))
 
 
 class Stage(NamedTuple):
@@ -95,9 +103,9 @@ class Stage(NamedTuple):
 
 
 class Set(msgspec.Struct, frozen=True):
-    """A SetChargingProfile to send."""
+    """A SetChargingProfile to send, or what takes away one that would rule over it."""
 
-    payload: SetChargingProfile
+    payload: SetChargingProfile | ClearChargingProfile
     stage: Stage
     urgent: bool
 
@@ -134,9 +142,9 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_falls", "_in_force",
-        "_raise_at", "_refused", "_renew_at", "_taken", "_told", "has_told", "trial",
-        "wanted")  # fmt: skip
+    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_falls", "_has_told_run",
+        "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
+        "has_told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int) -> None:
         self._charger = charger
@@ -152,7 +160,10 @@ class Teller:
         self._falls = (0, 0)  # when a lease ends, in s, and to what, in mA
         self._raise_at = math.inf  # a higher offer that waits for the write budget
         self.trial: Trial | None = None  # the passport tries something out
-        self.has_told = False  # this link has sent the connector a profile
+        # Purposes of ours that may be installed: a TxProfile of the session that runs, a default.
+        self._may_stand: set[Purpose] = {"TxProfile", "TxDefaultProfile"}
+        self.has_told = False  # this link has sent the connector a profile …
+        self._has_told_run = False  # … for the session that runs
 
     @property
     def offered(self) -> Phases | None:
@@ -173,6 +184,12 @@ class Teller:
         self._overtake()
         self._in_force.clear()
         self._calm()
+
+    def clock_moved(self) -> None:
+        """Its clock was set: what counts on it (an Absolute schedule) is told anew."""
+        for session, stands in list(self._in_force.items()):
+            if "/Absolute/" in stands.form:
+                del self._in_force[session]
 
     def _calm(self) -> None:
         """Nothing of what stood waits any more."""
@@ -230,8 +247,15 @@ class Teller:
             self._overtake()
         self._calm()
 
-    def session_began(self) -> None:
-        """What was refused before may be taken now."""
+    def session_began(self, *, found: bool) -> None:
+        """What was refused before may be taken now. `found`: it ran before this link did, and a
+        TxProfile of that time may stand.
+        """
+        self._has_told_run = False
+        if found:
+            self._may_stand.add("TxProfile")
+        else:
+            self._may_stand.discard("TxProfile")
         self._in_force.pop(True, None)
         self._calm()
 
@@ -252,6 +276,8 @@ class Teller:
             self._raise_at = math.inf
             if stands.offer.id == offer.id:
                 return []
+            if offer.again:  # INV-10: the first step of the ladder goes out on the wire
+                return self._start(offer, key, now, s, renewal=False)
             self._in_force[session] = msgspec.structs.replace(stands, offer=offer)
             return self._tell(offer, "accepted", now, stands.leased)
         if self._held(stands, key, s):
@@ -301,10 +327,19 @@ class Teller:
     def answered(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
         """The charger has answered one call: `Accepted`, `Rejected` or `NotSupported`."""
         attempt = stage.attempt
+        if stage.call >= len(attempt.forms[stage.form].calls):
+            return self._cleared(stage, status, now, s)
+        if status == "Accepted":
+            self._may_stand.add(attempt.forms[stage.form].purpose)
         last = stage.call + 1 == len(attempt.forms[stage.form].calls)
         if status == "Accepted":
             if not last:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
+            if attempt is self._attempt and self._expects(stage):
+                in_the_way = self._in_the_way(attempt)
+                attempt.clears = purposes_cleared(self._connector, in_the_way)
+                if in_the_way:
+                    return self._next_call(attempt, now, s)
             if attempt is self._attempt:
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
@@ -332,7 +367,11 @@ class Teller:
                 self._overtake()
                 self._again_at = now + 1.0
             return []
+        if stage.call >= len(attempt.forms[stage.form].calls):
+            return self._cleared(stage, code, now, s)
         attempt.doubt = attempt.doubt or not _refuses(code, text)
+        if not _refuses(code, text):
+            self._may_stand.add(attempt.forms[stage.form].purpose)
         if not self._expects(stage):
             told = attempt.overtaken and attempt.doubt and attempt.trial is None
             return self._tell(attempt.offer, "unknown", now, leased=False) if told else []
@@ -344,6 +383,7 @@ class Teller:
             attempt.failures[attempt.forms[attempt.form].key] = "NotSupported"
         elif code == "timeout":
             attempt.failures[attempt.forms[attempt.form].key] = "not answered"
+            attempt.put_off_purpose()
         return self._next_form(attempt, now, s)
 
     # -- an attempt ------------------------------------------------------------------------------
@@ -387,9 +427,19 @@ class Teller:
         if not forms and trial is not None:
             return self.end_trial(now, s)
         if not forms:
-            return [Stop(self._connector)] if session else []
+            return [] if s.run is None else self._cannot_say_0(offer, s.run, now)
         self._attempt = attempt
         return [self._set(attempt)]
+
+    def _cannot_say_0(self, offer: Offer, run: Running, now: float) -> list[Move]:
+        """Only the end of its session brings it to 0 (trust.md C7); but not at once where it is at
+        0 by its default, for as long as the cuts that make its room take.
+        """
+        default, until = self._in_force.get(False), run.since + ROOM_S
+        if self._has_told_run or default is None or _amount(default.key) > 0 or now >= until:
+            return [Stop(self._connector)]
+        self._again_at = until
+        return self._tell(offer, "accepted", now, default.leased)
 
     def _is_zero(self, session: bool) -> bool:
         stands = self._in_force.get(session)
@@ -399,9 +449,41 @@ class Teller:
         if attempt.call == 0:
             attempt.asked += 1
         self.has_told = True
+        self._has_told_run = self._has_told_run or attempt.session
         form = attempt.forms[attempt.form]
         stage = Stage(attempt, attempt.form, attempt.call)
-        return Set(form.calls[attempt.call], stage, attempt.offer.urgent)
+        under = attempt.call - len(form.calls)
+        payload = form.calls[attempt.call] if under < 0 else attempt.clears[under]
+        return Set(payload, stage, attempt.offer.urgent)
+
+    def _in_the_way(self, attempt: Attempt) -> list[Purpose]:
+        """What may stand beside this form and hold other values: a TxProfile rules over any
+        default (trust.md C1, C2); under a ChargePointMaxProfile the lowest of all rules, and a
+        default of 0 A would never let the session charge (OCPP 1.6, 3.13.1).
+        """
+        purpose = attempt.forms[attempt.form].purpose
+        beside: list[Purpose] = []
+        if any(form.purpose == "TxProfile" for form in attempt.forms) and purpose != "TxProfile":
+            beside.append("TxProfile")
+        if purpose == "ChargePointMaxProfile":
+            beside.append("TxDefaultProfile")
+        return [p for p in beside if attempt.session and p in self._may_stand]
+
+    def _cleared(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
+        """Once the form stands, so that never nothing does: what was in its way was taken away, or
+        was none. Where a TxProfile may stay, a default proves nothing.
+        """
+        attempt = stage.attempt
+        if not self._expects(stage):
+            return []
+        form = attempt.forms[stage.form]
+        if status not in ("Accepted", "Unknown") and form.purpose == "TxDefaultProfile":
+            attempt.doubt = True
+            return self._next_form(attempt, now, s)
+        if stage.call + 1 < len(form.calls) + len(attempt.clears):
+            return self._next_call(attempt, now, s)
+        self._may_stand.difference_update(self._in_the_way(attempt))
+        return self._accepted(attempt, stage.form, now, s)
 
     def _expects(self, stage: Stage) -> bool:
         attempt = stage.attempt

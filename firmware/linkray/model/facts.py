@@ -60,6 +60,9 @@ class ChargerKnown(Fact, frozen=True, tag=True):
 
     charger: str
     connectors: tuple[int, ...]
+    least_ma: int = 0  # what its make charges with at least, as far as that is known …
+    least_w: int = 0  # … and in watts: less is 0 to it (trust.md C7)
+    takes_zero: bool = True  # False: it must not be told 0, only a stop brings it there
 
 
 class LinkUp(Fact, frozen=True, tag=True):
@@ -73,6 +76,16 @@ class LinkLost(Fact, frozen=True, tag=True):
     """A charger's link is gone; what it may draw is not."""
 
     charger: str
+    at: float
+
+
+class LinkSilent(Fact, frozen=True, tag=True):
+    """A charger leaves our calls unanswered while its link stands: nobody may count on it to come
+    down. `since` is when the first of them was sent; None: it has answered again.
+    """
+
+    charger: str
+    since: float | None
     at: float
 
 
@@ -123,6 +136,7 @@ class Drawn(Fact, frozen=True, tag=True):
     source: Source
     at: float
     energy_wh: int | None = None
+    over_s: float = 0.0  # it is the mean of so long before `at` (a register's slope); 0: of then
 
 
 class OfferAnswered(Fact, frozen=True, tag=True):
@@ -149,16 +163,6 @@ class LeaseProven(Fact, frozen=True, tag=True):
 
     Told by its passport, also at start; until then no lease is credited to it. `is_proven` False:
     it was seen not to, or its firmware has changed.
-    """
-
-    charger: str
-    at: float
-    is_proven: bool = True
-
-
-class DefaultProven(Fact, frozen=True, tag=True):
-    """Whether its default profile was seen to be in force after a restart of the charger: until
-    then every limit is unknown after one (trust.md 1, P 1). Told by its passport, also at start.
     """
 
     charger: str
@@ -225,8 +229,8 @@ class EmergencyStopped(Fact, frozen=True, tag=True):
 
 
 AnyFact = (
-    MeterRead | MeterLost | MeterBack | MeterSees | ChargerKnown | LinkUp | LinkLost | Booted
-    | StatusSeen | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven | ObeyTimeKnown
-    | DefaultProven | EtaLearned | OperativeAsked | ClockTold | CeilingSealed | SettingsChanged
+    MeterRead | MeterLost | MeterBack | MeterSees | ChargerKnown | LinkUp | LinkLost | LinkSilent
+    | Booted | StatusSeen | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven
+    | ObeyTimeKnown | EtaLearned | OperativeAsked | ClockTold | CeilingSealed | SettingsChanged
     | EmergencyStopped
 )  # fmt: skip

@@ -90,7 +90,10 @@ class Passport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def get(self, what: What, about: str = "") -> str | None:
         """What was found; None: nothing yet."""
-        return next((f.found for f in self.findings if f.key == (what, about)), None)
+        for f in self.findings:
+            if f.what == what and f.about == about:
+                return f.found
+        return None
 
     def refused(self) -> frozenset[str]:
         """Forms that this make refused, did not answer or did not obey, and was not seen to since.

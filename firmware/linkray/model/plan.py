@@ -66,6 +66,7 @@ class Offer(msgspec.Struct, frozen=True):
     wanted_ma: int = 0  # its demand, per phase: what it could use (balancing.md 2)
     next_look_s: int | None = None  # when the next change is possible, where that is known
     high: bool = False  # served in the high priority band
+    again: bool = False  # it does not obey: also what stands already is sent (INV-10)
 
 
 class NodeRoom(msgspec.Struct, frozen=True):

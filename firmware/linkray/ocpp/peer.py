@@ -126,6 +126,10 @@ class Peer:
         events += self._line_up(wanted)
         return self._send_next(now), events
 
+    def withdraw(self, key: str) -> None:
+        """What waits in line with this key is not wanted any more: it was never sent."""
+        self._drop(key)
+
     def receive(self, frame: Frame, now: float) -> tuple[list[str], list[Event]]:
         """Texts to send now, and what has happened."""
         if isinstance(frame, Call):
@@ -147,6 +151,11 @@ class Peer:
         """The CALLERROR to an `Asked`; raises KeyError where that call is not open (a bug)."""
         self._theirs.remove(call_id)
         return write(Error(call_id, code, text[:DESCRIPTION_CHARS_MAX]))
+
+    @property
+    def open_since(self) -> float | None:
+        """Since when a call of ours waits for its answer; None: none does."""
+        return None if self._open is None else self._open.since
 
     def due(self) -> float:
         """When the open call times out or is evicted; `math.inf` where none is open."""

@@ -10,6 +10,7 @@ from linkray.balance.balancer import LINES_MAX, Balancer
 from linkray.balance.possible import ENTRIES_MAX, OBEY_S_MIN, Books
 from linkray.model.facts import (
     CeilingSealed,
+    ChargerKnown,
     ClockTold,
     Drawn,
     LinkUp,
@@ -17,6 +18,7 @@ from linkray.model.facts import (
     OfferAnswered,
     SessionEnded,
     SettingsChanged,
+    StatusSeen,
 )
 from linkray.model.settings import Charger, Exclusion
 from linkray.model.units import Phases
@@ -444,3 +446,271 @@ def test_what_a_charger_draws_that_was_lost_is_never_given_out() -> None:
     for _ in range(100):
         world.run(1)
         assert sum(world.amps("c2", "c3")) <= 30.0
+
+
+def test_inv_10_newer_values_give_no_new_time_to_who_is_over_all_of_them() -> None:
+    books = Books(32_000)
+    for at, amount_ma in ((0.0, 16_000), (20.0, 12_000), (24.0, 13_000), (28.0, 12_500)):
+        books.issue(amount_ma, at)
+        books.accepted(books.offer_id, 15_500, at, leased=False)
+        books.sample(15_500, at + 1.0)
+    assert not books.caught  # for 10 s it may still be on its way down from 16 A
+    books.sample(15_500, 31.0)
+    assert books.caught
+    assert books.top_ma == 32_000
+
+
+def test_c5_one_that_follows_every_cut_eight_seconds_late_obeys() -> None:
+    books = Books(32_000)
+    for second in range(60):
+        books.issue(32_000 - second * 400, float(second))
+        books.accepted(books.offer_id, 32_000, float(second), leased=False)
+        books.sample(32_000 - max(0, second - 8) * 400, second + 0.5)
+        assert not books.caught
+
+
+def test_c1_its_maximum_is_reserved_when_a_value_has_no_answer_for_half_a_minute() -> None:
+    books = Books(32_000)
+    books.issue(16_000, 0.0)
+    books.accepted(books.offer_id, None, 1.0, leased=True)
+    books.settle(20.0)
+    books.issue(10_000, 20.0)
+    books.doubt(48.0)
+    assert books.top_ma == 16_000  # old and new
+    books.doubt(49.5)
+    assert books.top_ma == 32_000
+    books.accepted(books.offer_id, None, 50.0, leased=True)  # it answers again
+    books.settle(61.0)
+    assert books.top_ma == 10_000
+
+
+# -- what may be raised while books are over, and what proves nothing ---------------------------
+
+
+def accepted(amount_a: float, at: float) -> Books:
+    books = told(amount_a)
+    books.accepted(books.offer_id, 32_000, at, leased=False)
+    return books
+
+
+def test_p3_a_mean_that_began_before_the_answer_neither_proves_nor_contradicts() -> None:
+    books = accepted(16, at=100.0)
+    books.sample(12_000, 104.0, over_s=10.0)
+    assert (books.top_ma, books.proven) == (32_000, False)
+    books.sample(30_000, 109.0, over_s=10.0)
+    assert books.over_since is None
+    books.sample(12_000, 112.0, over_s=10.0)
+    assert (books.top_ma, books.proven) == (16_000, True)
+
+
+def test_c4_a_mean_over_its_obey_time_is_no_disobedience_one_after_it_is() -> None:
+    books = accepted(16, at=100.0)
+    books.sample(30_000, 110.5, over_s=10.0)  # it came down at 110, as it may
+    assert not books.caught
+    books.sample(30_000, 121.0, over_s=10.0)
+    assert books.caught
+
+
+def test_inv1_nothing_is_raised_back_while_the_books_exceed_the_limit() -> None:
+    world = World(settings(60, 3))
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(40)
+    assert world.amps() == [20, 20, 20]
+    world.lose("c3")
+    world.run(0.5)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.connect("c3")  # its limits are unknown: up to 32 A, until it has obeyed
+    world.run(3)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(20)
+    assert world.amps() == [20, 20, 20]
+
+
+def test_inv2_a_raise_that_was_taken_back_counts_until_its_cut_is_proved() -> None:
+    world = World(settings(60, 2, meter=metered()), meter=True)
+    world.connect()
+    world.run(10)
+    world.begin("c1")
+    world.run(1)
+    c1 = world.core._connectors["c1", 1]
+    assert c1.books.offer_ma == 32_000
+    world.sample = lambda: None  # nothing is heard of what it draws
+    world.begin("c2")
+    world.run(1)
+    draws = world.core._draws(world.now)
+    assert c1.books.offer_ma < 32_000 == c1.books.top_ma
+    assert draws.granted[0] >= 32_000 > draws.rising[0]
+
+
+def test_p1_an_idle_charger_of_which_nothing_is_known_counts_until_its_default_is_obeyed() -> None:
+    world = World(settings(60, 2))
+    world.linked.add("c1")
+    world.feed(ChargerKnown("c1", (1,)), LinkUp("c1", 0.0), StatusSeen("c1", 1, "Preparing", 0.0))
+    world.run(5)
+    c1 = world.core._connectors["c1", 1]
+    assert c1.default_ma == 0
+    assert sum(n.promised_ma.l1 for n in world.plan.nodes[:1]) == 32_000
+    world.run(6)
+    assert sum(n.promised_ma.l1 for n in world.plan.nodes[:1]) == 0
+
+
+def test_c20_a_value_that_comes_as_it_links_may_be_from_its_queue_and_proves_nothing() -> None:
+    world = World(settings(60, 1))
+    world.connect()
+    world.begin("c1")
+    world.run(0.5)
+    books = world.core._connectors["c1", 1].books
+    assert (books.accepted_id, books.proven) == (books.offer_id, False)
+    world.feed(Drawn("c1", 1, Phases(), "phases", world.now))
+    assert not books.proven
+    world.lose("c1")
+    world.connect("c1")
+    world.feed(Drawn("c1", 1, Phases(), "phases", world.now))
+    assert books.top_ma == 32_000
+    world.run(11)
+    world.feed(SettingsChanged(settings(10, 1)))
+    world.feed(Drawn("c1", 1, Phases(), "phases", world.now))
+    assert books.top_ma == 10_000
+
+
+def test_c5_coming_down_to_a_later_lower_limit_shows_no_late_obedience_to_the_first() -> None:
+    books = told(28)
+    books.accepted(books.offer_id, 32_000, 0.0, leased=False)
+    for at in (4.0, 9.0, 14.0, 19.0):
+        books.sample(30_320, at)
+    books.issue(0, 20.0)
+    books.accepted(books.offer_id, 30_320, 20.0, leased=False)
+    books.sample(0, 24.0)
+    assert (books.obey_s, books.is_fast) == (10.0, False)
+
+
+def test_c5_the_obey_time_of_a_late_one_runs_from_the_first_limit_though_told_again() -> None:
+    books = told(16)
+    books.accepted(books.offer_id, 32_000, 0.0, leased=False)
+    for at in (4.0, 9.0, 14.0):
+        books.sample(32_000, at)
+    for amount, told_at in ((16_000, 12.0), (0, 20.0)):
+        books.issue(amount, told_at)
+        books.accepted(books.offer_id, 32_000, told_at, leased=False)
+    books.sample(16_000, 25.0)
+    assert (books.obey_s, books.is_fast) == (25.0, False)
+
+
+def test_inv3_one_that_took_0_a_as_it_linked_waits_for_the_cut_that_makes_its_room() -> None:
+    world = World(settings(50, 2))
+    world.connect()  # told 0 A, and for its obey time it may draw its maximum all the same
+    world.begin("c1")
+    world.run(1)
+    assert world.amps() == [32]
+    world.begin("c2")
+    world.run(1)
+    assert world.amps() == [25, 0]
+    world.run(30)
+    assert world.amps() == [25, 25]
+
+
+def test_p1_one_that_refuses_all_counts_in_full_while_a_car_hangs_on_it_without_a_session() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.run(11)
+    world.silent.add("c1")
+    world.begin("c1")
+    world.run(0.2)
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.end("c1")
+    world.feed(StatusSeen("c1", 1, "Finishing", world.now))
+    world.begin("c2")
+    world.run(30)
+    assert world.amps("c2") == [28]
+    world.feed(StatusSeen("c1", 1, "Available", world.now))
+    world.run(30)
+    assert world.amps("c2") == [32]
+
+
+def test_c7_nothing_is_offered_between_0_and_what_its_make_charges_with_at_least() -> None:
+    dc = Charger(
+        id="c1", phases=3, connection="L1-L2-L3", unit="W", max_w=50_000, min_w=5_000
+    )
+    world = World(settings(40, [dc]))
+    world.feed(ChargerKnown("c1", (1,)))
+    world.connect()
+    world.begin("c1")
+    world.run(30)
+    before = world.offer("c1").limit_w
+    assert before is not None
+    assert 5_000 <= before < 25_000
+
+    world.feed(ChargerKnown("c1", (1,), least_w=25_000))
+    world.run(30)
+    assert world.offer("c1").limit_w == 0
+    world.feed(SettingsChanged(settings(60, [dc])))
+    world.run(90)
+    assert world.offer("c1").limit_w is not None
+    assert world.offer("c1").limit_w >= 25_000
+
+
+@pytest.mark.parametrize("takes_zero", [True, False])
+def test_c7_the_default_of_a_make_that_cannot_be_told_0_stands_when_a_session_was_stopped(
+    takes_zero: bool,
+) -> None:
+    chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2")]
+    world = World(settings(40, chargers))
+    world.connect()
+    world.run(20)
+    assert world.offer("c1").limit_ma == 6_000
+    world.feed(ChargerKnown("c1", (1,), takes_zero=takes_zero))
+    world.lose("c2")
+    world.feed(SettingsChanged(settings(35, chargers)))
+    world.begin("c1")
+    world.run(2)
+    assert world.offer("c1").limit_ma == 0  # 32 A of 35 are the lost one's
+    world.end("c1")
+    world.run(2)
+    assert world.offer("c1").limit_ma == (0 if takes_zero else 6_000)
+
+
+def test_inv_5b_one_that_was_seen_late_is_not_taken_for_fast_because_it_once_was() -> None:
+    books = told(16)
+    books.known(OBEY_S_MIN)
+    books.accepted(books.offer_id, 30_000, 0.0, leased=False)
+    books.sample(30_000, 6.0)
+    assert (books.is_fast, books.obey_s) == (False, 10.0)
+    books.forget()  # its link was lost; its passport speaks of earlier sessions
+    books.known(OBEY_S_MIN)
+    assert (books.is_fast, books.obey_s) == (False, 10.0)
+    books.issue(8_000, 20.0)
+    books.accepted(books.offer_id, 30_000, 20.0, leased=False)
+    books.sample(8_000, 22.0)
+    assert (books.is_fast, books.obey_s) == (True, OBEY_S_MIN)
+
+
+def test_c7_all_that_come_back_at_once_are_told_their_least_where_0_cannot_be_told() -> None:
+    chargers = [Charger(id=f"c{n}", start_with_zero=False) for n in range(3)]
+    world = World(settings(40, chargers))
+    world.connect()
+    world.feed(*(ChargerKnown(c.id, (1,), takes_zero=False) for c in chargers))
+    world.run(20)
+    for c in chargers:
+        world.lose(c.id)
+    world.run(60)
+    for c in chargers:
+        world.silent.add(c.id)
+        world.linked.add(c.id)
+        world.feed(LinkUp(c.id, world.now))
+    world.run(2)
+    assert [world.offer(c.id).limit_ma for c in chargers] == [6_000] * 3
+
+
+def test_inv_10_one_on_its_way_down_to_0_is_not_taken_for_obeying_the_limit_before() -> None:
+    books = told(30)
+    books.accepted(books.offer_id, 32_000, 0.0, leased=False)
+    for at in (2.0, 7.0, 12.0, 17.0):
+        books.sample(32_000, at)
+    assert books.caught
+    books.issue(0, 20.0)
+    books.accepted(books.offer_id, 32_000, 20.0, leased=False)
+    books.sample(16_000, 21.0)
+    assert books.caught
+    books.sample(0, 23.0)
+    assert not books.caught

@@ -74,6 +74,14 @@ def test_inv_10_resend_zero_stop_out_of_service_each_at_most_10_s_apart() -> Non
     assert world.amps("c2") == [18]
 
 
+def test_inv_10_one_that_was_told_0_already_is_stopped_within_10_s_of_the_resend() -> None:
+    world = busy()
+    world.feed(SettingsChanged(settings(3, 2)))  # no room for anyone: 0 A
+    seen = stages(world, 60)
+    assert seen["stop"] - seen["fault"] <= 10.0
+    assert seen["inoperative"] - seen["stop"] <= 10.0
+
+
 def test_inv_10_the_fault_is_there_15_s_after_a_cut_that_is_not_obeyed() -> None:
     world = busy()
     world.feed(SettingsChanged(settings(50, 2)))

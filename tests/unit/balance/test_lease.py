@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.unit.balance.balance_world import World, settings
 
 from linkray.balance.possible import Books
-from linkray.model.facts import Booted, DefaultProven, LeaseProven, ObeyTimeKnown, OfferAnswered
+from linkray.model.facts import Booted, LeaseProven, ObeyTimeKnown, OfferAnswered, SettingsChanged
 from linkray.model.settings import Charger
 
 D_S, GRACE_S = 180.0, 10.0
@@ -105,6 +104,25 @@ def test_a_lost_charger_is_reserved_with_its_maximum_until_its_proven_lease_has_
     assert world.amps("c2") == [32]
 
 
+def test_c3_one_that_refused_all_and_then_goes_stays_reserved_with_its_maximum() -> None:
+    world = World(settings(60, [Charger(id="c1"), Charger(id="c2")]))
+    world.leased = True
+    world.feed(LeaseProven("c1", 0.0))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(40)
+    world.silent.add("c1")
+    world.feed(SettingsChanged(settings(40, 2)))
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    for _ in range(400):  # its lease runs out meanwhile: nothing renews it
+        world.run(1)
+        world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    assert world.plan.reserved_ma.l1 == 32_000
+    world.lose("c1")
+    world.run(2)
+    assert world.plan.reserved_ma.l1 == 32_000
+
+
 def test_a_proof_that_is_taken_back_gives_no_credit() -> None:
     world = lost()
     world.feed(LeaseProven("c1", world.now, is_proven=False))
@@ -139,12 +157,8 @@ def test_a_charger_that_comes_back_may_have_forgotten_everything() -> None:
     assert world.core._connectors["c1", 1].books.top_ma == 32_000
 
 
-@pytest.mark.parametrize(("is_proven", "top_ma"), [(True, 8_000), (False, 32_000)])
-def test_p1_after_a_restart_its_default_is_in_force_only_where_that_is_proven(
-    is_proven: bool, top_ma: int
-) -> None:
+def test_p1_after_a_restart_a_charger_may_draw_its_maximum_whatever_its_default_was() -> None:
     world = World(settings(60, [Charger(id="c1", fallback_ma=8_000)]))
-    world.feed(DefaultProven("c1", 0.0, is_proven=is_proven))
     world.connect()
     world.begin("c1")
     world.run(30)
@@ -153,7 +167,7 @@ def test_p1_after_a_restart_its_default_is_in_force_only_where_that_is_proven(
     world.run(1)
     books = world.core._connectors["c1", 1].books
     world.feed(Booted("c1", world.now))
-    assert books.top_ma == top_ma
+    assert books.top_ma == 32_000
 
 
 def test_the_obey_time_of_the_passport_holds_from_the_start_and_never_below_5_s() -> None:

@@ -148,7 +148,7 @@ def test_the_next_look_is_when_a_raise_may_come() -> None:
     world.begin("c1")
     world.run(20)
     world.feed(SettingsChanged(settings(10, 1)))
-    world.run(3)
+    world.run(12)  # the cut is proved
     world.feed(SettingsChanged(settings(25, 1)))
     world.run(1)
     assert world.amps() == [25]  # last raised long ago
@@ -193,3 +193,13 @@ def test_high_is_told_of_sessions_and_chargers() -> None:
     world.begin("c3", vip=True)
     world.run(5)
     assert [o.high for o in world.plan.offers] == [True, False, True]
+
+
+def test_a_car_that_is_plugged_in_without_a_session_waits_to_be_authorised() -> None:
+    world = World(settings(63, [Charger(id="c1"), Charger(id="c2")]))
+    world.connect()
+    world.run(2)
+    assert [offer.reason.code for offer in world.plan.offers] == ["no_car", "no_car"]
+    world.feed(StatusSeen("c1", 1, "Preparing", world.now))
+    world.run(2)
+    assert [offer.reason.code for offer in world.plan.offers] == ["not_authorised", "no_car"]

@@ -16,6 +16,7 @@ from linkray.model.facts import (
     Drawn,
     EmergencyStopped,
     LinkLost,
+    LinkSilent,
     LinkUp,
     MeterBack,
     MeterLost,
@@ -282,7 +283,7 @@ def test_c24_with_a_meter_only_what_can_be_shed_in_5_s_is_released() -> None:
 # -- start and links ----------------------------------------------------------------------------
 
 
-def test_eight_chargers_that_connect_at_once_to_a_fresh_box_charge_within_seconds() -> None:
+def test_eight_chargers_that_connect_at_once_charge_as_soon_as_their_0_a_is_obeyed() -> None:
     world = World(settings(60, 8))
     world.linked |= {c.id for c in world.settings.chargers}
     for charger in world.settings.chargers:
@@ -290,6 +291,8 @@ def test_eight_chargers_that_connect_at_once_to_a_fresh_box_charge_within_second
                    StatusSeen(charger.id, 1, "Available", world.now))  # fmt: skip
     world.begin(*(c.id for c in world.settings.chargers))
     world.run(3)
+    assert world.amps() == [0] * 8  # what they were told as they linked is not proved yet (INV-1)
+    world.run(9)
     assert world.amps() == [7.5] * 8
 
 
@@ -816,6 +819,7 @@ def test_with_building_noise_offers_settle() -> None:
 def test_a_car_that_is_plugged_in_and_has_no_session_takes_no_room() -> None:
     world = World(settings(32, 2))
     world.connect()
+    world.run(11)  # what they took as they linked has been obeyed
     world.feed(StatusSeen("c1", 1, "Preparing", world.now))
     world.begin("c2")
     world.run(0.2)
@@ -926,3 +930,33 @@ def test_an_end_of_another_transaction_ends_nothing() -> None:
     world.end("c1")
     world.run(2)
     assert world.offer("c1").session
+
+
+def test_inv3_a_status_of_an_earlier_link_makes_no_room() -> None:
+    """While its link was down a car may have come: what it took as it linked is not proved yet."""
+    world = busy(40, 2)
+    world.end("c2")
+    world.run(15)
+    world.lose("c2")
+    world.run(15)
+    before = world.amps("c1")
+    assert before == [8]  # c2 may draw its maximum
+    world.linked.add("c2")
+    world.ids.pop(("c2", 1), None)
+    world.feed(LinkUp("c2", world.now))  # and no word of what its connector does
+    world.run(8)
+
+    assert world.amps("c1") == before
+    world.run(5)
+    assert world.amps("c1") == [32]
+
+
+def test_inv1_others_come_down_for_one_that_answers_nothing() -> None:
+    world = busy(60, 3)
+    assert world.amps() == [20, 20, 20]
+    world.silent.add("c1")
+    world.feed(LinkSilent("c1", world.now - 11.0, world.now))
+    world.feed(SettingsChanged(settings(45, 3)))
+    world.run(1.5)
+
+    assert world.amps("c2", "c3") == [12.5, 12.5]  # c1 keeps its 20 A, whatever it was told

@@ -74,6 +74,19 @@ async def test_the_first_plan_is_published_before_the_task_has_started() -> None
         shell.tell.close()
 
 
+async def test_b9_what_waits_is_taken_in_before_a_new_core_makes_its_first_plan() -> None:
+    shell = Shell()
+    for n in (1, 2):
+        shell.tell.send_nowait(LinkUp(f"c{n}", 0.0))
+        shell.tell.send_nowait(SessionBegan(f"c{n}", 1, n, "tag", 0.0, found=True))
+    plans: list[Plan] = []
+    shell.plan.set = plans.append  # type: ignore[method-assign]
+    async with trio.open_nursery() as nursery:
+        await shell.start(nursery)
+        assert all(offer.session for offer in plans[0].offers)
+        shell.tell.close()
+
+
 async def test_a_plan_is_made_every_second_and_each_pets_the_watchdog_and_the_beat() -> None:
     shell = Shell()
     async with trio.open_nursery() as nursery:

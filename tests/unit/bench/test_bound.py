@@ -9,6 +9,7 @@ from tools.bench_parts.bound import (
     Visit,
     bound_wh,
     equal_split,
+    fair_share,
     first_come,
     played_wh,
     worst_phase,
@@ -45,6 +46,15 @@ def test_a_group_binds_those_in_it() -> None:
                   (visit("C1"), visit("C2")), HOUR)  # fmt: skip
 
     assert bound_wh(day) == pytest.approx((20 + 32) * 230)
+
+
+def test_fair_sharing_gives_the_rest_to_those_who_are_held_by_nothing() -> None:
+    """C1 and C2 share the group's 20 A; C3 on the same phase takes its 16 A, C4 all the rest."""
+    chargers = (visit("C1"), visit("C2"), visit("C3", most_a=16.0), visit("C4", (0, 1, 2)))
+    day = SiteDay((60.0, 60.0, 60.0), {"G": 20.0}, {"G": None},
+                  {"C1": "G", "C2": "G", "C3": None, "C4": None}, chargers, HOUR)  # fmt: skip
+
+    assert played_wh(day, fair_share) == pytest.approx((10 + 10 + 16 + 3 * 24) * 230)
 
 
 def test_a_battery_takes_no_more_than_fits() -> None:

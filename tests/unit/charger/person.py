@@ -54,7 +54,9 @@ class Played:
         emergency: bool = False,
         quirks: str = "",
         start: float = 100.0,
+        knows_trigger: bool = True,
     ) -> None:
+        self.knows_trigger = knows_trigger
         self.now = start
         self.planned_at = start
         self.refused: set[str] = set()
@@ -149,7 +151,9 @@ class Played:
             action = self.calls[0][1]
             if action == "GetConfiguration":
                 self.answer({"configurationKey": [
-                    {"key": "NumberOfConnectors", "readonly": True, "value": str(connectors)}]})
+                    {"key": "NumberOfConnectors", "readonly": True, "value": str(connectors)},
+                    {"key": "SupportedFeatureProfiles", "readonly": True,
+                     "value": "Core,SmartCharging" + ",RemoteTrigger" * self.knows_trigger}]})
             else:
                 self.answer({"status": "Accepted"})
 

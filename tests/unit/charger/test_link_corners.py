@@ -244,7 +244,7 @@ def test_a_profile_answer_that_cannot_be_read_leaves_it_unknown() -> None:
     played = charging()
     played.offer(10_000, 2, session=True)
 
-    while played.profiles():
+    while played.calls:
         played.answer({"state": "fine"})
 
     assert [f.outcome for f in played.facts(OfferAnswered)] == ["unknown"]

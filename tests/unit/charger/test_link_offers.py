@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.charger.person import Played, limits, purpose
+from tests.unit.charger.person import Played, at, limits, purpose
 
 from linkray.charger.wire import Command, Emergency, Gone, Reply, Retell, Send, Terms, TermsNow
 from linkray.model.asks import StartCharging, StopCharging
@@ -15,15 +15,15 @@ from linkray.model.facts import (
     SessionBegan,
     StatusSeen,
 )
-from linkray.model.records import TransactionBegan, TransactionEnded
+from linkray.model.records import Transaction, TransactionBegan, TransactionEnded
 from linkray.model.settings import Charger
 
 CHARGER = Charger("CP1")
 
 
 def charging(**made: object) -> Played:
-    """A commissioned charger with a session and nothing open."""
-    played = Played(**made)
+    """A commissioned charger with a session and nothing open; it cannot be asked for values."""
+    played = Played(**{"knows_trigger": False, **made})
     played.commission()
     played.offer(0, 1)
     played.yes()
@@ -158,7 +158,7 @@ def test_a_callerror_or_no_answer_leaves_it_unknown_what_is_in_force() -> None:
     played = charging()
     played.offer(16_000, 2, session=True)
 
-    while played.profiles():
+    while played.calls:
         played.fail("InternalError")
 
     assert outcomes(played) == [(2, "unknown")]
@@ -183,6 +183,95 @@ def test_c1_an_offer_that_gets_no_answer_is_sent_again_in_the_form_that_worked()
     played.wait(25)
 
     assert [(purpose(p), limits(p)[0]) for p in played.profiles()] == [("TxProfile", 6)] * 3
+
+
+def take_away(played: Played, *answers: str) -> None:
+    """Answer what takes away the TxProfile of connector 1, and what lies under it."""
+    for profile_id, status in zip((11, 12), answers * 2, strict=False):
+        assert [p["id"] for p in played.asked("ClearChargingProfile")] == [profile_id]
+        assert played.profiles() == []
+        played.answer({"status": status})
+
+
+def test_c1_a_default_holds_once_the_profile_that_would_rule_over_it_is_taken_away() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(6_000, 3, session=True, urgent=True)
+    while [purpose(p) for p in played.profiles()] == ["TxProfile"]:
+        played.answer({"status": "Rejected"})
+
+    assert [(purpose(p), limits(p)[0]) for p in played.profiles()] == [("TxDefaultProfile", 6)]
+    while played.profiles():
+        played.answer({"status": "Accepted"})
+    assert outcomes(played) == []
+    take_away(played, "Accepted", "Unknown")
+    assert outcomes(played) == [(3, "accepted")]
+
+
+def test_c1_a_default_on_a_new_link_takes_away_the_profile_that_an_earlier_link_told() -> None:
+    ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
+                      meter_start_wh=0)  # fmt: skip
+    played = Played(kept=(ran,), knows_trigger=False)
+    played.offer(6_000, 3, session=True, urgent=True)
+    while [purpose(p) for p in played.profiles()] == ["TxProfile"]:
+        played.answer({"status": "Rejected"})
+    while played.profiles():
+        played.answer({"status": "Accepted"})
+
+    assert outcomes(played) == []
+    take_away(played, "Accepted", "Unknown")
+    assert outcomes(played) == [(3, "accepted")]
+
+
+def test_c2_a_cap_of_the_charger_holds_once_the_default_of_0_is_taken_away() -> None:
+    """OCPP 1.6, 3.13.1: under ChargePointMaxProfile the lower default would still rule."""
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+
+    assert outcomes(played) == []
+    for profile_id in (13, 14):
+        assert [p["id"] for p in played.asked("ClearChargingProfile")] == [profile_id]
+        played.answer({"status": "Accepted"})
+    assert outcomes(played) == [(2, "accepted")]
+    played.offer(10_000, 3, session=True)
+    played.answer({"status": "Accepted"})
+    assert outcomes(played) == [(3, "accepted")], "there is none any more"
+
+
+def test_c1_a_default_under_a_profile_that_cannot_be_taken_away_proves_nothing() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(6_000, 3, session=True, urgent=True)
+    while played.calls:
+        if not played.profiles():
+            played.fail("NotImplemented")
+        elif purpose(played.profiles()[0]) == "TxDefaultProfile":
+            played.answer({"status": "Accepted"})
+        else:
+            played.answer({"status": "Rejected"})
+
+    assert outcomes(played) == [(3, "unknown")]
+
+
+def test_c3_what_is_not_answered_gives_way_to_another_purpose_before_other_shapes() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True, urgent=True)
+    first = played.profiles()
+    played.calls.clear()
+
+    played.wait(10.5)
+
+    assert [purpose(p) for p in first + played.profiles()] == ["TxProfile", "TxDefaultProfile"]
+    while played.profiles():
+        played.answer({"status": "Accepted"})
+    take_away(played, "Unknown")
+    played.offer(14_000, 3, session=True, urgent=True)
+    assert [purpose(p) for p in played.profiles()] == ["TxDefaultProfile"]  # what it took last
 
 
 def test_a_lease_is_renewed_at_a_third_of_its_time_and_told_only_when_it_changes() -> None:
@@ -233,6 +322,41 @@ def test_an_offer_for_a_session_that_has_ended_is_not_sent() -> None:
     played.offer(16_000, 2, session=True)
 
     assert played.calls == []
+
+
+def test_inv_6_a_value_still_in_line_goes_with_the_session_that_it_was_for() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.offer(18_000, 3, session=True)
+    played.stop(1001)
+
+    played.answer({"status": "Accepted"})
+
+    assert played.calls == []
+
+
+def test_inv_6_a_session_that_another_ends_takes_what_is_in_line_along() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.offer(18_000, 3, session=True)
+    played.start(tag="OTHER", meter=2000)
+
+    played.answer({"status": "Accepted"})
+
+    assert [p["csChargingProfiles"]["transactionId"] for p in played.profiles()] == [1002]
+
+
+def test_inv_10_one_that_does_not_obey_is_sent_again_what_stands() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.yes()
+
+    played.offer(16_000, 3, session=True, urgent=True, again=True)
+
+    assert [limits(p)[0] for p in played.profiles()] == [16]
+    played.yes()
+    played.offer(16_000, 3, session=True, urgent=True, again=True, stop=False)
+    assert played.profiles() == []  # once
 
 
 def test_a_new_session_with_the_same_offer_gets_a_profile_of_its_own() -> None:
@@ -490,3 +614,55 @@ def test_offers_for_connectors_that_are_not_there_are_left_alone() -> None:
     played.offer(16_000, 1, connector=5)
 
     assert played.calls == []
+
+
+def test_a_charger_that_is_not_in_the_settings_is_told_no_number_of_phases() -> None:
+    played = Played()
+    played.commission()
+    played.feed(TermsNow(Terms(Charger("CP1"), kept=False, adopted=False)))
+    played.start()
+    told = played.profiles()[-1]["csChargingProfiles"]["chargingSchedule"]
+
+    periods = told["chargingSchedulePeriod"]
+    assert periods[0]["limit"] == 0
+    assert all("numberPhases" not in period for period in periods)
+
+
+NEVER_0 = """
+why = "only a stop brings it to 0"
+seen = ["somebody"]
+match = [{vendor = "Acme"}]
+zero = "never"
+"""
+
+
+def begun_at_0() -> Played:
+    """Its make cannot be told 0, which was not known yet when its default was; a session begins."""
+    played = Played(quirks=NEVER_0)
+    played.offer(0, 1, urgent=True)
+    assert limits(played.profiles()[0])[0] == 0
+    played.yes()
+    played.commission()
+    played.start()
+    played.offer(0, 2, session=True, urgent=True)
+    return played
+
+
+def test_c7_a_session_that_begins_at_0_by_its_default_gets_20_s_to_find_room() -> None:
+    played = begun_at_0()
+    assert outcomes(played) == [(2, "accepted")]
+    assert played.asked("RemoteStopTransaction") == []
+    played.wait(10)
+    played.offer(8_000, 3, session=True)
+    assert limits(played.profiles()[-1])[0] == 8
+    played.yes()
+    played.offer(0, 4, session=True, urgent=True)  # now its default rules no more
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+
+
+def test_c7_a_session_that_finds_no_room_is_stopped_where_0_cannot_be_told() -> None:
+    played = begun_at_0()
+    played.wait(19)
+    assert played.asked("RemoteStopTransaction") == []
+    played.wait(2)
+    assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]

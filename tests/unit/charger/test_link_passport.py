@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.unit.charger.person import Played, limits, purpose
 
 from linkray.charger.wire import Introduced, PassportNow, Record, Terms, TermsNow
-from linkray.model.facts import LeaseProven, OfferAnswered
+from linkray.model.facts import ChargerKnown, LeaseProven, LinkSilent, OfferAnswered
 from linkray.model.passport import Finding, Passport
 from linkray.model.records import ChargerSeen, PassportFound
 from linkray.model.settings import Charger
@@ -65,6 +67,67 @@ def test_a_charger_that_refuses_is_not_asked_for_values_again_on_this_link() -> 
         played.offer(16_000, 2, session=True, values_wanted=3)
 
         assert not played.asked("TriggerMessage")
+
+
+def test_values_that_do_not_come_by_themselves_are_asked_for_before_they_are_stale() -> None:
+    played = charging(terms=Terms(Charger("CP1"), interval_s=10))
+    played.wait(19)
+    assert not played.asked("TriggerMessage")
+
+    played.wait(1.5)  # two intervals without a value: in ten seconds it would count as stale
+    assert len(played.asked("TriggerMessage")) == 1
+    played.yes()
+    played.meter(16)
+    played.wait(19)
+    assert not played.asked("TriggerMessage")
+    played.wait(1.5)
+    assert len(played.asked("TriggerMessage")) == 1
+
+
+def test_one_that_gives_no_values_is_asked_more_and_more_rarely() -> None:
+    played = charging(terms=Terms(Charger("CP1"), interval_s=10))
+    asked_at: list[float] = []
+    began = played.now
+    while played.now - began < 700:
+        played.wait(1)
+        if played.asked("TriggerMessage"):
+            asked_at.append(played.now - began)
+            played.yes()
+
+    pauses = [round(b - a) for a, b in itertools.pairwise(asked_at)]
+    assert pauses[:4] == [40, 80, 160, 300]
+
+
+def test_a_charger_that_leaves_the_question_open_is_not_asked_again_on_this_link() -> None:
+    """Behind an open call a lower limit would wait."""
+    played = charging(terms=Terms(Charger("CP1"), interval_s=10))
+    played.wait(21)
+    assert len(played.asked("TriggerMessage")) == 1
+    played.wait(31)  # no answer
+    played.calls.clear()
+    played.wait(400)
+
+    assert not played.asked("TriggerMessage")
+
+
+def test_inv_1_who_leaves_a_renewal_unanswered_is_told_of_as_silent_until_it_answers() -> None:
+    played = charging(knows_trigger=False)
+    played.offer(16_000, 2, session=True)
+    played.yes()
+    played.wait(61)  # the lease is renewed
+    since = played.now - 1
+    assert len(played.profiles()) == 1
+    played.wait(9.5)
+    assert played.facts(LinkSilent, all_of_them=True) == []
+
+    played.wait(1)
+    (silent,) = played.facts(LinkSilent, all_of_them=True)
+    assert silent.since is not None and abs(silent.since - since) <= 1
+    played.answer({"status": "Accepted"})
+
+    assert played.facts(LinkSilent, all_of_them=True)[-1].since is None
+    played.wait(50)
+    assert len(played.facts(LinkSilent, all_of_them=True)) == 2
 
 
 def test_a_charger_that_names_its_features_without_remotetrigger_is_not_asked() -> None:
@@ -305,3 +368,18 @@ def test_a_raise_past_the_budget_waits_a_cut_does_not_and_the_first_of_a_session
     assert limits(played.profiles()[0]) == [16], "the session's first, without a dead-man"
     seen = played.records(ChargerSeen)[-1]
     assert (seen.writes, seen.writes_day) == (played.view().profile_writes, "2026-06-15")
+
+
+def test_c7_what_a_make_charges_with_at_least_is_told_as_soon_as_it_is_known() -> None:
+    played = Played(quirks="""
+why = "25 kW at least"
+seen = ["a data sheet"]
+match = [{vendor = "Acme"}]
+min_w = 25_000
+zero = "never"
+""")
+    known = [(f.least_w, f.takes_zero) for f in played.facts(ChargerKnown)]
+    assert known == [(0, True)]
+    played.boot()
+    known = [(f.least_w, f.takes_zero) for f in played.facts(ChargerKnown)]
+    assert known[-1] == (25_000, False)

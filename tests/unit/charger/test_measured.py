@@ -192,7 +192,7 @@ def test_the_slope_of_the_register_is_a_current_where_nothing_better_comes() -> 
     measured = Measured("C1", 1)
     assert feed(measured, register(1000), now=0.0).drawn is None
     reading = feed(measured, register(1023), wiring=THREE, now=12.0)
-    assert reading.drawn == Drawn("C1", 1, Phases.each(10_000), "energy", 12.0)
+    assert reading.drawn == Drawn("C1", 1, Phases.each(10_000), "energy", 12.0, over_s=12.0)
 
 
 def test_the_slope_takes_the_chargers_stamps_where_they_make_sense() -> None:

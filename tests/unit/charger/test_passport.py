@@ -42,6 +42,17 @@ def test_a_cut_that_is_followed_shows_form_level_unit_and_how_soon() -> None:
     assert (evidence.charger, evidence.at) == ("CP1", SEEN.utc)
 
 
+def test_connectors_on_levels_of_their_own_do_not_contradict_each_other() -> None:
+    first, second = Watched(), Watched()
+    first.told(10, 100, drawn_a=20)
+    assert first.draws(10, 104)["level"] == "8"
+
+    second.passport = first.passport
+    second.watch.told(Told(FORM, 7, 10_000, 32_000, 100, connector=2), 20_000)
+
+    assert "level" not in second.draws(10, 104)
+
+
 def test_a_cut_seen_late_does_not_say_how_soon_it_was_obeyed() -> None:
     w = Watched()
     w.told(10, 100, drawn_a=20)

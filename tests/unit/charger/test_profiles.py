@@ -238,6 +238,8 @@ def test_the_fallback_of_a_charger_in_watts_is_in_watts() -> None:
     told = offer(60_000, limit_w=40_000)
     stays = forms(told, dc, quirk=Quirk(zero="stays"))
     assert periods(stays[0].calls[0].cs_charging_profiles) == [(0, 40_000), (281, 5_000)]
+    both = forms(told, dc, quirk=Quirk(zero="stays", min_w=4_000))  # the higher of the two
+    assert periods(both[0].calls[0].cs_charging_profiles)[1][1] == 5_000
     wiring = Wiring(phases=3, connection="L1-L2-L3")
     kept = msgspec.structs.replace(dc, fallback_ma=10_000)
     assert periods(forms(told, kept, wiring=wiring)[0].calls[0].cs_charging_profiles)[1][1] == 6_900

@@ -268,3 +268,15 @@ def test_ids_fit_ocpp_and_are_never_used_twice() -> None:
     assert all(len(one) <= 36 for one in ids)
     with pytest.raises(AssertionError):
         Peer("p" * 21)
+
+
+def test_what_is_withdrawn_before_it_was_sent_is_not_sent() -> None:
+    peer = Peer()
+    first = call_id(peer.call("A", b"{}", 0.0, replaces="a")[0])
+    peer.call("B", b"{}", 0.0, replaces="b")
+    peer.call("C", b"{}", 0.0, replaces="c", urgent=True)
+    peer.withdraw("c")
+    peer.withdraw("a")  # sent already: its answer still counts
+    texts, events = peer.receive(Result(first, EMPTY), 1.0)
+    assert sent(texts) == ["B"]
+    assert len(events) == 1

@@ -6,8 +6,9 @@ A checker that never finds anything would pass every run of the simulator; these
 from __future__ import annotations
 
 import msgspec
+import pytest
 from tests.unit.simulator.traces import Trace, single, site, three
-from tools.simulator.events import QueuesSeen
+from tools.simulator.events import FaultBegan, QueuesSeen
 from tools.world import Make
 
 from linkray.model import facts
@@ -242,6 +243,44 @@ def test_inv_5_nothing_rises_with_the_meters_loss() -> None:
     assert "INV-5" in t.broken
 
 
+def began_again() -> Trace:
+    """The box has begun anew beside two that charge; the meter is not read yet."""
+    t = Trace(site(70, C1, C2, metered=True, degraded_a=70))
+    t.charging("C1", "C2", at_a=6)
+    t.restart()
+    t.offers.clear()
+    t.fact(facts.MeterLost(t.now))
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.fact(facts.LinkUp(name, t.now))
+        t.fact(facts.SessionBegan(name, 1, place, "TAG", t.now, found=True))
+    t.plan()
+    return t
+
+
+def test_inv_5_the_first_value_for_one_whose_limits_are_unknown_raises_nothing() -> None:
+    t = began_again()
+    assert t.may_ma("C1") == 32_000
+    t.tell("C1", 6, transaction=1)
+    t.plan()
+
+    assert not t.broken, t.why()
+    assert t.may_ma("C1") == 32_000
+
+
+def test_inv_5_beside_one_whose_limits_are_unknown_a_proved_one_does_not_rise() -> None:
+    t = began_again()
+    t.tell("C2", 6, transaction=2)
+    t.plan()
+    t.wait(15)
+    assert t.may_ma("C2") == 6_000
+    t.fact(facts.MeterLost(t.now))
+    t.tell("C1", 6, transaction=1)
+    t.tell("C2", 10, transaction=2)
+    t.plan()
+
+    assert t.broken == {"INV-5"}, t.why()
+
+
 def test_inv_5b_the_current_of_an_absent_one_goes_to_none_that_sheds_slowly() -> None:
     for obey_s, found in ((8.0, {"INV-5b"}), (1.0, set())):
         slow = {"C1": Make(phases=1, obey_s=obey_s), "C2": Make(phases=1)}
@@ -305,6 +344,47 @@ def test_inv_7_offers_under_the_ceiling_hold() -> None:
     t.wait(30)
 
     assert not t.broken, t.why()
+
+
+def halved(source: str) -> Trace:
+    """It draws 30 A of two phases, nothing of L1, and tells 20 A of each; then the meter fails."""
+    settings = site(50, three("C1"), metered=True)
+    meter = msgspec.structs.replace(settings.site.meter, on_failure="half")
+    t = Trace(msgspec.structs.replace(
+        settings, site=msgspec.structs.replace(settings.site, meter=meter)
+    ))  # fmt: skip
+    t.charging("C1")
+    t.metered(10, 10, 10)
+    t.tell("C1", 30, transaction=1, phases=3)
+    t.plan()
+    t.world.charger("C1").connector(1).drawn_ma = (0, 30_000, 30_000)
+    t.fact(facts.Drawn("C1", 1, Phases.each(20_000), source, t.now))
+    t.metered(10, 40, 40)
+    t.fact(facts.MeterLost(t.now))
+    t.tell("C1", 10, transaction=1, phases=3)
+    t.wait(5)
+    return t
+
+
+def test_inv_7_half_of_what_a_total_was_shared_out_to_be_may_be_offered() -> None:
+    assert not halved("total").broken
+    assert "INV-7" in halved("phases").broken
+
+
+def test_inv_7_half_is_of_what_was_drawn_when_the_meter_failed_not_when_it_was_read() -> None:
+    for drawn_a, is_found in ((16, False), (10, True)):
+        t = metered()
+        site_ = t.settings.site
+        meter = msgspec.structs.replace(site_.meter, on_failure="half")
+        t.settings_now(msgspec.structs.replace(
+            t.settings, site=msgspec.structs.replace(site_, meter=meter)
+        ))  # fmt: skip
+        t.draw("C1", drawn_a)
+        t.tell("C1", 13, transaction=1)
+        t.tell("C2", 0, transaction=2)
+        t.fact(facts.MeterLost(t.now))
+        t.wait(5)
+        assert ("INV-7" in t.broken) == is_found, t.why()
 
 
 def in_the_night(**kept: object) -> Trace:
@@ -411,6 +491,76 @@ def test_inv_9_wires_over_their_limit_for_too_long_are_found() -> None:
     assert t.broken == {"INV-9"}
 
 
+@pytest.mark.parametrize("pulled", ["C1", "C2"])
+def test_inv_9_who_is_cut_off_cannot_be_cut_and_all_others_must_be(pulled: str) -> None:
+    t = metered()
+    t.note(FaultBegan(t.now, "half_open", pulled, is_lawful=True))
+    t.world.building.ma = (45_000, 10_000, 10_000)
+    t.read(65, 10, 10)
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 0, transaction=place, status=None if name == "C1" else "Accepted")
+    t.draw("C2", 0)
+    for _ in range(8):
+        t.wait(1.0)
+        t.read(55, 10, 10)
+
+    assert t.broken == (set() if pulled == "C1" else {"INV-9"}), t.why()
+
+
+@pytest.mark.parametrize("mute", ["C1", "C2", None])
+def test_c1_a_fuse_is_warmed_by_who_hears_and_not_by_a_step_on_who_takes_no_call(
+    mute: str | None,
+) -> None:
+    t = metered()
+    if mute:
+        t.note(FaultBegan(t.now, "mute", mute, is_lawful=False))
+    t.draw("C1", 15)
+    t.draw("C2", 0)
+    t.world.building.ma = (49_000, 10_000, 10_000)
+    for _ in range(120):
+        t.wait(1.0)
+        t.read(64, 10, 10)
+
+    assert ("fuse" in t.broken) == (mute != "C1"), t.why()
+
+
+def growing(step_ma: int, *, obeyed: bool) -> Trace:
+    """A building that grows second by second: each cut comes when the next step is there."""
+    t = metered()
+    told_a = 10.0
+    for step in range(1, 11):
+        building_ma = 30_000 + 600 + step_ma * step
+        t.world.building.ma = (building_ma, 10_000, 10_000)
+        for name in ("C1", "C2"):
+            t.draw(name, told_a if obeyed else 10)
+        t.read(building_ma / 1000 + 2 * (told_a if obeyed else 10), 10, 10)
+        told_a = (50_000 - building_ma) // 200 / 10 - (0 if obeyed else 1)
+        for place, name in enumerate(("C1", "C2"), 1):
+            t.tell(name, told_a, transaction=place)
+        t.wait(1.0)
+    return t
+
+
+def test_inv_9_a_building_that_grows_and_grows_gets_its_time_for_each_step() -> None:
+    t = growing(600, obeyed=True)
+
+    assert not t.broken, t.why()
+
+
+def test_inv_9_what_a_step_leaves_over_is_found_under_the_next_one() -> None:
+    t = growing(100, obeyed=False)
+
+    assert t.broken == {"INV-9"}
+
+
+def test_a_failed_meter_excuses_no_more_than_its_degraded_limit() -> None:
+    t = metered()
+    t.world.building.ma = (45_000, 10_000, 10_000)
+    t.wait(20)
+
+    assert "limit" in t.broken, t.why()
+
+
 def test_a_wire_without_a_meter_over_its_limit_is_found() -> None:
     t = pair()
     t.draw("C1", 30)
@@ -505,6 +655,28 @@ def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
     assert not t.broken, t.why()
     t.tell("C1", 18, transaction=1)
 
+    assert t.broken == {"INV-15"}
+
+
+def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_none() -> None:
+    def settled() -> Trace:
+        t = pair()
+        for name, amps in (("C1", 20), ("C2", 20)):
+            t.draw(name, amps)
+            t.says(name, amps)
+        t.wait(330, dt=1.0)
+        return t
+
+    t = settled()
+    for tenths in range(1, 5):
+        t.draw("C1", 20 - tenths / 10)
+        t.says("C1", 20 - tenths / 10)
+        t.wait(60, dt=1.0)
+    t.tell("C1", 19, transaction=1)
+    assert not t.broken, t.why()
+
+    t.wait(301, dt=1.0)  # … and then it stands still
+    t.tell("C1", 18, transaction=1)
     assert t.broken == {"INV-15"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from tests.unit.simulator.traces import Trace, single, site, three
+from tools.simulator.books import Entry, Possible, Told
 from tools.world import Make
 
 from linkray.model import facts
@@ -161,6 +162,19 @@ def test_the_same_id_replaces_on_whatever_level() -> None:
     assert t.may_ma("C1") == 8_000
 
 
+def test_inv_10_what_the_same_id_has_replaced_rules_nobody() -> None:
+    t = one()
+    t.tell("C1", 6, transaction=1, stack=8, profile=11)
+    t.wait(15)
+    t.tell("C1", 20, transaction=1, stack=1, profile=11)
+    for _ in range(30):
+        t.wait(1)
+        t.says("C1", 20)
+
+    assert t.broken == set()
+    assert t.may_ma("C1") == 20_000
+
+
 def test_the_lower_of_a_stacked_pair_rules_only_after_the_upper() -> None:
     t = one()
     t.tell("C1", 16, transaction=1, stack=8, duration=180)
@@ -190,3 +204,55 @@ def test_watts_become_amps_with_what_is_lost_on_the_way() -> None:
     t.tell("C1", 20_000, transaction=1, unit="W")
 
     assert t.may_ma("C1") == 32_207  # 20 kW / (3 · 230 V · 0.9)
+
+
+def test_a_mean_that_began_before_the_value_proves_and_contradicts_nothing() -> None:
+    possible = told(32_000, at=0.0)
+    value(possible, "2", 16_000, at=20.0)
+    possible.sampled(10_000, 24.0, 24.0, 0.0, over_s=10.0)
+    assert possible.top_ma(24.0, in_session=True) == 32_000
+    possible.sampled(30_000, 24.0, 24.0, 0.0, over_s=10.0)
+    assert possible.over_since is None
+
+
+def test_an_id_that_is_used_again_after_a_restart_means_the_newest_value() -> None:
+    possible = told(32_000, at=0.0)
+    value(possible, "1", 10_000, at=50.0)
+    possible.prove(70.0, 0.0)
+    assert possible.top_ma(70.0, in_session=True) == 10_000
+
+
+def test_the_current_minimum_is_the_lowest_since_what_it_took_newest() -> None:
+    possible = told(8_000, at=0.0)
+    value(possible, "2", 26_000, at=20.0)
+    assert possible.least_ma(in_session=True) == 26_000
+    value(possible, "3", 13_000, at=21.0, is_accepted=False)
+    assert possible.least_ma(in_session=True) == 13_000
+
+
+def test_a_value_within_what_it_took_since_is_no_contradiction_any_more() -> None:
+    possible = told(0, at=0.0)
+    possible.sampled(17_000, 1.0, 1.0, 0.0)
+    assert possible.over_since is not None
+    value(possible, "2", 17_000, at=1.5)
+    assert possible.over_since is None
+    possible.prove(20.0, 0.0)
+    assert possible.top_ma(20.0, in_session=True) == 17_000
+
+
+def told(ma: int, *, at: float) -> Possible:
+    possible = Possible(32_000)
+    value(possible, "1", ma, at=at)
+    possible.prove(at + 15.0, 0.0)
+    return possible
+
+
+def value(
+    possible: Possible, call: str, ma: int, *, at: float, is_accepted: bool = True
+) -> None:
+    possible.issue(
+        Told(1, 11, "TxProfile", 8, "A", (0.0,), (ma / 1000,), (1,), True, None, 1),
+        Entry(call, 11, ma, at),
+    )
+    if is_accepted:
+        possible.accepted(call, at)

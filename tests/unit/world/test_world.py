@@ -81,10 +81,53 @@ def test_what_the_building_takes_alone_is_not_held_against_the_chargers(oracle):
     assert oracle.limit_exceeded_s == 5
 
 
+@pytest.mark.parametrize("deaf", [("A", "B"), ("A",), ()])
+def test_who_takes_no_call_is_held_against_nobody_and_who_does_is(deaf):
+    """C1: the building steps on what they draw; one that hears must still come down."""
+    world = World(1, limit_ma=(100_000,) * 3)
+    world.absent_is_building = True
+    for name in ("A", "B"):
+        charger = world.add_charger(name)
+        charger.plug(Car(phases=1, max_ma=14_000))
+        charger.present_tag("T")
+    for second in range(1, 31):
+        world.step(float(second), 1.0)
+    for charger in world.chargers.values():
+        charger.wire.is_up = charger.is_booted = True
+    for name in deaf:
+        world.charger(name).stop_answering()
+    world.building.step(1, 98_000)
+    for second in range(31, 151):
+        world.step(float(second), 1.0)
+    assert world.site_ma()[0] >= 126_000
+    held = (world.oracle.limit_exceeded_s, world.oracle.fuse_percent_max() >= 100)
+    assert held == ((0, False) if len(deaf) == 2 else (115, True))
+    for name in deaf:
+        world.charger(name).answer_again()
+    for second in range(151, 161):
+        world.step(float(second), 1.0)
+    assert world.oracle.limit_exceeded_s == (5 if len(deaf) == 2 else 125)
+
+
 def test_a_group_is_held_to_its_own_limit(oracle):
     oracle.set_limit("row", (30_000,) * 3)
     carry(oracle, 10, 31_000, node="row")
     assert oracle.limit_exceeded_s == 5
+
+
+def test_growth_that_nobody_could_answer_yet_is_not_held_against_the_chargers(oracle):
+    oracle.unseen_ma = (5_000, 0, 0)
+    carry(oracle, 20, 105_000)
+    assert oracle.limit_exceeded_s == 0
+    carry(oracle, 2, 105_001)
+    assert oracle.limit_exceeded_s == 2
+
+
+def test_a_lowered_limit_puts_in_no_smaller_fuse(oracle):
+    oracle.set_limit("site", (50_000,) * 3)
+    carry(oracle, 600, 100_000)
+    assert oracle.limit_exceeded_s == 595
+    assert oracle.fuse_percent_max() == pytest.approx(100 / 1.13**2, abs=0.1)
 
 
 def test_the_virtual_fuse_opens_when_the_norm_says(oracle):

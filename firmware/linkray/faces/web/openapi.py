@@ -102,6 +102,8 @@ def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
 def _content(entry: Entry, gives: Any) -> dict[str, Any]:
     if entry.answer == "events":
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    if entry.answer == "support_bundle":
+        return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
     if gives is None:
         return {}
     return {"content": {"application/json": {"schema": gives}}}

@@ -5,15 +5,15 @@ import { useEffect, useId, useState } from "preact/hooks";
 import { askDelete } from "../acts";
 import { kw, moment } from "../format";
 import { given, has, say, t } from "../i18n";
-import { snapshot } from "../live";
+import { freshness, snapshot } from "../live";
 import { Badge, Button, Card, Icon, Link, Note, Tick } from "../parts/basics";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { TextInput, unitOf } from "../parts/fields";
 import { Found } from "../parts/passport";
-import { tick, ticked } from "../parts/points";
+import { tick, ticked, Tile } from "../parts/points";
 import { go, query, segments } from "../route";
 import { base, draft, loadFailed, same, settle } from "../settings";
-import { byName, nameOf, type State } from "../site";
+import { byName, nameOf, points, type State } from "../site";
 import type { Charger, ChargerSettings } from "../words";
 import { ChargerForm, FIELDS, fresh, placeOf, shown } from "./chargerform";
 
@@ -244,6 +244,7 @@ function One({ id }: { id: string }) {
         <Badge state={linkState(seen)} />
       </header>
       {draft.value && !there && <Note tone="limited">{t("chargers.gone", { id })}</Note>}
+      <Now id={id} />
       {draft.value && there && (
         <div class="pair wide-left">
           <Card title={t("chargers.settings")}>
@@ -264,6 +265,23 @@ function One({ id }: { id: string }) {
         </p>
       )}
     </>
+  );
+}
+
+/** Its connectors as they are on Info, each with why it may draw what it may. */
+function Now({ id }: { id: string }) {
+  const shot = snapshot.value;
+  const own = shot ? points(shot).filter((point) => point.charger.id === id) : [];
+  if (!shot || !own.length) return null;
+  return (
+    <section class={`live one-now ${freshness.value}`} aria-labelledby="one-now">
+      <h2 id="one-now">{t("chargers.now")}</h2>
+      <ul class="tiles">
+        {own.map((point) => (
+          <Tile key={point.key} point={point} voltage={shot.site.voltage_mv} alone />
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -28,7 +28,7 @@ import {
   settle,
   type Path,
 } from "../settings";
-import { powerW } from "../site";
+import { byName, nameOf, powerW } from "../site";
 import type { GroupSettings, Settings } from "../words";
 import { BALANCING, BalancingTab } from "./balancing";
 import { MeterTab } from "./meter";
@@ -220,6 +220,7 @@ function GroupForm({ group, place }: { group: GroupSettings; place: number }) {
   const path = (field: string): Path => ["groups", place, field];
   const limit = fieldSchema(path("limit_ma"));
   const others = (draft.value?.groups ?? []).filter((one) => one.name !== group.name);
+  const fed = others.filter((one) => one.parent === group.name).map((one) => one.name);
   return (
     <fieldset class="group-form">
       <legend class="unseen">{t("groupset.legend", { n: place + 1 })}</legend>
@@ -264,8 +265,9 @@ function GroupForm({ group, place }: { group: GroupSettings; place: number }) {
         )}
       </Field>
       <p class="group-inside second">
-        <b class="figure">{inside.length}</b> {t("groupset.chargers")}
-        {inside.length > 0 && `: ${inside.map((one) => one.name || one.id).join(", ")}`}
+        {say("groupset.chargers", { n: inside.length })}
+        {inside.length > 0 && `: ${byName(inside).map(nameOf).join(", ")}`}
+        {fed.length > 0 && ` · ${t("groupset.feeds", { names: fed.join(", ") })}`}
       </p>
       <Button
         kind="quiet"
@@ -323,8 +325,22 @@ function FilesTab() {
       <Card title={t("files.import")}>
         <Import />
       </Card>
-      <Card title={t("passports.import")}>
+      <Card title={t("passports.title")}>
+        <p class="second">{t("passports.more")}</p>
+        <p class="note-acts">
+          <a class="button plain" href="/api/v1/passports/export" download="linkray-passports.json">
+            <Icon name="download" /> <span>{t("passports.download")}</span>
+          </a>
+        </p>
         <ImportPassports />
+      </Card>
+      <Card title={t("bundle.title")}>
+        <p class="second">{t("bundle.more")}</p>
+        <p>
+          <a class="button plain" href="/api/v1/support-bundle" download>
+            <Icon name="download" /> <span>{t("bundle.download")}</span>
+          </a>
+        </p>
       </Card>
     </div>
   );
@@ -422,7 +438,6 @@ function ImportPassports() {
   };
   return (
     <>
-      <p class="second">{t("passports.import_more")}</p>
       <p>
         <FilePick accept=".json,application/json" onFile={(file) => void take(file)}>
           {t("passports.choose")}

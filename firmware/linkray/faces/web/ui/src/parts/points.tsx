@@ -80,16 +80,22 @@ interface PointsProps {
   voltage: Phases;
 }
 
-export function Tile({ point, voltage }: { point: Point } & PointsProps) {
+interface TileProps extends PointsProps {
+  point: Point;
+  alone?: boolean; // on the charger's own page: nothing to tick
+}
+
+export function Tile({ point, voltage, alone = false }: TileProps) {
   const { charger, connector } = point;
   const drawn = connector.drawn_ma;
   const offer = offerInForce(point);
   const most = maximum(point) ?? NONE;
   const words = drawnWords(point);
+  const Name = alone ? "h3" : "h4";
   return (
     <li class={`tile ${charger.connected ? "" : "offline"}`}>
       <div class="tile-head">
-        {level() >= INSTALLER && (
+        {level() >= INSTALLER && !alone && (
           <Tick
             label={t("tile.select", { name: point.title })}
             checked={ticked.value.has(charger.id)}
@@ -97,7 +103,7 @@ export function Tile({ point, voltage }: { point: Point } & PointsProps) {
           />
         )}
         <div class="tile-name">
-          <h4>{point.title}</h4>
+          <Name>{point.title}</Name>
           <span class="second">
             {point.several
               ? t("tile.connector", { id: connector.id })

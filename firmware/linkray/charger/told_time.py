@@ -1,0 +1,42 @@
+"""The time that a charger is told: LinkRay's own, but without a jump while it charges.
+
+A charger may reckon its schedules on its clock: set back in a session, a profile of OCPP 1.6 has
+not begun and nothing limits the car; set ahead, its fail-safe rules at once. A step of our clock
+lifts no limit (trust.md 1, INV-5; T2), so that the charger takes it when nothing runs there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+SLEWED_S = 1.0  # what a clock is corrected by unnoticed between two heartbeats
+
+
+class ToldTime:
+    """What one charger's clock reads by our word; it outlives the link."""
+
+    __slots__ = ("_told", "off_s")
+
+    def __init__(self, off_s: float = 0.0) -> None:
+        self.off_s = off_s  # what it was told last, less our wall clock at that time
+        self._told: tuple[float, datetime] | None = None
+
+    def at(self, wall: datetime, now: float) -> datetime:
+        """What its clock reads now."""
+        if self._told is None:
+            return wall + timedelta(seconds=self.off_s)
+        at, utc = self._told
+        return utc + timedelta(seconds=now - at)
+
+    def off_at(self, wall: datetime, now: float) -> float:
+        """How far its clock is ahead of ours, by our word."""
+        return (self.at(wall, now) - wall).total_seconds()
+
+    def tell(self, wall: datetime, now: float, *, is_charging: bool) -> datetime:
+        """What to tell it now."""
+        off_s = self.off_at(wall, now)
+        keeps = is_charging and abs(off_s) > SLEWED_S
+        told = self.at(wall, now) if keeps else wall
+        self.off_s = off_s if keeps else 0.0
+        self._told = now, told
+        return told

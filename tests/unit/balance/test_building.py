@@ -1,0 +1,165 @@
+"""Whose the current on the meter is: the building's or the chargers' (balancing.md 1)."""
+
+from __future__ import annotations
+
+from tests.unit.balance.balance_world import Car, World, metered, settings
+
+from linkray.balance.budget import Draws, MeterWatch
+from linkray.balance.connector import FOLLOW_S
+from linkray.model.facts import Drawn, MeterRead, StatusSeen
+from linkray.model.settings import Charger
+from linkray.model.units import Phases
+
+C1, C2, C3 = Charger("c1"), Charger("c2", max_ma=20_000), Charger("c3")
+
+
+def modest(most_a: float) -> World:
+    """A car that may draw 32 A since 10 s, takes less, and has said so twice; building 20 A."""
+    world = World(settings(63, [C1], meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.run(9.9)
+    world.begin("c1", car=Car(most_a))
+    world.run(11.4)
+    world.sample()
+    assert world.amps() == [32]
+    assert world.plan.building_ma.l1 == 20_000
+    return world
+
+
+# -- growth after a raise ----------------------------------------------------------------------
+
+
+def test_inv_2_a_raise_excuses_growth_only_until_values_show_what_came_of_it() -> None:
+    world = modest(6)
+    world.building_a = [35, 0, 0]
+    world.run(2)
+    assert world.plan.building_ma.l1 == 35_000
+
+
+def test_a_value_from_just_after_a_raise_does_not_show_what_comes_of_it() -> None:
+    world = modest(6)
+    c = world.core._connectors["c1", 1]
+    c.rises(world.now, world.now + 20)
+    world.run(FOLLOW_S / 2)
+    world.sample()
+    world.cars["c1", 1].most_ma = 21_000
+    world.run(2)
+    assert world.plan.building_ma.l1 == 20_000
+
+
+def test_a_ramp_that_its_values_show_under_way_is_the_chargers_until_the_next_of_them() -> None:
+    world = modest(6)
+    world.cars["c1", 1].most_ma = 10_000
+    world.sample()
+    world.cars["c1", 1].most_ma = 21_000
+    world.run(5)
+    assert world.plan.building_ma.l1 == 20_000
+
+
+def test_a_car_that_starts_late_is_no_building() -> None:
+    world = modest(0)
+    world.feed(StatusSeen("c1", 1, "SuspendedEV", world.now))
+    world.run(1)
+    world.feed(StatusSeen("c1", 1, "Charging", world.now))
+    world.cars["c1", 1].most_ma = 21_000
+    world.run(5)
+    assert world.plan.building_ma.l1 == 20_000
+
+
+# -- what ended just now -----------------------------------------------------------------------
+
+
+def reading(amps: float, at: float) -> MeterRead:
+    return MeterRead(Phases(int(amps * 1000)), (None, None, None), at)
+
+
+def test_what_a_drop_excuses_is_in_doubt_until_a_later_reading_tells() -> None:
+    watch = MeterWatch(settings(63, 1, meter=metered()).site)
+    draws = Draws()
+    draws.drawn[0] = 12_000
+    for second in range(6):
+        watch.read(reading(32, second), draws, second)
+    assert watch.budget([0] * 3, [0] * 3, 5).building == (20_000, 0, 0)
+    draws.drawn[0], draws.falling[0] = 0, 12_000
+    watch.read(reading(32, 6), draws, 6)
+    budget = watch.budget([0] * 3, [0] * 3, 6)
+    assert (budget.building, budget.doubt) == ((20_000, 0, 0), (12_000, 0, 0))
+    draws.falling[0] = 0
+    watch.read(reading(32, 8), draws, 8)
+    budget = watch.budget([0] * 3, [0] * 3, 8)
+    assert (budget.building, budget.doubt) == ((32_000, 0, 0), (0, 0, 0))
+
+
+def test_inv_2_nothing_rises_into_what_is_in_doubt_after_a_session() -> None:
+    """Its car had stopped after its last value, and the building took over what it drew."""
+    world = World(settings(75, [C1, C2, C3], meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.begin("c1", "c2", car=Car(12))
+    world.run(29.7)
+    world.sample()
+    world.cars["c1", 1] = Car(0)
+    world.building_a = [32, 0, 0]
+    world.run(0.8)
+    world.end("c1")
+    world.run(0.6)
+    assert world.plan.building_ma.l1 == 20_000
+    world.begin("c3")
+    world.run(0.2)
+    assert world.amps("c2", "c3") == [20, 75 - 32 - 20]
+    world.run(5)
+    assert world.plan.building_ma.l1 > 31_000
+
+
+# -- totals (trust.md C11) ---------------------------------------------------------------------
+
+
+def totals(limit_a: float, building_a: float, chargers: list[Charger], *drawn_a: float) -> World:
+    """Sessions that are offered what there is; three-phase ones tell a total, shared out evenly."""
+    world = World(settings(limit_a, chargers, meter=metered()))
+    world.connect()
+    world.begin(*(c.id for c in chargers))
+    for _ in range(100):
+        taken = [min(a, o.limit_ma / 1000) for a, o in zip(drawn_a, world.plan.offers, strict=True)]
+        pass_second(world, building_a + sum(taken), *taken)
+    return world
+
+
+def pass_second(world: World, meter_a: float, *drawn_a: float) -> None:
+    """A second later: the meter's reading on L1, and what each charger says of it."""
+    world.now += 1
+    for conf, amps in zip(world.settings.chargers, drawn_a, strict=True):
+        ma = int(amps * 1000)
+        drawn = Phases(ma) if conf.phases == 1 else Phases.each(ma)
+        world.feed(Drawn(conf.id, 1, drawn, "total", world.now))
+    world.feed(reading(meter_a, world.now))
+    world.take(world.core.wake(world.now))
+
+
+def three(name: str) -> Charger:
+    return Charger(name, phases=3, connection="L1-L2-L3", max_ma=16_000)
+
+
+def test_c11_over_the_limit_what_no_value_shows_on_that_phase_is_no_relief() -> None:
+    """The car of c2 draws nothing on L1: its total is shared out to it all the same."""
+    world = totals(60, 18, [C1, three("c2")], 16, 12)
+    building_a = 57  # and 16 of c1
+    pass_second(world, building_a + 16, 16, 12)
+    assert building_a + world.amps("c1")[0] <= 60
+
+
+def test_c11_where_all_tell_totals_none_is_cut_more_than_twice_as_far() -> None:
+    chargers = [three(f"c{n}") for n in range(1, 4)]
+    world = totals(60, 30, chargers, 10, 10, 10)
+    assert world.amps() == [10, 10, 10]
+    pass_second(world, 61, 10, 10, 10)
+    assert 27.5 <= sum(world.amps()) <= 29
+    pass_second(world, 59, 9.3, 9.3, 9.3)
+    assert world.plan.building_ma.l1 == 31_000  # what they may carry on that phase is not held
+
+
+def test_c11_a_single_phase_charger_that_tells_a_total_tells_its_phase() -> None:
+    world = totals(60, 18, [C1], 20)
+    pass_second(world, 65, 20)
+    assert world.plan.building_ma.l1 == 45_000

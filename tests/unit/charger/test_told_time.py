@@ -1,0 +1,104 @@
+"""The time that a charger is told: ours, but without a jump while it charges (INV-5, T2)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.unit.charger import person
+from tests.unit.charger.person import Played
+
+from linkray.charger.told_time import ToldTime
+from linkray.model.records import ChargerSeen, TransactionBegan, TransactionEnded
+
+NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, -8.0, 9.46e8])
+def test_a_jump_waits_until_nothing_charges(step_s: float) -> None:
+    time = ToldTime()
+    time.tell(NOON, 0.0, is_charging=False)
+
+    assert time.tell(later(60 + step_s), 60.0, is_charging=True) == later(60)
+    assert time.off_at(later(90 + step_s), 90.0) == -step_s
+    assert time.tell(later(120 + step_s), 120.0, is_charging=False) == later(120 + step_s)
+    assert time.off_s == 0.0
+
+
+def test_what_a_clock_is_slewed_by_is_told_at_once() -> None:
+    time = ToldTime()
+    time.tell(NOON, 0.0, is_charging=True)
+
+    assert time.tell(later(60.4), 60.0, is_charging=True) == later(60.4)
+
+
+def test_what_was_told_before_a_restart_goes_on() -> None:
+    time = ToldTime(off_s=3600.0)
+
+    assert time.tell(NOON, 5.0, is_charging=True) == later(3600)
+    assert time.tell(later(60), 65.0, is_charging=True) == later(3660)
+
+
+class Stepped(Played):
+    """A charger whose box has its wall clock set."""
+
+    def set_clock(self, monkeypatch: pytest.MonkeyPatch, by_s: float) -> None:
+        monkeypatch.setattr(person, "ZERO_AT", person.ZERO_AT + timedelta(seconds=by_s))
+
+
+@pytest.fixture
+def charging() -> Stepped:
+    played = Stepped()
+    played.commission()
+    played.status("Charging")
+    played.start()
+    played.offer(16_000, 1, session=True)
+    played.yes()
+    return played
+
+
+def beat(played: Played) -> datetime:
+    return datetime.fromisoformat(played.ask("Heartbeat", {})[2]["currentTime"])
+
+
+def test_t2_a_heartbeat_in_a_session_does_not_set_the_charger_s_clock(
+    charging: Stepped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, since = beat(charging), charging.now
+    charging.set_clock(monkeypatch, -3600.0)
+    charging.wait(60)
+
+    assert beat(charging) == before + timedelta(seconds=charging.now - since)
+    seen = charging.records(ChargerSeen)[-1]
+    assert seen.clock_off_s == pytest.approx(3600.0)
+
+
+def test_t2_records_carry_our_time_and_the_clock_is_set_when_the_session_is_over(
+    charging: Stepped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charging.set_clock(monkeypatch, -3600.0)
+    charging.wait(60)
+    held = beat(charging)
+    began = charging.records(TransactionBegan)[-1]
+
+    charging.stop(began.id, stamp=f"{held:%Y-%m-%dT%H:%M:%SZ}")
+
+    ended = charging.records(TransactionEnded)[-1]
+    assert ended.ended.startswith(f"{person.utc(charging.now):%Y-%m-%dT%H:%M}")
+    assert beat(charging) == person.utc(charging.now)
+    assert charging.records(ChargerSeen)[-1].clock_off_s == 0.0
+
+
+def test_t2_values_of_a_charger_whose_clock_is_held_are_of_now(
+    charging: Stepped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charging.set_clock(monkeypatch, 3600.0)
+    held = beat(charging)
+
+    charging.meter(12.0, stamp=f"{held:%Y-%m-%dT%H:%M:%SZ}")
+
+    assert charging.facts()  # told at once, not taken for hours old
