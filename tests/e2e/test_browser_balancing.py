@@ -7,19 +7,21 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.box import ROOT, Box, Client, box_in, until, world_settings
-from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge, open_browser, visitors
+from tests.e2e.screen import AXE, PHONE, SLOW_MS, WIDE, Visit, judge, open_browser, visitors
 
+from linkray.model.plan import Code
 from linkray.upkeep.bundle import RECORDING
 
 pytestmark = pytest.mark.realtime
 
 BUILDING_MA = [20_000, 20_000, 20_000]
+LOST_S = 30.0  # long enough for a look at what is held for it
 NARROW_MA = 13_000  # on the North row: two minimums of 6 A, and no third
 LOST = "ZAP049387"  # Bay 7, South row: its link is cut
 TURNING = ("TACW2243320T0723", "ACE0217744", "WB-118274")  # all draw on L1 of the North row
@@ -158,8 +160,10 @@ def test_the_history_of_the_panel_is_the_apis_and_grows_with_the_next_change(
 
 def test_u16_the_smallest_ceiling_of_every_panel_equals_its_offer(visit, api: Client):
     for offer in api.get("plan")["offers"]:
-        least = [min(ceiling["ma"][p] for ceiling in offer["ceilings"]) for p in range(3)]
-        assert least == offer["offer_ma"], offer
+        [most] = [one["ma"] for one in offer["ceilings"] if one["code"] == "charger_max"]
+        legs = [p for p in range(3) if most[p]]  # one current for all: the least of them counts
+        least = min(one["ma"][p] for one in offer["ceilings"] for p in legs)
+        assert least == max(offer["offer_ma"]), offer
     visitor = visit()
     page = visitor.sign_in("EV")
     for why in page.locator(".tile .why").all():
@@ -170,6 +174,85 @@ def test_u16_the_smallest_ceiling_of_every_panel_equals_its_offer(visit, api: Cl
         assert len(set(rows)) == len(rows), rows  # nothing is told twice
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
+
+
+EVERY_CAUSE = """
+  // the same snapshot with one connector for each cause, of which no time is known but one
+  const parse = JSON.parse;
+  const codes = CODES;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    const [charger] = shot.chargers;
+    const [offer] = shot.plan.offers;
+    const [connector] = charger.connectors;
+    const none = [0, 0, 0];
+    shot.chargers = codes.map(code => ({...charger, id: `CP-${code}`, name: `Bay of ${code}`,
+      group: null, connectors: [{...connector, id: 1}]}));
+    shot.plan.offers = codes.map(code => ({...offer, charger: `CP-${code}`, connector: 1,
+      offer_ma: none, reason: {code}, next_look_s: code === "raise_hold" ? 42 : null, ceilings: [
+        {code: "charger_max", ma: [32000, 32000, 32000], binding: false},
+        {code, ma: none, binding: true},
+        {code: "site_limit", ma: [9000, 8000, 7000], binding: false, phase: "L3"},
+      ]}));
+    return shot;
+  };
+"""
+
+
+def test_u16_whatever_binds_its_panel_tells_what_would_raise_it_and_when_it_can_change(visit):
+    codes: tuple[str, ...] = get_args(Code)
+    visitor = visit()
+    page = visitor.page
+    page.add_init_script("localStorage.setItem('linkray.info.view', 'tiles')")
+    page.add_init_script(EVERY_CAUSE.replace("CODES", json.dumps(codes)))
+    page.route("**/history", lambda route: route.fulfill(json=[]))
+    visitor.sign_in("EV")
+    expect(page.locator(".tile")).to_have_count(len(codes))
+    looks: dict[str, str] = {}
+    for code in codes:
+        why = visitor.tile(f"Bay of {code}").first.locator(".why")
+        assert code not in why.inner_text() or "_" not in code
+        why.click()
+        dialog = page.get_by_role("dialog")
+        raised = " ".join(dialog.locator(".raise").inner_text().split())
+        words, looks[code] = raised.split(" Next look ")
+        assert re.fullmatch(r"What would raise it [A-Z][^{}\[\]_]+[.:“”\w ]*", words), words
+        then = code not in ("charger_max", "emergency_stop", "schedule", "site_overloaded")
+        assert ("“the site’s limit on L3” holds it" in words) == then, words
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+    assert looks.pop("raise_hold") == "in 42 s"
+    assert set(looks.values()) == {"with the next meter value", "as soon as that happens"}
+    assert looks["lower_priority"] == looks["building_load"] == "with the next meter value"
+    assert looks["no_car"] == looks["emergency_stop"] == "as soon as that happens"
+
+
+def test_who_yields_to_high_priority_is_told_what_would_raise_it_and_when(visit, api: Client):
+    def prefer(priority: str) -> None:
+        body = {"chargers": ["WB-118274"], "priority": priority}
+        answer = api.ask("POST", "/api/v1/chargers/priority", body)
+        assert answer.status == 200, answer.body
+
+    def yielding() -> list[dict[str, Any]]:
+        told = api.get("plan")["offers"]
+        return [o for o in told if o["reason"]["code"] == "lower_priority"]
+
+    prefer("high")
+    try:
+        until(yielding, 60, "somebody yields to high priority")
+        visitor = visit()
+        page = visitor.sign_in("EV")
+        tile = page.locator(".tile", has_text="chargers with high priority come first").first
+        tile.locator(".why").click()
+        raised = page.get_by_role("dialog").locator(".raise")
+        expect(raised).to_contain_text("Cars with high priority that take less or leave.")
+        expect(raised.locator(".next-look")).to_contain_text(
+            re.compile(r"Next look (in \d+|with the next meter value)")
+        )
+    finally:
+        prefer("normal")
+    until(lambda: not yielding(), 120, "nobody yields any more")
 
 
 # -- limits ----------------------------------------------------------------------------------------
@@ -230,7 +313,7 @@ def test_the_balancing_view_shows_every_limit_nested_and_reserves_hatched(
         bar = page.get_by_role("img", name=re.compile(f"^{phase}: building"))
         expect(bar.first).to_be_visible()
 
-    site.world.say({"do": "power_cut", "charger": LOST})
+    site.world.say({"do": "disconnect", "charger": LOST, "for_s": LOST_S})
     until(lambda: max(node(api, "South row")["reserved_ma"]) > 0, 60, "a reserve is held")
     south = limits.locator("li", has=page.get_by_role("heading", name="South row")).last
     expect(south.get_by_text(re.compile(r"A reserved"))).to_be_visible()
@@ -238,7 +321,7 @@ def test_the_balancing_view_shows_every_limit_nested_and_reserves_hatched(
     background = hatched.evaluate("e => getComputedStyle(e).backgroundImage")
     assert "repeating-linear-gradient" in background
     assert hatched.evaluate("e => e.getBoundingClientRect().width") > 1
-    site.world.say({"do": "mend", "charger": LOST})
+    until(lambda: not any(node(api, "South row")["reserved_ma"]), 2 * LOST_S, "it is back")
 
 
 def test_who_is_paused_is_listed_in_the_order_of_the_turns_and_told_on_the_tile(
@@ -287,6 +370,98 @@ def test_settings_of_balancing_are_edited_with_the_schemas_help_and_turned_off_a
     page.get_by_label("Who is paused first").select_option("Longest charged")
     save(page)
     assert api.get("settings")["site"]["imbalance_ma"] is None
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_power_flow_shows_groups_within_groups_and_stands_before_the_phases(
+    visit, screen: Any
+):
+    page = visit(viewport=screen).sign_in("EV")
+    flow = page.locator("svg.flow")
+    expect(flow.locator("text.flow-name")).to_have_text(
+        ["Grid", "Building", "Chargers", "Yard", "North row", "South row"], use_inner_text=False
+    )
+    heard = str(flow.get_attribute("aria-label"))
+    power = r" -?[\d.,]+ kW"
+    assert re.search(f"of it Yard{power}, North row{power}, South row{power}", heard), heard
+    at = {
+        name: flow.locator("text.flow-name", has_text=name).bounding_box()
+        for name in ("Chargers", "Yard", "North row", "South row")
+    }
+    assert all(at.values())
+    start = {name: box["x"] for name, box in at.items() if box is not None}
+    assert start["Yard"] < start["North row"], at  # further in than what feeds it
+    assert start["North row"] == pytest.approx(start["South row"], abs=8)
+    titles = page.locator(".pair h2").all_inner_texts()
+    assert titles == ["Power flow", "Phases against the limit"]
+
+
+def test_large_figures_are_told_and_taken_with_thousands_separators(visit, api: Client):
+    visitor = visit()
+    visitor.sign_in("Installer")
+    page = visitor.open("/configuration/balancing")
+    expect(page.get_by_text("0 to 6,300 A").first).to_be_visible()
+    limit = page.get_by_label("Imbalance limit")
+    limit.fill("7,300")
+    expect(page.locator(".field-error")).to_contain_text("At most 6,300 A is expected.")
+    limit.fill("1,250.5")
+    expect(page.locator(".field-error")).to_have_count(0)
+    save(page)
+    assert api.get("settings")["site"]["imbalance_ma"] == 1_250_500
+    limit.fill("1,5")  # not in groups of three: a decimal comma
+    save(page)
+    assert api.get("settings")["site"]["imbalance_ma"] == 1_500
+    limit.fill("")
+    save(page)
+    assert api.get("settings")["site"]["imbalance_ma"] is None
+
+
+FIGURES = """
+  // a great day; Bay 7 measures nothing at 10 A, Bay 8 has not yet accepted its 32 A
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.site.energy_today_wh = 12345678;
+    shot.site.voltage_mv = [230000, 230000, 230000];
+    const all = shot.chargers.flatMap(charger => charger.connectors);
+    for (const one of all) Object.assign(one, {transaction_id: null, drawn_ma: [0, 0, 0]});
+    const told = (name, connector, ma) => {
+      const charger = shot.chargers.find(one => one.name === name);
+      Object.assign(charger.connectors[0], {transaction_id: 5, offer_ma: [0, 0, 0]}, connector);
+      shot.plan.offers.find(one => one.charger === charger.id).offer_ma = ma;
+    };
+    told("Bay 7", {drawn_ma: null}, [10000, 10000, 10000]);
+    told("Bay 8", {}, [0, 0, 32000]);
+    return shot;
+  };
+"""
+
+
+WRITTEN = """card => {
+  // where the figure ends, and where the card's padding begins
+  const text = document.createRange();
+  text.selectNodeContents(card.querySelector(".figure-value"));
+  const end = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight);
+  return [text.getBoundingClientRect().right, end];
+}"""
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_figures_fit_their_cards_and_an_unmeasured_session_counts_with_its_offer(
+    visit, screen: Any
+):
+    visitor = visit(viewport=screen)
+    visitor.page.add_init_script(FIGURES)
+    page = visitor.sign_in("EV")
+    energy = page.locator(".figure-card", has_text="Energy today")
+    expect(energy).to_contain_text("12,346 kWh")
+    written, room = energy.evaluate(WRITTEN)
+    assert written <= room
+    heard = str(page.locator("svg.flow").get_attribute("aria-label"))
+    assert "Yard 6.9 kW, North row 0.0 kW, South row 6.9 kW" in heard  # 3 x 10 A at 230 V
+    words = visitor.tile("Bay 8").locator(".tile-words")
+    expect(words).to_have_text("0 A drawn, 32 A not yet accepted by the charger")
 
 
 # -- schedule --------------------------------------------------------------------------------------
@@ -392,6 +567,12 @@ def test_a_chargers_passport_shows_quirk_why_and_findings_and_is_exported(visit,
     card = page.locator(".found")
     expect(card).to_contain_text(told["quirk"])
     expect(card).to_contain_text(told["why"].split(": ", 1)[-1])
+    expect(card).to_contain_text("Stack level 1 below the highest that it reports")
+    expect(card).to_contain_text("as known of this make")
+    expect(card).not_to_contain_text("stack_level")
+    for place in told["seen"]:
+        expect(card.locator(".sources")).to_contain_text(place.removeprefix("https://"))
+    expect(card.locator(".sources a").first).to_have_attribute("href", re.compile("^https://"))
     expect(card).to_contain_text("Profile writes today")
     until(lambda: api.get("chargers/TACW2243320T0723/passport")["passport"]["findings"], 60,
           "something was found out")  # fmt: skip
@@ -476,6 +657,34 @@ def test_u20_finding_out_anew_is_confirmed_first(visit):
     expect(page.locator(".said")).to_contain_text("next steady session")
 
 
+STOPPED = """
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    const by = `${WHO} at ${shot.at}`;
+    shot.site.emergency_stop = true;
+    shot.site.emergency_stop_by = by;
+    for (const offer of shot.plan.offers) offer.reason = {code: "emergency_stop", by};
+    return shot;
+  };
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [("Installer", "Installer"), ("key:f5d178e6", "the API (key f5d178e6)"),
+     ("modbus", "the building management")],
+)  # fmt: skip
+def test_who_stopped_all_is_named_in_words(visit, who: str, words: str):
+    visitor = visit()
+    visitor.page.add_init_script(STOPPED.replace("WHO", json.dumps(who)))
+    page = visitor.sign_in("EV")
+    expect(page.locator(".stopped-bar")).to_contain_text(f"Charging is stopped by {words} at ")
+    why = visitor.tile("Bay 8").locator(".why")
+    expect(why).to_contain_text(f"all charging is stopped by {words} at ")
+
+
 # -- the sealed ceiling ----------------------------------------------------------------------------
 
 
@@ -514,6 +723,32 @@ def test_an_installer_sees_the_ceiling_and_cannot_seal_it(visit):
     card = page.locator(".ceiling-card")
     expect(card).to_contain_text("The Assembler seals it")
     expect(card.get_by_role("button")).to_have_count(0)
+
+
+# -- figures that have stopped ---------------------------------------------------------------------
+
+
+def test_figures_that_are_told_again_and_again_grow_old_all_the_same(visit, api: Client):
+    told = json.dumps(api.get("snapshot"))
+    visitor = visit()
+    page = visitor.page
+    lines: list[str] = []
+
+    def again(route: Any) -> None:
+        """The newest snapshot of a box whose control hangs, and the line ends."""
+        lines.append(route.request.url)
+        event = f"event: snapshot\ndata: {told}\n\n"
+        route.fulfill(body=event, headers={"content-type": "text/event-stream"})
+
+    page.route("**/api/v1/events", again)
+    visitor.sign_in("Installer")
+    expect(page.locator(".live.grey")).to_be_visible(timeout=2 * SLOW_MS)
+    assert len(lines) > 1  # it has tried, and was told the same
+    expect(page.locator(".away-bar")).to_contain_text("No connection to LinkRay")
+    expect(page.locator(".tile .button").first).to_be_disabled()
+    expect(page.get_by_role("button", name="Stop all")).to_be_enabled()
+    page.unroute("**/api/v1/events")
+    expect(page.locator(".live:not(.dim, .grey)")).to_be_visible(timeout=2 * SLOW_MS)
 
 
 # -- looks and speed -------------------------------------------------------------------------------
@@ -591,6 +826,9 @@ MANY = """
 """
 
 
+SLOWER = 6  # so many times slower is the main thread of an old phone
+
+
 @pytest.mark.parametrize("view", ["Tiles", "Table"])
 def test_u9_a_live_tick_with_32_connectors_takes_100_ms_of_a_slow_main_thread(visit, view: str):
     visitor = visit()
@@ -598,14 +836,17 @@ def test_u9_a_live_tick_with_32_connectors_takes_100_ms_of_a_slow_main_thread(vi
     page = shown_as(visitor, view)
     devtools = visitor.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    devtools.send("Emulation.setCPUThrottlingRate", {"rate": 6})
     page.wait_for_timeout(3000)
-    ticks = [tick_s(page, devtools) for _window in range(4)]
+    ticks = [SLOWER * tick_s(page, devtools) for _window in range(4)]
     assert min(ticks) <= 0.100, ticks  # the calmest window: whoever else uses the core is no tick
 
 
 def tick_s(page: Page, devtools: Any) -> float:
-    """Seconds of the main thread that a tick took, over five seconds."""
+    """Seconds that a tick took of the processor on the main thread, over five seconds.
+
+    Not throttled by the browser: its throttle spins by the wall clock, and so counts the time that
+    others had the core as the page's own.
+    """
     before = look(page, devtools)
     page.wait_for_timeout(5000)
     after = look(page, devtools)

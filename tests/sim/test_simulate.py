@@ -145,7 +145,7 @@ def made_up(site: Path, seed: int, hours: float, faults: str) -> Report:
     """A run that took no time; every third seed breaks something."""
     broken = [Violation(seed, 9.0, "INV-1", {})] if seed % 3 == 0 else []
     return Report(site.stem, seed, hours, violations=broken, fuse_percent_max=50.0 + seed % 10,
-                  faults=faults, commit="abc123", energy_wh=90, energy_best_wh=100)  # fmt: skip
+                  fuse_percent_lawful=40.0, faults=faults, commit="abc123", energy_wh=90, energy_best_wh=100)  # fmt: skip
 
 
 def rows(ledger: Path) -> list[list[str]]:
@@ -164,6 +164,7 @@ def test_a_campaign_adds_a_row_for_each_site_with_fresh_seeds(
     first = rows(ledger)
     assert [row[2] for row in first] == ["home", "office8"]
     assert sum(float(row[6]) for row in first) >= 90.0
+    assert [row[8] for row in first] == ["40 (54)", "40 (53)"]
     again = f"tools/simulate home --seed 3 --hours 24 --faults {campaigns.BY_TURNS[1]}"
     assert first[0][-1] == f"BROKEN: seeds 3; `{again}`"
     told = capsys.readouterr()
@@ -191,6 +192,20 @@ def test_a_campaign_that_is_stopped_has_written_what_is_done(
     campaign(1_000.0, names=["home"], ledger=tmp_path / "L.md", first_seed=10)
 
     assert [row[4] for row in rows(tmp_path / "L.md")] == ["10–11"]
+
+
+def breaks_off(site: Path, seed: int, hours: float, faults: str) -> Report:
+    raise ValueError(f"expected a good day of {site.stem}, got seed {seed}")
+
+
+def test_a_run_that_breaks_off_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "simulate", breaks_off)
+
+    with pytest.raises(ValueError, match="got seed 7") as broken:
+        campaign(1.0, faults="all", names=["home"], ledger=tmp_path / "L.md", first_seed=7,
+                 workers=2)  # fmt: skip
+    again = "again: tools/simulate home --seed 7 --hours 24 --faults all"
+    assert again in broken.value.__notes__
 
 
 def test_the_mix_of_a_campaign_gives_every_site_all_sets_of_faults() -> None:

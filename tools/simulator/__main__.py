@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.simulator.campaign import LEDGER, MIX, SITES, campaign, faults_of
+from tools.simulator.campaign import MIX, SITES, campaign, faults_of
 from tools.simulator.cases import cases
+from tools.simulator.report import LEDGER
 from tools.simulator.run import simulate
 from tools.world import BadSite
 

@@ -101,7 +101,9 @@ def _at_most(lawful_ma: int) -> float:
 
 @dataclass
 class ObeyTime:
-    """τ: what may be counted on. The true one, as soon as it could have been seen."""
+    """τ: what may be counted on. The true one, as soon as it could have been seen; one that has
+    obeyed soon again and is late anew must be seen anew.
+    """
 
     lowest_s: float = OBEY_S
     is_known_late: bool = False
@@ -109,6 +111,7 @@ class ObeyTime:
     def counted_s(self, true_s: float) -> float:
         """Obey time to reckon with at the least, where `true_s` is how soon it truly obeys."""
         self.lowest_s = min(self.lowest_s, true_s)
+        self.is_known_late = self.is_known_late and true_s > OBEY_S
         if self.is_known_late:
             return min(OBEY_S_MAX, max(OBEY_S_MIN, true_s))
         return max(OBEY_S_MIN, min(OBEY_S, self.lowest_s))
@@ -128,6 +131,7 @@ class Possible:
     obey: ObeyTime = field(default_factory=ObeyTime)
     changed_at: float = -math.inf  # the newest value issued or accepted
     drawn_ma: int = 0  # by the newest sample
+    spread: float = 1.0  # so much more than its values it may draw and pass for inefficient
 
     # -- rules 2 to 4 ----------------------------------------------------------------------
 
@@ -199,8 +203,8 @@ class Possible:
     # -- rules 1, 3, 7: what is heard --------------------------------------------------------
 
     def forget(self, now: float) -> None:
-        """Rule 1: start, adoption, reboot."""
-        self.is_unknown, self.forgot_at = True, now
+        """Rule 1: start, adoption, reboot; a mean that began before it says nothing now."""
+        self.is_unknown, self.forgot_at, self.changed_at = True, now, now
         self.is_caught = False
         self.over_since = None
         self.proofs.clear()
@@ -247,7 +251,11 @@ class Possible:
             self._prove(slot)
 
     def lawful_ma(self, now: float) -> int | None:
-        """The most it may draw by what it has accepted, or was told since; None: nothing yet."""
+        """The most it may draw by what it has accepted, or was told since; None: nothing yet.
+
+        Of one in watts with all that may pass for its loss: whoever does not know its efficiency
+        plans with 0.85, and learns it from what it draws (decided.md, DC efficiency).
+        """
         top, has_any = 0, False
         replaced: dict[int, float] = {}  # OCPP 1.6, 5.16.1: the same id replaces on whatever level
         for e in (e for entries in self.slots.values() for e in entries if e.is_accepted):
@@ -263,7 +271,7 @@ class Possible:
             top = max([top, *(e.top_ma(now) for e in entries if e.issued_at >= newest)])
             if any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries):
                 break
-        return min(self.most_ma, top) if has_any else None
+        return round(min(self.most_ma, top) * self.spread) if has_any else None
 
     # -- what it comes to ----------------------------------------------------------------------
 

@@ -233,6 +233,7 @@ class Ceilings:
 
     def _sums(self, plan: Plan, now: float) -> None:
         totals: dict[int, int] = {}
+        idle: dict[int, int] = {}
         for offer in plan.offers:
             post = self.ledger.posts.get((offer.charger, offer.connector))
             if post is None or not offer.limit_ma or post.is_stopped:
@@ -247,14 +248,27 @@ class Ceilings:
                 for leg in post.counted_legs:
                     place = node * 3 + leg
                     totals[place] = totals.get(place, 0) + offer.limit_ma
+                    if self._is_least(offer, post):
+                        idle[place] = idle.get(place, 0) + offer.limit_ma
         for place, total in totals.items():
             node, leg = divmod(place, 3)
             limit = self.ruling.limit_ma(node, leg, less_building=False)
-            if total > limit + SLACK_MA:
+            if total > limit + SLACK_MA and total > idle.get(place, 0):
                 self.ruling.violated("INV-7", "offers above a limit", now,
                                      node=self.ledger.names[node], phase=leg + 1,
                                      offers_ma=total, limit_ma=limit)  # fmt: skip
 
+
+    def _is_least(self, offer: Offer, post: Post) -> bool:
+        """The default of one that must not be told 0: while nobody charges nothing lower can be
+        told, and who begins a session under a passed limit is stopped (C7).
+        """
+        if offer.session or post.conf.start_with_zero:
+            return False
+        lowest_w = post.conf.lowest_w()
+        if offer.limit_w is not None and lowest_w is not None:
+            return offer.limit_w <= lowest_w
+        return offer.limit_ma <= max(LEAST_MA, post.conf.lowest_ma()) + SLACK_MA
 
     def _is_too_high(self, offer: Offer, post: Post) -> bool:
         """In the unit in which it is told: what so many watts may draw is reckoned with the worst
@@ -348,14 +362,17 @@ class Ladder:
 
     def _drawn(self, post: Post, now: float) -> None:
         """A value of what it draws, against the most that it was lawfully told."""
-        lawful = post.possible.lawful_ma(now)
-        used = max(post.drawn[leg] for leg in post.legs)
-        if lawful is None or used <= lawful + max(OVER_MA, lawful * OVER_SHARE):
+        if not self._is_over(post, now):
             self.rungs.pop(post.key, None)
             return
         rung = self.rungs.setdefault(post.key, Rung(now))
         if rung.caught_at is None and post.possible.is_caught:
             rung.caught_at = now
+
+    def _is_over(self, post: Post, now: float) -> bool:
+        lawful = post.possible.lawful_ma(now)
+        used = max(post.drawn[leg] for leg in post.legs)
+        return lawful is not None and used > lawful + max(OVER_MA, lawful * OVER_SHARE)
 
     def _alarm(self, event: AlarmRaised) -> None:
         if event.code in ("not_obeying", "not_controllable"):
@@ -380,6 +397,9 @@ class Ladder:
 
     def _judge(self, post: Post | None, rung: Rung, now: float) -> None:
         if post is None or rung.caught_at is None:
+            return
+        if not self._is_over(post, now):  # it was told more since, and may draw what it does
+            del self.rungs[post.key]
             return
         if not rung.alarmed and now - rung.caught_at > ALARM_S:
             self.ruling.violated("INV-10", "no alarm for one that does not obey", now,

@@ -31,6 +31,7 @@ RELEASE_MA, USED_MA = 500, 3_000  # a phase below the one, while another is abov
 STUCK_S = 11.0  # unanswered for so long it is not to be counted on: 1 s dispatch, 10 s obey time
 QUEUE_S = 10.0  # for so long after it was linked its values may be kept ones
 FREE_S = 10.0  # how often an absent charger's lease is looked at
+ETA_MIN = 0.85  # decided.md, DC efficiency
 OUR_CALLS = ("SetChargingProfile", "ClearChargingProfile")
 
 
@@ -178,13 +179,14 @@ class Ledger:
 
     def _post(self, conf: Charger, number: int, path: tuple[int, ...]) -> Post:
         legs = site_phases(conf.connection)
-        most_ma = self.most_ma(conf)
         post = self.posts.get((conf.id, number))
         if post is None:
             true = self.world.chargers.get(conf.id)
-            return Post(conf.id, number, conf, legs, path, Possible(most_ma), true)
+            post = Post(conf.id, number, conf, legs, path, Possible(0), true)
         post.conf, post.legs, post.path = conf, legs, path
-        post.possible.most_ma = most_ma
+        post.possible.most_ma = self.most_ma(conf)
+        gives = 1.0 if post.true is None else post.true.make.efficiency
+        post.possible.spread = max(1.0, gives / ETA_MIN) if conf.unit == "W" else 1.0
         return post
 
     def most_ma(self, conf: Charger) -> int:
@@ -307,6 +309,8 @@ class Ledger:
         least = post.possible.least_ma(in_session=post.tx is not None)
         elapsed_s = self._elapsed_s(post, told)
         limit, left_s, after = told.at(elapsed_s)
+        # Rule 2, also where its first period is over by a clock that may yet be set back.
+        limit = max(limit, told.limits[0])
         ma = min(post.possible.most_ma, self.value_ma(post.conf, told.unit, limit))
         if told.duration_s is not None:
             left_s = min(left_s, told.duration_s - elapsed_s)
@@ -401,6 +405,8 @@ class Ledger:
         if isinstance(fact, facts.Drawn):
             self._drawn(fact)
         elif isinstance(fact, facts.LinkUp | facts.LinkLost | facts.Booted):
+            if isinstance(fact, facts.LinkUp) and fact.charger not in self.by_charger:
+                self._stranger(fact.charger)
             for post in self.by_charger.get(fact.charger, ()):
                 self._linked(post, fact)
                 self.count(post)
@@ -409,6 +415,14 @@ class Ledger:
             if found is not None:
                 self._session(found, fact)
                 self.count(found)
+
+    def _stranger(self, charger: str) -> None:
+        """One that is not in the settings has linked: counted as new, adopted or not (C25, C26)."""
+        conf = Charger(charger)
+        for number in self._numbers(charger):
+            post = self.posts[charger, number] = self._post(conf, number, (SITE,))
+            self.by_charger.setdefault(charger, []).append(post)
+            self.under[SITE].append(post)
 
     def _linked(self, post: Post, fact: facts.AnyFact) -> None:
         if isinstance(fact, facts.LinkLost):

@@ -13,7 +13,7 @@ from tools.simulator.events import (
     ProcessBegan,
     Stepped,
 )
-from tools.simulator.judges import GRACE_S
+from tools.simulator.judges import DISPATCH_S, GRACE_S
 from tools.simulator.ledger import SITE, Post
 from tools.simulator.ruling import FRESH_S, Ruling, describe
 
@@ -134,7 +134,7 @@ class Metered:
                 self._fits(leg, growths, raises, now)
                 self._keeps_room(leg, plan, now)
                 if sum(growths.values()) > 0:
-                    self._absent(leg, now)
+                    self._absent(leg, plan, now)
             phase = self.ruling.phases[leg]
             if phase.is_healthy and now - phase.back_at < HOLD_S:
                 self._held(leg, plan, now)
@@ -209,7 +209,7 @@ class Metered:
                     total += offer.limit_ma
         return total
 
-    def _absent(self, leg: int, now: float) -> None:
+    def _absent(self, leg: int, plan: Plan, now: float) -> None:
         """INV-5b: of what an absent one may draw no more is given out than can be shed in 5 s."""
         posts = [p for p in self.ledger.under[SITE] if leg in p.counted_legs]
         absent = sum(p.counted_ma for p in posts if not p.is_linked)
@@ -217,8 +217,12 @@ class Metered:
             return
         # What is given out is what they were told; that one whose limits are not known may draw
         # more until it obeys is an outside cause, which nothing but that cut can end (INV-1).
+        # One that links just now will be told what the plan has for it.
+        told = {(o.charger, o.connector): o.limit_ma for o in plan.offers}
         slow = sum(
-            p.aim_ma(now) for p in posts
+            p.aim_ma(now) if p.is_told or now - p.linked_at > DISPATCH_S
+            else min(p.counted_ma, told.get(p.key, 0))
+            for p in posts
             if p.is_linked and (p.obeys_after_s() > FAST_S or not p.is_shed_able(now))
         )  # fmt: skip
         drawn = sum(p.true_ma()[leg] for p in posts if not p.is_linked)

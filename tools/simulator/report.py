@@ -12,6 +12,7 @@ from typing import Any
 from tools.simulator.events import Violation
 
 ROOT = Path(__file__).parents[2]
+LEDGER = ROOT / "tests" / "sim" / "LEDGER.md"
 STATE_CHARS_MAX = 2_000  # of one violation; the seed finds the rest again
 
 
@@ -25,6 +26,7 @@ class Report:
     events: int = 0
     violations: list[Violation] = field(default_factory=list)
     fuse_percent_max: float = 0.0
+    fuse_percent_lawful: float = 0.0  # while no device did what none may
     reaction_s_p99: float | None = None
     energy_ratio: float | None = None
     changes_per_charger_hour: float = 0.0
@@ -84,10 +86,14 @@ def ranked(values: list[float], share: float) -> float | None:
 
 
 def commit() -> str:
-    """The commit that is run, with + where the tree differs from it; empty without git."""
+    """The commit that is run, with + where the tree differs from it; empty without git.
+
+    What a campaign writes itself makes no difference.
+    """
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        differs = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{LEDGER}")
+        return head + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

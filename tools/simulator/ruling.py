@@ -131,10 +131,12 @@ class Ruling:
                 phase.drawn.popleft()
 
     def _known_ma(self) -> list[int]:
-        """What the chargers draw as far as it can be known: of a total, evenly (C11)."""
+        """What the chargers draw as far as it can be known: of a total, evenly (C11); of one that
+        says what is not so, what it says (C10).
+        """
         known = list(self.ledger.world.chargers_ma())
         for post in self.ledger.under[SITE]:
-            if not post.is_by_phase:
+            if not post.is_by_phase or ("lies", post.charger) in self.wrong:
                 true = post.true_ma()
                 for leg in range(3):
                     known[leg] += max(0, post.drawn[leg] - true[leg])

@@ -196,7 +196,7 @@ class Run:
         self.gap_s_max = 0.0
         self._trace = hashlib.sha256()
         self._unlawful: Counter[tuple[str, str | None]] = Counter()
-        self._excused_until = self._warm_until = 0.0
+        self._excused_until = self._warm_until = self._warm_lawful = 0.0
         self._stepped_at: float | None = None
         self._over_since: float | None = None
         self._exceeded_s = 0.0
@@ -313,6 +313,8 @@ class Run:
             self._exceeded_s = oracle.limit_exceeded_s
         bound = FUSE_TRIPS if now < self._warm_until else FUSE_LAWFUL
         warm = oracle.fuse_percent_now()
+        if bound == FUSE_LAWFUL:
+            self._warm_lawful = max(self._warm_lawful, warm)
         if warm >= bound > self._fuse_told:
             self._fuse_told = bound
             self.violate("fuse", {**self._state(), "percent": warm, "bound": bound})
@@ -431,7 +433,7 @@ class Run:
         return Report(
             site=self.site.site.name, seed=self.seed, hours=round(hours, 4), events=self.events,
             violations=[*self.violations, *self.checker.violations],
-            fuse_percent_max=oracle.fuse_percent_max(),
+            fuse_percent_max=oracle.fuse_percent_max(), fuse_percent_lawful=self._warm_lawful,
             reaction_s_p50=ranked(self.reactions, 0.5), reaction_s_p99=ranked(self.reactions, 0.99),
             reaction_s_max=ranked(self.reactions, 1.0), reactions=len(self.reactions),
             energy_ratio=round(said["energy_wh"] / best, 3) if best > 0 else None,

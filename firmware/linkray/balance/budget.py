@@ -188,12 +188,12 @@ class MeterWatch:
         self._volts(fact, now)
         for p, health in enumerate(self.phases):
             if fact.phases_read[p]:
-                was = health.healthy
+                was = health.was_healthy
                 health.read(now)
                 if self._back_pending:
                     health.heal(now)
-                if health.healthy and not was:
-                    self._water[p].clear()
+                if health.was_healthy and not was:  # until now nobody knew who draws; after a
+                    self._water[p].clear()  # failure what the building took still counts
         self._back_pending = False
         self.reckon(draws, now)
         limit = self.limit()
@@ -276,7 +276,7 @@ class MeterWatch:
             return
         for p, health in enumerate(self.phases):
             if self.last.phases_read[p] and now - health.read_at <= FRESH_S:
-                if not health.healthy:
+                if not health.was_healthy:
                     self._restart_water(p, now)
                 health.heal(now)
 

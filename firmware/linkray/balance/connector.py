@@ -219,7 +219,7 @@ class Connector:
 
     def end(self, now: float) -> None:
         """Its transaction is over: it draws nothing, the meter may see that a little later."""
-        self._fell(self.drawn, None, now)
+        self._fell(None, now)
         self._forget_session()
         self.tx, self.vip, self.stop, self.stage = None, False, False, 0
         self.high = self.conf.priority == "high"
@@ -273,7 +273,7 @@ class Connector:
 
     def sample(self, fact: Drawn, at: float, threshold_ma: int, now: float) -> bool:
         """What it draws now; returns whether the phases in use have changed."""
-        self._fell(self.drawn, fact.current_ma, now)
+        self._fell(fact.current_ma, now)
         was_ma = self.used_ma
         self.drawn, self.drawn_at = fact.current_ma, at
         self.used_ma = max(fact.current_ma[leg] for leg in self.legs)
@@ -291,7 +291,8 @@ class Connector:
         books = self.books
         # What comes as soon as it is linked may be from its queue, minutes old (trust.md C20).
         may_be_old = now < self.line.linked_at + QUEUE_S
-        books.sample(self.used_ma, at, max(fact.over_s, QUEUE_S) if may_be_old else fact.over_s)
+        over_s = max(fact.over_s, QUEUE_S) if may_be_old else fact.over_s
+        books.sample(self.used_ma, at, over_s, is_queued=may_be_old)
         if self.tx is not None:
             self.demand.sample(
                 self.used_ma, self.all_taken_ma(), self.amounts.least_ma, threshold_ma, at,
@@ -319,10 +320,13 @@ class Connector:
             return None
         return self.offer_w * 10**12 // (volts_mv * self.amounts.milli_phases * used_ma)
 
-    def _fell(self, before: Phases | None, after: Phases | None, now: float) -> None:
-        """What it no longer draws may be on the meter for a little longer: not building."""
-        if before is None:
+    def _fell(self, after: Phases | None, now: float) -> None:
+        """What it no longer draws may be on the meter for a little longer: not building. What it
+        was not taken to draw any more fell before.
+        """
+        if self.drawn is None:
             return
+        before = self._followed(self.drawn, now)
         fall = [max(0, before[p] - (after[p] if after is not None else 0)) for p in range(3)]
         if any(fall):
             self.fall, self.fall_until = (fall[0], fall[1], fall[2]), now + FALL_S
@@ -363,11 +367,16 @@ class Connector:
 
     def drawing(self, interval_s: int, now: float) -> Phases | None:
         """What it draws now: its fresh sample, and no more than what it has accepted since."""
-        seen, books = self.visible(interval_s, now), self.books
-        if seen is None or not books.accepted_id or books.accepted_ma >= self.used_ma:
+        seen = self.visible(interval_s, now)
+        return None if seen is None else self._followed(seen, now)
+
+    def _followed(self, seen: Phases, now: float) -> Phases:
+        """What is left of a value once it follows what it has accepted since."""
+        books = self.books
+        if not books.accepted_id or books.accepted_ma >= self.used_ma:
             return seen
-        slow = self.follow_s()
-        if self.drawn_at >= books.accepted_at + slow or now < books.accepted_at + slow:
+        shows_at = books.accepted_at + self.follow_s()
+        if self.drawn_at >= shows_at or now < shows_at:
             return seen
         return seen.at_most(Phases.each(books.accepted_ma))
 

@@ -17,7 +17,7 @@ from .connector import NEVER, Connector
 from .dispatch import Issues, Step, Wait, dispatch
 from .headroom import drawn_by_node, headroom
 from .reasons import Reasons
-from .survey import ABSENT, AT_ZERO, FAULTY, IDLE, Ground, Survey
+from .survey import ABSENT, AT_ZERO, FAULTY, HELD, IDLE, Ground, Survey, idle_ma
 from .tree import SITE
 
 
@@ -90,10 +90,10 @@ class Decision:
         ]
         if self.is_slow_bound:
             self.survey.loose = {}
-            for i in range(len(self.connectors)):
-                if self.standing[i] != ABSENT and not self.survey.is_fixed[i]:
+            for i, held in enumerate(self.survey.held):
+                if self.standing[i] != ABSENT:
                     k = self.kind[i]
-                    self.survey.loose[k] = self.survey.loose.get(k, 0) + self.tops[i]
+                    self.survey.loose[k] = self.survey.loose.get(k, 0) + self.tops[i] - held
         for k, amount in self.survey.loose.items():
             for r in tree.limits[k]:
                 self.promised[r] += amount
@@ -112,6 +112,7 @@ class Decision:
         self.targets: list[int] = []
         self.watts: list[int | None] = []
         stopped = self.ground.is_stopped()
+        kept = self._kept()
         for i, c in enumerate(self.connectors):
             stands = self.standing[i]
             if stands >= FAULTY:
@@ -121,8 +122,7 @@ class Decision:
             elif stopped:
                 amount = 0
             elif stands == IDLE:
-                quiet = c.conf.start_with_zero or c.stage >= AT_ZERO or c.inoperative
-                amount = 0 if quiet else c.amounts.least_ma
+                amount = idle_ma(c)
             elif stands == ABSENT:
                 # One that was never heard of in this life may be linked, and offered less (INV-3).
                 fallback = (c.conf.fallback_ma or 0) if c.line.lost_at > NEVER else 0
@@ -130,11 +130,14 @@ class Decision:
             elif c.stage >= AT_ZERO or c.stop:
                 amount = 0
             else:
-                if c.books.offer_ma <= c.books.top_ma:
+                amount = min(c.books.top_ma, kept[i])
+                if c.books.offer_ma <= amount:
                     self.targets.append(c.books.offer_ma)
                     self.watts.append(c.offer_w)
                     continue
-                amount = c.books.top_ma  # it refused a raise: not once more without room (INV-3)
+                # It refused a raise: not once more without room (INV-3); or a limit was lowered.
+                if amount < c.amounts.least_ma:
+                    amount = 0
             told, watts = c.amounts.told(amount)
             self.targets.append(told)
             self.watts.append(watts)
@@ -145,6 +148,27 @@ class Decision:
         if self.ground.emergency:
             for c in self.connectors:
                 c.stop = c.tx is not None
+
+    def _kept(self) -> dict[int, int]:
+        """What the held ones may go on with: what is reserved for them is no leave to be told
+        more than the limits hold beside the others' reserves (INV-1, INV-7).
+        """
+        limits, cs = self.ground.tree.limits, self.connectors
+        offers = {
+            i: cs[i].books.offer_ma for i, stands in enumerate(self.standing) if stands == HELD
+        }
+        room: dict[int, int] = {}
+        told: dict[int, int] = {}
+        for i, offer in offers.items():
+            for r in limits[cs[i].kind]:
+                room[r] = room.get(r, self.base[r] - self.reserved[r]) + self.tops[i]
+                told[r] = told.get(r, 0) + offer
+        return {
+            i: min([offer, *(
+                offer * max(0, room[r]) // told[r] for r in limits[cs[i].kind] if told[r] > room[r]
+            )]) if offer else 0
+            for i, offer in offers.items()
+        }  # fmt: skip
 
     def _level(self, amounts: list[int], members: Sequence[int], limit_ma: int) -> None:
         """Lower amounts, by the connectors' places, until they hold the imbalance limit."""

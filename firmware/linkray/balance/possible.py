@@ -30,9 +30,10 @@ class Books:
     __slots__ = (
         "_entries", "_may_have_fallen", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
         "accepted_id", "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma",
-        "doubted_id", "fallback_ma", "is_fast", "is_slow", "issued_at", "lapsed", "lease_s",
-        "leased", "lost", "lower_at", "max_ma", "obey_s", "offer_id", "offer_ma", "over_since",
-        "proven", "refused", "top_ma", "unanswered_since", "unknowns", "unrenewed_at",
+        "doubted_id", "doubtful_until", "fallback_ma", "is_fast", "is_slow", "issued_at",
+        "lapsed", "lease_s", "leased", "lost", "lower_at", "max_ma", "obey_s", "offer_id",
+        "offer_ma", "over_since", "proven", "refused", "top_ma", "unanswered_since", "unknowns",
+        "unrenewed_at",
     )  # fmt: skip
 
     def __init__(self, max_ma: int) -> None:
@@ -207,7 +208,7 @@ class Books:
     def settle(self, now: float) -> None:
         """The obey time is over without contradiction: what was before it has left (P 3)."""
         if not self.proven and self.accepted_id and self.over_since is None and (
-            now >= self.accepted_at + self.obey_s
+            now >= max(self.accepted_at + self.obey_s, self.doubtful_until)
         ):
             self._prove()
 
@@ -258,14 +259,20 @@ class Books:
         """
         return max([self.lawful_ma(), *(ma for t, ma in self._ruled if t > at - self.obey_s)])
 
-    def sample(self, drawn_ma: int, at: float, over_s: float = 0.0) -> None:
+    def sample(
+        self, drawn_ma: int, at: float, over_s: float = 0.0, *, is_queued: bool = False
+    ) -> None:
         """A fresh sample: proves a limit that was accepted before it, or contradicts it. The mean
-        of so many seconds says nothing of a limit that was accepted since they began.
+        of so many seconds says nothing of a limit that was accepted since they began; nor does
+        one that may come from a queue, but then time alone is no proof yet.
         """
         begun = at - over_s
+        is_over = drawn_ma > self.lawful_ma() + self.tolerance()
         if not self.accepted_id or begun < self.accepted_at:
+            if is_queued and is_over:
+                self.doubtful_until = at + over_s
             return
-        if drawn_ma > self.lawful_ma() + self.tolerance():
+        if is_over:
             first_ma = self.cut_to_ma  # below it, it is on its way to the lower one
             if self.cut_from_ma is not None and (
                 first_ma - NEAR_MA <= drawn_ma <= first_ma + self.tolerance()
@@ -334,7 +341,7 @@ class Books:
     def ended(self) -> None:
         """The session is over: limits of a transaction end with it, doubts of it too."""
         self.over_since = None
-        self._over_seen_at = self._under_at = -math.inf
+        self._over_seen_at = self._under_at = self.doubtful_until = -math.inf
         self.caught = False
         self.cut_from_ma, self.cut_to_ma = None, 0
         self.cut_at = 0.0

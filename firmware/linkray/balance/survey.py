@@ -42,6 +42,12 @@ class Ground:
         return self.emergency or self.overloaded or self.excluded
 
 
+def idle_ma(c: Connector) -> int:
+    """What it is told while no session runs: its minimum where it must not be told 0 (C7)."""
+    quiet = c.conf.start_with_zero or c.stage >= AT_ZERO or c.inoperative
+    return 0 if quiet else c.amounts.least_ma
+
+
 class Survey:
     """Lists by the connectors' places, and sums by class, of one plan."""
 
@@ -57,7 +63,7 @@ class Survey:
         self.plugless: dict[int, int] = {}  # by class: defaults where no car is plugged in
         self.standing: list[int] = []
         self.tops: list[int] = []
-        self.is_fixed: list[bool] = []  # whether what it may draw is reserved, by place
+        self.held: list[int] = []  # how much of what it may draw is reserved, by place
 
     def run(self, passed_s: float) -> None:
         """Look at each; `passed_s` is the time since the plan before."""
@@ -93,13 +99,14 @@ class Survey:
                 fixed = stands == HELD
             self.standing.append(stands)
             self.tops.append(top)
-            self.is_fixed.append(fixed)
-            if fixed and stands == IDLE and c.status in NO_CAR and top == c.default_ma:
-                self.plugless[c.kind] = self.plugless.get(c.kind, 0) + top
-            elif fixed:
-                self.fixed[c.kind] = self.fixed.get(c.kind, 0) + top
-            elif stands != ABSENT:
-                self.loose[c.kind] = self.loose.get(c.kind, 0) + top
+            held = top if fixed else (min(top, idle_ma(c)) if stands == IDLE else 0)
+            self.held.append(held)
+            plugless = stands == IDLE and c.status in NO_CAR and (not fixed or top == c.default_ma)
+            into = self.plugless if plugless else self.fixed
+            if held:
+                into[c.kind] = into.get(c.kind, 0) + held
+            if stands != ABSENT and top > held:
+                self.loose[c.kind] = self.loose.get(c.kind, 0) + top - held
 
     def _idle_top(self, c: Connector) -> int:
         """No session: its default, once it has answered for one; what else it may draw where its

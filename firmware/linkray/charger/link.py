@@ -193,6 +193,7 @@ class Link:
         self._time = time or ToldTime(self._seen.clock_off_s)
         wall = around.wall(now)
         self._sessions = Sessions(charger, kept, now, wall, self._time.off_at(wall, now))
+        self._time.goes_on(wall, now, self._sessions.ahead_s)
         self._connectors: dict[int, Connector] = {}
         self._ability = Ability()
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
@@ -571,19 +572,20 @@ class Link:
         wall = self._around.wall(now)
         jump_s = self._time.off_at(wall, now)
         told = self._time.tell(wall, now, is_charging=bool(self._sessions.running))
-        self._sessions.ahead_s = self._time.off_s
-        outs: list[Out] = []
-        if abs(self._time.off_s - self._seen.clock_off_s) > SLEWED_S or (
-            self._seen.clock_off_s and not self._time.off_s
-        ):  # written first: after a crash it goes on so
-            known = msgspec.structs.replace(self._seen, clock_off_s=self._time.off_s)
-            outs += self._note_seen(now, known)
-        outs.append(answer(stamp(told)))
+        outs = [*self._ahead(self._time.off_s, now), answer(stamp(told))]
         if abs(jump_s) > SLEWED_S and not self._time.off_s:
             for connector in self._connectors.values():
                 connector.teller.clock_moved()
             outs += self._tell_all(now)
         return outs
+
+    def _ahead(self, off_s: float, now: float) -> list[Out]:
+        """How far its clock is ahead of ours by our word; written first: a crash keeps it so."""
+        self._sessions.ahead_s = off_s
+        was_s = self._seen.clock_off_s
+        if abs(off_s - was_s) <= SLEWED_S and (off_s or not was_s):
+            return []
+        return self._note_seen(now, msgspec.structs.replace(self._seen, clock_off_s=off_s))
 
     def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
         decision = self._decide(asked.id_tag, None, now)
@@ -615,10 +617,12 @@ class Link:
         decision = self._decide(start.id_tag, number, now)
         name = self._terms.charger.name
         new_id = self._around.take_transaction_id()
+        held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
             start, new_id, decision, now=now, utc=utc, name=name
         )
         connector, outs = self._grown(number, now)
+        outs += held
         records += self._tag_history(start.id_tag, decision, now)
         outs += [Record(records), self._started(call_id, run.id, decision.accepted)]
         if older is not None:

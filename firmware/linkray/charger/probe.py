@@ -224,8 +224,8 @@ class Probe:
             if now < self._fallen_at + HOLD_S:
                 return [], []
             return self._come_back(now), []
-        slack_s = 5.0 if look.can_ask else 2.0 * look.interval_s
-        if now >= self._began + 2.0 * LATE_S + slack_s and self._over_at > self._began + LATE_S:
+        # What it ignores is told otherwise as soon as by the ladder for who does not obey (INV-10).
+        if now >= self._began + 2.0 * LATE_S and self._over_at > self._began + LATE_S:
             found = seen.finding(
                 "zero", "ignored", "", f"0 A instead of {_amps(self._limit_ma)}",
                 f"{_amps(look.drawn_ma or 0)} after {now - self._began:.0f} s",

@@ -26,6 +26,8 @@ from linkray.model.tags import Decision
 from linkray.ocpp.lenient import moment
 from linkray.ocpp.messages import StartTransaction, StopTransaction
 
+from .told_time import SLEWED_S
+
 QUEUED = timedelta(minutes=1)  # a start that comes later than this waited in the charger
 REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
 AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
@@ -104,8 +106,20 @@ class Sessions:
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
         self._orphans: dict[tuple[int, str, int], None] = {}
+        for kept_one in kept:  # what runs began before now, also where our clock was set back since
+            began = moment(kept_one.started)
+            if began is not None and not kept_one.finished and kept_one.connector >= 1:
+                before_s = (self._own_start(kept_one, began) - utc).total_seconds()
+                if before_s > self.ahead_s + SLEWED_S:
+                    self.ahead_s = before_s
         for kept_one in sorted(kept, key=lambda transaction: transaction.id):
             self._recall(kept_one, now, utc)
+
+    def _own_start(self, kept: Transaction, began: datetime) -> datetime:
+        """When it began on the charger's clock, which was told to be ahead by then, or since."""
+        later = began + timedelta(seconds=self.ahead_s)
+        given = moment(kept.given)
+        return later if given is not None and abs(given - later) < abs(given - began) else began
 
     def _recall(self, kept: Transaction, now: float, utc: datetime) -> None:
         if kept.connector < 1:  # an orphan: the store's row for a stop that belongs to nothing
@@ -117,7 +131,9 @@ class Sessions:
             _remember(self._ends, kept.id, kept.stop_given or "")
             return
         order = believed(kept.started, utc)
-        age_s = max(0.0, (utc - order).total_seconds() + self.ahead_s)  # as its clock counts it
+        own = utc + timedelta(seconds=self.ahead_s)
+        began = self._own_start(kept, believed(kept.started, own))
+        age_s = max(0.0, (own - began).total_seconds())  # as its clock counts it
         self.running[kept.connector] = Running(
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
             meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),

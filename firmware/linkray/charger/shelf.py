@@ -81,7 +81,7 @@ class Shelf:
         connected = view is not None and view.connected
         return PassportNow(
             seen.charger, inquiry.passport, inquiry.entry.name or None, inquiry.why,
-            inquiry.rules,
+            inquiry.entry.seen, inquiry.rules,
             probing=view.probing if view is not None and connected else WAITS,
             profile_writes=0 if view is None else view.profile_writes,
             writes_a_day=inquiry.quirk.writes_a_day if view is None else view.writes_a_day,

@@ -32,6 +32,11 @@ class ToldTime:
         """How far its clock is ahead of ours, by our word."""
         return (self.at(wall, now) - wall).total_seconds()
 
+    def goes_on(self, wall: datetime, now: float, off_s: float) -> None:
+        """A session was found that shows its clock to be so far ahead: ours was set back since."""
+        if self._told is None and off_s > self.off_s:
+            self.off_s, self._told = off_s, (now, wall + timedelta(seconds=off_s))
+
     def tell(self, wall: datetime, now: float, *, is_charging: bool) -> datetime:
         """What to tell it now."""
         off_s = self.off_at(wall, now)

@@ -201,6 +201,7 @@ class PassportNow(msgspec.Struct, frozen=True):
     passport: Passport
     quirk: str | None = None  # the entry of the quirk table in force
     why: str = ""  # what that entry says of itself
+    seen: tuple[str, ...] = ()  # where that was seen (quirks.md)
     rules: tuple[str, ...] = ()  # what differs from the plain rule, each with where it is from
     probing: str = ""  # what is being tried, or why nothing is
     profile_writes: int = 0  # today

@@ -503,6 +503,16 @@ def test_p3_a_mean_that_began_before_the_answer_neither_proves_nor_contradicts()
     assert (books.top_ma, books.proven) == (16_000, True)
 
 
+def test_p3_after_a_value_over_it_that_may_be_from_a_queue_time_alone_proves_nothing_yet() -> None:
+    books = accepted(0, at=100.0)
+    books.sample(12_000, 103.0, over_s=10.0, is_queued=True)
+    assert books.over_since is None
+    books.settle(112.0)
+    assert books.top_ma == 32_000
+    books.settle(113.0)
+    assert books.top_ma == 0
+
+
 def test_c4_a_mean_over_its_obey_time_is_no_disobedience_one_after_it_is() -> None:
     books = accepted(16, at=100.0)
     books.sample(30_000, 110.5, over_s=10.0)  # it came down at 110, as it may

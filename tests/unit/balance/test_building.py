@@ -27,6 +27,20 @@ def modest(most_a: float) -> World:
     return world
 
 
+def test_a_fall_that_was_reckoned_with_already_excuses_nothing_as_a_value_shows_it() -> None:
+    world = modest(32)
+    world.run(8.5)
+    world.building_a = [40, 0, 0]
+    world.run(4)  # cut to 23 A; three seconds on it is taken to draw no more
+    assert world.amps() == [23]
+    world.sample()
+    world.building_a = [45, 0, 0]
+    world.run(1)
+    world.building_a = [40, 0, 0]
+    world.run(5)
+    assert world.plan.building_ma.l1 == 45_000
+
+
 # -- growth after a raise ----------------------------------------------------------------------
 
 

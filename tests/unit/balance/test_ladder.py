@@ -287,3 +287,15 @@ def test_after_a_cut_values_are_asked_for_so_that_its_room_is_proved_sooner() ->
     world.run(2.0)
     assert world.amps() == [16, 16]
     assert world.core._connectors["c1", 1].books.is_fast  # and it was seen to obey soon
+
+
+def test_inv_7_who_does_not_obey_is_told_no_more_than_a_limit_that_is_lowered_meanwhile() -> None:
+    world = busy()
+    world.feed(SettingsChanged(settings(40, 2)))
+    world.run(14)
+    assert FAULT in world.raised
+    assert world.offer("c1").limit_ma == 20_000  # told again; the next step is 0 A
+    world.feed(SettingsChanged(settings(12, 2)))
+    assert world.offer("c1").limit_ma == 12_000
+    world.feed(SettingsChanged(settings(5, 2)))
+    assert world.offer("c1").limit_ma == 0

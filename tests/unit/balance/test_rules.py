@@ -328,6 +328,21 @@ def test_inv_1_a_default_above_zero_is_reserved_also_where_no_car_is_plugged_in(
     assert world.amps("c1") == [30]
 
 
+def test_inv_7_a_default_that_is_not_proved_yet_is_not_shared_out_either() -> None:
+    chargers = [Charger(id="c1"), Charger(id="c2", start_with_zero=False)]
+    world = World(settings(36, chargers))
+    world.silent |= {"c1", "c2"}
+    world.linked |= {"c1", "c2"}
+    world.feed(ChargerKnown("c2", (1,), takes_zero=False), LinkUp("c2", 0.0))
+    world.feed(StatusSeen("c2", 1, "Preparing", 0.0))
+    world.run(1)
+    world.feed(LinkUp("c1", world.now))
+    world.begin("c1", found=True)
+    world.run(2)  # neither limit is known; what each is told fits beside the other's all the same
+    assert world.offer("c2").limit_ma == 6_000
+    assert world.amps("c1") == [30]
+
+
 def test_inv_1_a_default_of_an_idle_connector_takes_nothing_of_a_site_whose_meter_sees_it() -> None:
     chargers = [Charger(id="c1", group="G"), Charger(id="c2", group="G", start_with_zero=False)]
     groups = (Group("G", 36_000),)
@@ -395,6 +410,24 @@ def test_m1_after_a_failure_in_operation_offers_rise_above_the_degraded_only_60_
     assert world.amps() == [7.5, 7.5]
     world.run(20)
     assert world.amps() == [21.5, 21.5]
+
+
+def test_after_a_failure_what_the_building_took_within_60_s_before_it_is_not_given_out() -> None:
+    world = busy_metered(degraded_ma=LimitPhases(40_000, 40_000, 40_000))
+    world.building_a = [45, 0, 0]
+    world.run(2)
+    assert world.amps() == [9, 9]
+    world.building_a = [20, 0, 0]
+    world.run(2)
+    world.meter_on = False
+    world.run(6)  # failed: the degraded limit rules …
+    world.meter_on = True
+    world.run(5)
+    assert not world.plan.degraded
+    world.run(40)  # … and with the meter what is less of both (balancing.md 1)
+    assert world.amps() == [9, 9]
+    world.run(12)
+    assert world.amps() == [20, 20]
 
 
 def test_a_meter_that_is_first_read_is_believed_at_once() -> None:

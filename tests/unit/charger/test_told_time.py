@@ -9,7 +9,8 @@ from tests.unit.charger import person
 from tests.unit.charger.person import Played
 
 from linkray.charger.told_time import ToldTime
-from linkray.model.records import ChargerSeen, TransactionBegan, TransactionEnded
+from linkray.charger.wire import Record
+from linkray.model.records import ChargerSeen, Transaction, TransactionBegan, TransactionEnded
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -102,3 +103,51 @@ def test_t2_values_of_a_charger_whose_clock_is_held_are_of_now(
     charging.meter(12.0, stamp=f"{held:%Y-%m-%dT%H:%M:%SZ}")
 
     assert charging.facts()  # told at once, not taken for hours old
+
+
+def found(*, started: float, given: float, seen: ChargerSeen | None = None) -> Played:
+    """A new process finds a session running; the times are our wall clock's less its zero."""
+    kept = Transaction(
+        id=77, charger="CP1", connector=1, tag="TAG", started=person.at(started),
+        given=person.at(given), meter_start_wh=1000,
+    )  # fmt: skip
+    return Stepped(kept=(kept,), seen=seen)
+
+
+def ends_s(played: Played) -> int:
+    """When the offer ends that it is told, from the start of its session on its clock."""
+    played.offer(16_000, 1, session=True)
+    told = played.calls[-1][2]["csChargingProfiles"]["chargingSchedule"]
+    return int(told["chargingSchedulePeriod"][1]["startPeriod"])
+
+
+def test_t2_a_clock_set_back_before_a_restart_does_not_set_the_charger_s_back_in_its_session(
+) -> None:
+    played = found(started=86_400.0, given=86_400.0)  # at 100 s it began a day later than now
+    assert ends_s(played) == 180
+    played.wait(10)
+
+    held = beat(played)
+
+    assert held == person.utc(86_410)  # its schedule has begun, and goes on
+    assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(86_300.0)
+
+
+def test_t2_a_session_begun_on_a_clock_that_is_held_is_as_old_after_a_restart() -> None:
+    held = ChargerSeen("CP1", clock_off_s=3600.0)
+
+    assert ends_s(found(started=40.0, given=3640.0, seen=held)) == 60 + 180  # begun while held
+    assert ends_s(found(started=40.0, given=40.0, seen=held)) == 3660 + 180  # before the step
+
+
+def test_t2_a_clock_that_is_held_as_a_session_begins_is_written_down_before_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = Stepped()
+    played.commission()
+    played.set_clock(monkeypatch, -3600.0)
+    played.start()
+
+    kinds = [type(r) for out in played.out if isinstance(out, Record) for r in out.records]
+    assert kinds[:2] == [ChargerSeen, TransactionBegan]
+    assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(3600.0)

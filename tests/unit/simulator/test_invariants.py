@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.unit.simulator.traces import Trace, single, site, three
-from tools.simulator.events import FaultBegan, QueuesSeen
+from tools.simulator.events import FaultBegan, LimitsChanged, QueuesSeen
 from tools.world import Make
 
 from linkray.model import facts
@@ -130,6 +130,28 @@ def test_inv_12_after_a_restart_nobody_is_taken_for_what_it_was_told_before() ->
     t.tell("C1", 20, transaction=1)  # C2 is not back yet: it may draw 32 A
 
     assert t.broken == {"INV-12"}
+
+
+def test_c25_one_that_is_not_in_the_settings_counts_as_it_links_and_goes_on_as_it_is_adopted(
+) -> None:
+    t = Trace(site(40, C1, C2))
+    adopted = t.settings
+    t.settings = msgspec.structs.replace(adopted, chargers=(C1,))
+    t.restart()
+    t.link("C1")
+    t.fact(facts.LinkUp("C2", t.now))  # deleted while it was away
+    t.tell("C2", 0, purpose="TxDefaultProfile", offered=False)
+    t.wait(12)
+    assert t.may_ma("C2") == 0  # told 0, taken, obeyed
+
+    t.settings = adopted
+    t.note(LimitsChanged(t.now, adopted))
+    t.fact(facts.SessionBegan("C2", 1, 2, "TAG", t.now))
+    t.tell("C2", 8, transaction=2)
+    t.wait(12)
+
+    assert t.may_ma("C2") == 8_000
+    assert not t.broken, t.why()
 
 
 # INV-2, INV-4, INV-5: a site with a meter
@@ -294,6 +316,22 @@ def test_inv_5b_the_current_of_an_absent_one_goes_to_none_that_sheds_slowly() ->
         assert t.broken == found, t.why()
 
 
+def test_inv_5b_one_that_links_just_now_is_given_what_the_plan_has_for_it() -> None:
+    for amps, is_found in ((16, False), (30, True)):
+        slow = {"C1": Make(phases=1, obey_s=8.0), "C2": Make(phases=1), "C3": Make(phases=1)}
+        t = Trace(site(50, C1, C2, single("C3"), metered=True), slow)
+        t.charging("C1", "C3")
+        t.tell("C1", 0, transaction=1)
+        t.tell("C3", 0, transaction=2)
+        t.metered(0, 0, 0)
+        t.fact(facts.LinkUp("C1", t.now))
+        t.offer("C1", amps)
+        t.offer("C3", 10)
+        t.plan()
+
+        assert ("INV-5b" in t.broken) == is_found, t.why()
+
+
 # INV-6 to INV-8
 
 
@@ -346,7 +384,23 @@ def test_inv_7_offers_under_the_ceiling_hold() -> None:
     assert not t.broken, t.why()
 
 
-def halved(source: str) -> Trace:
+@pytest.mark.parametrize(("session", "is_over"), [(False, False), (True, True)])
+def test_inv_7_nothing_lower_can_be_told_to_idle_ones_that_must_not_be_told_0(
+    session: bool, is_over: bool
+) -> None:
+    kept = [single(f"C{n}", start_with_zero=False) for n in (1, 2, 3)]
+    t = Trace(site(16, *kept))
+    for n, one in enumerate(kept):
+        t.link(one.id)
+        if session and n == 0:
+            t.begin(one.id, 1)
+        t.tell(one.id, 6, transaction=1 if session and n == 0 else None)
+    t.wait(3)
+
+    assert ("INV-7" in t.broken) is is_over, t.why()
+
+
+def halved(source: str, *, lies: bool = False) -> Trace:
     """It draws 30 A of two phases, nothing of L1, and tells 20 A of each; then the meter fails."""
     settings = site(50, three("C1"), metered=True)
     meter = msgspec.structs.replace(settings.site.meter, on_failure="half")
@@ -358,6 +412,8 @@ def halved(source: str) -> Trace:
     t.tell("C1", 30, transaction=1, phases=3)
     t.plan()
     t.world.charger("C1").connector(1).drawn_ma = (0, 30_000, 30_000)
+    if lies:
+        t.note(FaultBegan(t.now, "lies", "C1", is_lawful=False))
     t.fact(facts.Drawn("C1", 1, Phases.each(20_000), source, t.now))
     t.metered(10, 40, 40)
     t.fact(facts.MeterLost(t.now))
@@ -369,6 +425,10 @@ def halved(source: str) -> Trace:
 def test_inv_7_half_of_what_a_total_was_shared_out_to_be_may_be_offered() -> None:
     assert not halved("total").broken
     assert "INV-7" in halved("phases").broken
+
+
+def test_inv_7_half_of_what_a_liar_says_may_be_offered() -> None:
+    assert "INV-7" not in halved("phases", lies=True).broken
 
 
 def test_inv_7_half_is_of_what_was_drawn_when_the_meter_failed_not_when_it_was_read() -> None:
@@ -621,6 +681,14 @@ def test_inv_10_a_ladder_that_ends_too_early_is_found() -> None:
     assert "INV-10 no stop for one that does not obey" in t.why()
 
 
+def test_inv_10_who_is_told_more_and_draws_no_more_than_that_is_on_no_ladder() -> None:
+    t = disobeying()
+    t.tell("C1", 32, transaction=1)
+    t.wait(30)
+
+    assert "INV-10" not in t.broken, t.why()
+
+
 def test_inv_10_the_whole_ladder_holds() -> None:
     t = disobeying()
     t.alarm("not_obeying", "C1")
@@ -636,6 +704,19 @@ def test_inv_10_the_whole_ladder_holds() -> None:
         t.says("C1", 30)
 
     assert "INV-10" not in t.broken, t.why()
+
+
+@pytest.mark.parametrize(("amps", "is_over"), [(85.0, False), (91.0, True)])
+def test_inv_10_what_may_pass_for_a_loss_is_no_disobedience(amps: float, is_over: bool) -> None:
+    kept = three("C1", unit="W", max_ma=None, max_w=100_000, min_ma=None, min_w=4_140)
+    t = Trace(site(400, kept), makes={"C1": Make(phases=3, efficiency=0.94)})
+    t.charging("C1")
+    t.tell("C1", 50_000, transaction=1, unit="W")  # 77.1 A by its efficiency, 85.2 A at 0.85
+    for _ in range(6):
+        t.wait(10)
+        t.says("C1", amps)
+
+    assert ("INV-10" in t.broken) is is_over, t.why()
 
 
 def test_inv_11_a_gap_between_plans_is_found() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from tests.unit.simulator.traces import Trace, single, site, three
-from tools.simulator.books import Entry, Possible, Told
+from tools.simulator.books import Entry, ObeyTime, Possible, Told
 from tools.world import Make
 
 from linkray.model import facts
@@ -43,6 +43,17 @@ def test_rule_2_a_value_counts_before_it_is_answered() -> None:
     assert t.may_ma("C1") == 16_000
 
 
+def test_rule_2_a_value_counts_also_where_its_period_is_over_by_the_chargers_clock() -> None:
+    t = one()
+    running = t.world.charger("C1").connector(1).transaction
+    assert running is not None
+    running.began -= 200.0  # it counts from there
+    t.tell("C1", 20, transaction=1, more=((180, 0.0),))
+    t.wait(15)
+
+    assert t.may_ma("C1") == 20_000
+
+
 def test_rule_3_an_older_value_leaves_when_the_obey_time_is_over_not_with_the_answer() -> None:
     t = one(obey_s=8.0)
     t.tell("C1", 20, transaction=1)
@@ -65,6 +76,16 @@ def test_rule_3_a_fresh_sample_after_the_answer_proves_it_sooner() -> None:
     t.says("C1", 7.9)
 
     assert t.may_ma("C1") == 8_000
+
+
+def test_c5_lateness_counts_once_it_was_seen_and_anew_when_it_was_over() -> None:
+    obey = ObeyTime()
+    assert obey.counted_s(0.5) == 5.0
+    assert obey.counted_s(35.0) == 5.0  # nobody has seen it yet
+    obey.is_known_late = True
+    assert obey.counted_s(35.0) == 35.0
+    assert obey.counted_s(0.5) == 5.0
+    assert obey.counted_s(35.0) == 5.0
 
 
 def test_rule_3_a_contradicted_proof_is_none() -> None:
@@ -212,6 +233,13 @@ def test_a_mean_that_began_before_the_value_proves_and_contradicts_nothing() -> 
     possible.sampled(10_000, 24.0, 24.0, 0.0, over_s=10.0)
     assert possible.top_ma(24.0, in_session=True) == 32_000
     possible.sampled(30_000, 24.0, 24.0, 0.0, over_s=10.0)
+    assert possible.over_since is None
+
+
+def test_rule_1_a_mean_that_began_before_its_link_contradicts_nothing() -> None:
+    possible = told(16_000, at=0.0)
+    possible.forget(100.0)
+    possible.sampled(30_000, 104.0, 104.0, 0.0, over_s=10.0)
     assert possible.over_since is None
 
 

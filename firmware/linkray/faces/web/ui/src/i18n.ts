@@ -66,6 +66,17 @@ export function number(value: number, digits: number, least = 0, grouping = true
   ).format(value === 0 ? 0 : value); // never "-0"
 }
 
+/** A number without the language's thousands separators, where it stands in groups of three. */
+export function ungrouped(text: string): string {
+  const sign = onceFor("thousands", (tag) => {
+    const parts = new Intl.NumberFormat(tag).formatToParts(1_234_567);
+    return parts.find((part) => part.type === "group")?.value ?? "";
+  });
+  const [whole = "", ...rest] = sign ? text.split(/\s/.test(sign) ? /\s/ : sign) : [text];
+  const groups = /^-?[1-9]\d{0,2}$/.test(whole) && rest.every((part) => /^\d{3}\b/.test(part));
+  return rest.length && groups ? [whole, ...rest].join("") : text;
+}
+
 export function has(key: string): boolean {
   return key in ENGLISH;
 }

@@ -38,6 +38,9 @@ let retry: ReturnType<typeof setTimeout> | undefined;
 
 function take(text: string): void {
   const next = JSON.parse(text) as Snapshot;
+  const held = snapshot.peek();
+  // what a new line tells first may be what is known already: that is no younger for it
+  if (held && held.seq === next.seq && held.at === next.at) return;
   snapshot.value = next;
   arrivedAt.value = performance.now();
   arrivedClock.value = new Date();

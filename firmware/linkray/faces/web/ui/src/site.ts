@@ -201,6 +201,12 @@ function feeding(groups: readonly GroupView[], parent: string | null = null): st
     .flatMap((group) => [group.name, ...feeding(groups, group.name)]);
 }
 
+/** What a connector draws; where a session's current is not known, its offer: the safe side. */
+function drawnOf({ connector, offer }: Point): Phases {
+  const unknown = connector.transaction_id === null ? NONE : (offer?.offer_ma ?? NONE);
+  return connector.drawn_ma ?? unknown;
+}
+
 /** Groups with their connectors, in the order of the settings; what has none comes last. */
 export function branches(all: readonly Point[], groups: readonly GroupView[]): Branch[] {
   const names = groups.map((group) => group.name);
@@ -215,12 +221,11 @@ export function branches(all: readonly Point[], groups: readonly GroupView[]): B
     name,
     group: groups.find((group) => group.name === name) ?? null,
     points: inside(name),
-    drawn: sumOf(under(name).map((point) => point.connector.drawn_ma ?? NONE)),
+    drawn: sumOf(under(name).map(drawnOf)),
   }));
   const loose = inside(null);
   if (loose.length || !made.length) {
-    const drawn = sumOf(loose.map((point) => point.connector.drawn_ma ?? NONE));
-    made.push({ name: null, group: null, points: loose, drawn });
+    made.push({ name: null, group: null, points: loose, drawn: sumOf(loose.map(drawnOf)) });
   }
   return made;
 }

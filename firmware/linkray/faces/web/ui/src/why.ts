@@ -6,7 +6,7 @@ import { about, amps, duration, moment } from "./format";
 import { has, nth, rich, say, t, type Params } from "./i18n";
 import { highest, maximum, nameOf, type Point } from "./site";
 import { snapshot } from "./live";
-import type { Ceiling, Code, Reason } from "./words";
+import type { Ceiling, Code, Offer, Reason } from "./words";
 
 /** Every code has its entry in the catalogue: the compiler counts the 34. */
 const CAUSES = {
@@ -50,15 +50,70 @@ const CAUSES = {
 export function byWhom(by: string | null | undefined): string | null {
   if (!by) return null;
   const [, who = by, utc] = /^(.*) at (\S+Z)$/.exec(by) ?? [];
-  const name = has(`by.${who}`) ? say(`by.${who}`) : who;
+  const key = /^key:(.+)$/.exec(who)?.[1];
+  const name = key ? t("by.key", { id: key }) : has(`by.${who}`) ? say(`by.${who}`) : who;
   return utc ? t("by.at", { who: name, time: moment(utc) }) : name;
+}
+
+/** Whether a change waits for something to happen; else the next reading may bring one. */
+const EVENTS: Record<Code, boolean> = {
+  charger_max: false,
+  charger_min: true,
+  unit_rounding: false,
+  no_car: true,
+  car_not_asking: true,
+  car_draws_less: false,
+  not_authorised: true,
+  tag_rejected: true,
+  payment_pending: true,
+  schedule: true,
+  csms_profile: true,
+  fair_share: false,
+  spare_redistributed: false,
+  fifo_queue: false,
+  lower_priority: false,
+  group_limit: false,
+  site_limit: false,
+  building_load: false,
+  raise_hold: false,
+  meter_lost_half: true,
+  degraded_limit: true,
+  unreachable_reserved: true,
+  charger_fault: true,
+  charger_updating: true,
+  licence: true,
+  emergency_stop: true,
+  supply_limit: false,
+  imbalance: false,
+  turn: false,
+  wait_for_cut: false,
+  fail_safe: true,
+  not_adopted: true,
+  site_overloaded: false,
+  engineering_ceiling: true,
+};
+
+/** When the next change is possible: a time where one is known, else what it comes with. */
+export function nextLook(offer: Offer): string {
+  const wait = offer.next_look_s ?? offer.reason.seconds;
+  if (wait != null) return t("explain.next_in", { wait: duration(wait) });
+  return t(EVENTS[offer.reason.code] ? "explain.next_event" : "explain.next_reading");
+}
+
+/** What would have to happen for the offer to rise, by what binds it. */
+export function raise(bound: Reason | Ceiling): string {
+  return t(`raise.${bound.code}`, paramsOf(bound));
 }
 
 /** The cause in words, without amounts: "shared cable Level 2". */
 export function cause(reason: Reason | Ceiling): string {
+  const key = CAUSES[reason.code];
+  return key ? t(key, paramsOf(reason)) : reason.code;
+}
+
+function paramsOf(reason: Reason | Ceiling): Params {
   const other = snapshot.peek()?.chargers.find((charger) => charger.id === reason.charger);
-  const by = byWhom(reason.by);
-  const params: Params = {
+  return {
     phase: reason.phase,
     group: reason.group,
     charger: other ? nameOf(other) : reason.charger,
@@ -68,10 +123,8 @@ export function cause(reason: Reason | Ceiling): string {
     about: reason.seconds == null ? null : about(reason.seconds),
     nth: reason.place == null ? null : nth(reason.place),
     amount: typeof reason.ma === "number" ? amps(reason.ma) : null,
-    by,
+    by: byWhom(reason.by),
   };
-  const key = CAUSES[reason.code];
-  return key ? t(key, params) : reason.code;
 }
 
 /** "**8 A** of 32 A — shared cable Level 2", or null where no plan knows the connector. */

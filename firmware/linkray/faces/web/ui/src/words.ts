@@ -157,6 +157,7 @@ export interface PassportNow {
   passport: { vendor: string; model: string; firmware: string; findings: PassportFinding[] };
   quirk: string | null;
   why: string;
+  seen?: string[]; // where it was seen
   rules: string[];
   probing: string;
   profile_writes: number;

@@ -25,7 +25,7 @@ import { PhaseBars, RoomLine } from "../parts/bars";
 import { Button, Card, Choices, Icon, Link, Steady } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { PhaseTag } from "../parts/fields";
-import { PowerFlow } from "../parts/flow";
+import { isRanked, PowerFlow } from "../parts/flow";
 import { PointTable, sameness, tick, ticked, Tile } from "../parts/points";
 import { go } from "../route";
 import { INSTALLER, keep, kept, level } from "../session";
@@ -56,9 +56,9 @@ export function Info() {
       {shot.faults.length > 0 && <Problems faults={shot.faults} />}
       <div class={`live ${freshness.value}`}>
         <Figures shot={shot} />
-        <div class="pair">
-          <PhaseBars shot={shot} />
+        <div class={`pair${isRanked(shot) ? " ranked" : ""}`}>
           <PowerFlow shot={shot} still={freshness.value !== "live"} />
+          <PhaseBars shot={shot} />
         </div>
         <Groups shot={shot} />
         <Details shot={shot} />
@@ -191,6 +191,8 @@ function Figures({ shot }: { shot: Snapshot }) {
   );
 }
 
+const LONG = 5; // characters of a figure: more are written smaller
+
 interface FigureProps {
   icon: IconName;
   name: string;
@@ -205,7 +207,7 @@ function Figure({ icon, name, value, unit, more }: FigureProps) {
       <span class="figure-name">
         <Icon name={icon} size={18} /> {name}
       </span>
-      <span class="figure-value figure">
+      <span class={`figure-value figure${value.length > LONG ? " long" : ""}`}>
         {value}
         <small> {unit}</small>
       </span>

@@ -4,7 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { progress, startOrStop } from "../acts";
 import { call } from "../api";
-import { amps, ampsColumn, duration, exactly, kwh, moment } from "../format";
+import { amps, ampsColumn, exactly, kwh, moment } from "../format";
 import { has, say, t } from "../i18n";
 import type { IconName } from "../icons";
 import { snapshot } from "../live";
@@ -19,8 +19,8 @@ import {
   told,
   type Point,
 } from "../site";
-import { cause, sentence } from "../why";
-import type { Ceiling, Offer, OfferChange, Phases } from "../words";
+import { cause, nextLook, raise, sentence } from "../why";
+import type { Ceiling, Code, Offer, OfferChange, Phases } from "../words";
 import { Badge, Button, Icon, Link } from "./basics";
 import { Dialog, inWords } from "./dialog";
 import { explained, Steps } from "./points";
@@ -164,41 +164,40 @@ function CeilingRow({ ceiling, columns, share }: RowProps) {
   );
 }
 
-/** When LinkRay looks again, and what the second-lowest ceiling would allow. */
+/** What would raise it, how far, and when LinkRay can change it next. */
 function Raise({ offer }: { offer: Offer }) {
-  const next = secondLowest({ ...offer, ceilings: told(offer.ceilings) });
-  const bound = offer.ceilings.find((one) => one.binding);
-  const wait = offer.next_look_s ?? offer.reason.seconds;
-  const top = bound?.code === "charger_max" || !next || !bound;
-  const places = phasesIn(offer.ceilings.map((one) => one.ma));
-  const then = next ? lowestOn(next.ma, places) : 0;
-  const same = then <= lowestOn(offer.offer_ma, places);
+  const bound = offer.ceilings.find((one) => one.binding) ?? offer.reason;
   return (
     <div class="raise">
       <Icon name="lightbulb" />
       <p>
         <b>{t("explain.raise")}</b>
         <br />
-        {top && t("explain.raise_none")}
-        {!top && bound.code === "turn" && t("explain.raise_turn")}
-        {!top &&
-          bound.code !== "turn" &&
-          t(same ? "explain.raise_same" : "explain.raise_text", {
-              amps: amps(then),
-            cause: cause(next),
-            now: cause(bound),
-          })}
+        {raise(bound)} {thereafter(offer)}
       </p>
-      {wait != null && (
-        <p class="next-look">
-          <Icon name="clock" size={18} />{" "}
-          <span>
-            {t("explain.next")} <b class="figure">{t("explain.next_in", { wait: duration(wait) })}</b>
-          </span>
-        </p>
-      )}
+      <p class="next-look">
+        <Icon name="clock" size={18} />{" "}
+        <span>
+          {t("explain.next")} <b class="figure">{nextLook(offer)}</b>
+        </span>
+      </p>
     </div>
   );
+}
+
+/** What says all there is: the charger's own most, and what stops the whole site. */
+const ALONE: readonly Code[] = ["charger_max", "emergency_stop", "schedule", "site_overloaded"];
+
+/** What the second-lowest ceiling would allow; without a session nothing yet shares with it. */
+function thereafter(offer: Offer): string {
+  const next = secondLowest({ ...offer, ceilings: told(offer.ceilings) });
+  const shares = offer.ceilings.some((one) => one.code === "site_limit");
+  if (!next || !shares || ALONE.includes(offer.reason.code)) return "";
+  const places = phasesIn(offer.ceilings.map((one) => one.ma));
+  const then = lowestOn(next.ma, places);
+  const same = then <= lowestOn(offer.offer_ma, places);
+  const params = { amps: amps(then), cause: cause(next) };
+  return t(same ? "explain.raise_same" : "explain.raise_then", params);
 }
 
 // --- what it was before --------------------------------------------------------------------------

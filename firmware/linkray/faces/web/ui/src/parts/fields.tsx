@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
-import { given, has, number, say, t } from "../i18n";
+import { given, has, number, say, t, ungrouped } from "../i18n";
 import { level } from "../session";
 import {
   at,
@@ -63,9 +63,11 @@ export const unitOf = (shape: Schema): [number, string] =>
   DIVISORS[shape["x-unit"] ?? ""] ?? [1, ""];
 
 const plain = (value: number, by: number): string => number(value / by, 3, 0, false);
+const grouped = (value: number, by: number): string => number(value / by, 3);
 
+/** As people write it: with the decimal sign of either kind, or as ranges show it: "6,300". */
 function read(text: string, by: number): number | null {
-  const tidy = text.trim().replace(",", ".");
+  const tidy = ungrouped(text.trim()).replace(",", ".");
   return /^-?\d+(\.\d+)?$/.test(tidy) ? Math.round(Number(tidy) * by) : null;
 }
 
@@ -75,8 +77,8 @@ export function rangeOf(shape: Schema): string {
   const [low, high] = [shape.minimum, shape.maximum];
   const params = {
     unit,
-    low: low === undefined ? null : plain(low, by),
-    high: high === undefined ? null : plain(high, by),
+    low: low === undefined ? null : grouped(low, by),
+    high: high === undefined ? null : grouped(high, by),
   };
   if (params.low && params.high) return t("field.range", params);
   if (params.low) return t("field.range_low", params);
@@ -150,10 +152,10 @@ function outside(value: number | null, shape: Schema): string | null {
   const [by, unit] = unitOf(shape);
   if (value === null) return null;
   if (shape.minimum !== undefined && value < shape.minimum) {
-    return t("field.too_low", { low: plain(shape.minimum, by), unit });
+    return t("field.too_low", { low: grouped(shape.minimum, by), unit });
   }
   if (shape.maximum !== undefined && value > shape.maximum) {
-    return t("field.too_high", { high: plain(shape.maximum, by), unit });
+    return t("field.too_high", { high: grouped(shape.maximum, by), unit });
   }
   return null;
 }

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
-import { amps, duration, moment } from "../format";
+import { amps, duration, kw, moment } from "../format";
 import { given, has, number, say, t } from "../i18n";
 import { INSTALLER, level } from "../session";
 import { nameOf } from "../site";
@@ -82,7 +82,7 @@ function Findings({ findings }: { findings: readonly PassportFinding[] }) {
         <li key={`${one.what}/${one.about}`}>
           <span class="found-what">
             {has(`found.what.${one.what}`) ? say(`found.what.${one.what}`) : given(one.what)}
-            {one.about && aboutShown(one) && <span class="second"> {one.about}</span>}
+            {about(one) && <span class="second"> {about(one)}</span>}
           </span>
           <b class={foundWords(one).length > LONG ? "long" : ""}>{foundWords(one)}</b>
           <Evidence one={one} />
@@ -92,16 +92,28 @@ function Findings({ findings }: { findings: readonly PassportFinding[] }) {
   );
 }
 
-/** Whether the subject says more than the charger whose page this is. */
-const aboutShown = (one: PassportFinding): boolean => one.what === "form" || one.what === "refused";
+/** Its subject, where that says more than the charger whose page this is. */
+function about(one: PassportFinding): string {
+  if (one.what === "refused") return formWords(one.about);
+  const key = `found.form.${one.about}`;
+  return one.what === "form" && has(key) ? say(key) : "";
+}
+
+/** "TxProfile/Relative/A/2": its parts in words. */
+function formWords(form: string): string {
+  const [purpose = "", ...parts] = form.split("/");
+  const words = parts.map((part) => (has(`found.part.${part}`) ? say(`found.part.${part}`) : part));
+  return [purpose, ...words].join(", ");
+}
 
 function foundWords({ what, found }: PassportFinding): string {
   if (has(`found.${what}.${found}`)) return say(`found.${what}.${found}`);
+  if (what === "form") return formWords(found);
   const n = Number(found);
   if (!Number.isFinite(n)) return found.replaceAll(",", ", ");
   if (what === "draws_at" || what === "idle_at" || what === "step") return amps(n);
   if (what === "interval") return duration(n);
-  return what === "obey" ? t("time.s", { v: number(n, 1) }) : found;
+  return what === "obey" ? t("time.s", { v: number(n, 1) }) : number(n, 0);
 }
 
 /** When, at which charger, what was offered and what was measured. */
@@ -130,7 +142,7 @@ function Writes({ seen }: { seen: Charger }) {
         <div
           class="load-bar"
           role="img"
-          aria-label={t("found.writes_of", { n: String(used), most: String(budget) })}
+          aria-label={t("found.writes_of", { n: number(used, 0), most: number(budget, 0) })}
         >
           <span
             class={`part ${used > budget ? "over" : used > budget * 0.9 ? "near" : ""}`}
@@ -144,26 +156,68 @@ function Writes({ seen }: { seen: Charger }) {
   );
 }
 
+/** What its make does its own way: why, where it was seen, and what LinkRay does about it. */
 function Quirk({ now }: { now: PassportNow }) {
   if (!now.quirk && !now.rules.length) return <p class="second">{t("found.no_quirk")}</p>;
+  const why = now.why.replace(`${now.quirk}: `, "");
   return (
     <section class="quirk">
       <h3>{t("passport.quirk")}</h3>
       {now.quirk && (
         <p>
-          <b>{now.quirk}</b>{" "}
-          <span class="second">{given(now.why.replace(`${now.quirk}: `, ""))}</span>
+          <b>{now.quirk}</b> <span class="second">{given(why)}</span>
         </p>
       )}
       {now.rules.length > 0 && (
         <ul class="notes">
           {now.rules.map((rule) => (
-            <li key={rule}>
-              <code>{rule}</code>
-            </li>
+            <RuleLine key={rule} rule={rule} />
           ))}
         </ul>
       )}
+      {now.seen !== undefined && now.seen.length > 0 && (
+        <>
+          <p class="second">{t("rule.seen")}</p>
+          <ul class="notes sources">
+            {now.seen.map((place) => (
+              <li key={place}>
+                <Source place={place} />
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </section>
   );
+}
+
+function Source({ place }: { place: string }) {
+  if (!place.startsWith("https://")) return <span>{place}</span>;
+  return (
+    <a class="text-link" href={place} target="_blank" rel="noreferrer">
+      {place.replace("https://", "")}
+    </a>
+  );
+}
+
+const RULE = /^(\w+) (.*) \((site|table|measured)\)$/;
+
+function RuleLine({ rule }: { rule: string }) {
+  const [, key = "", value = "", origin = ""] = RULE.exec(rule) ?? [];
+  const words = [`rule.${key}.${value}`, `rule.${key}`].find(has);
+  if (!words) return <li>{rule}</li>;
+  return (
+    <li>
+      {say(words, { v: valueWords(key, value) })}{" "}
+      <span class="second">{say(`rule.from_${origin}`)}</span>
+    </li>
+  );
+}
+
+/** A rule's value with its unit: the key's last word tells it. */
+function valueWords(key: string, value: string): string {
+  if (key.endsWith("_ma")) return value.split(", ").map((ma) => amps(Number(ma))).join(", ");
+  if (key.endsWith("_w")) return kw(Number(value));
+  if (key.endsWith("_s") || key.endsWith("_s_min")) return duration(Number(value));
+  return /^\d+$/.test(value) ? number(Number(value), 0) : value;
 }

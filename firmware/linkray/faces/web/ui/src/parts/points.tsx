@@ -55,6 +55,8 @@ function drawnWords(point: Point): string {
   const top = highest(drawn);
   if (!offer) return t("tile.offer_unknown", { drawn: amps(top.ma) });
   const params = { drawn: amps(top.ma), offered };
+  const coming = highest(point.offer?.offer_ma ?? NONE).ma;
+  if (!highest(offer).ma && coming) return t("tile.coming", { ...params, coming: amps(coming) });
   if (!highest(offer).ma) return t("tile.none_offered", params);
   if (alike(drawn)) return t("tile.offered", params);
   return t("tile.offered_on", { ...params, phase: phaseName(top.phase) });
