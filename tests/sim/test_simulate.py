@@ -144,8 +144,10 @@ def test_no_faults_are_no_faults() -> None:
 def made_up(site: Path, seed: int, hours: float, faults: str) -> Report:
     """A run that took no time; every third seed breaks something."""
     broken = [Violation(seed, 9.0, "INV-1", {})] if seed % 3 == 0 else []
-    return Report(site.stem, seed, hours, violations=broken, fuse_percent_max=50.0 + seed % 10,
-                  fuse_percent_lawful=40.0, faults=faults, commit="abc123", energy_wh=90, energy_best_wh=100)  # fmt: skip
+    return Report(
+        site.stem, seed, hours, violations=broken, fuse_percent_max=50.0 + seed % 10,
+        fuse_percent_lawful=40.0, faults=faults, commit="abc123", energy_wh=90, energy_best_wh=100,
+    )  # fmt: skip
 
 
 def rows(ledger: Path) -> list[list[str]]:
