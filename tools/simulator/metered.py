@@ -30,7 +30,8 @@ FAST_S = 5.0  # INV-5b
 WIRE_S = 1.0  # INV-9: from the sample to the decreases on the wire
 SOON_S, LAZY_S = 4.0, 7.0  # INV-9: from a step of the building to the wires
 COMPLIANT_S, LAZY_CAR_S = 2.0, 5.0
-STEP_S = 0.6  # the world's own step
+STEP_S = 0.6  # the world's own step …
+STEPS = 3  # … and so many of them a reading may be old
 FUSE_TAU_S = 60.0
 FUSE_OPENS = 1.13**2
 FUSE_MOST = 0.9  # of it, with lawful devices
@@ -45,6 +46,8 @@ class Metered:
         self._offers: dict[tuple[str, int], Offer] = {}
         self._granted: dict[tuple[str, int], tuple[float, int, int]] = {}  # at, from, to
         self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
+        self._flowed: deque[list[int]] = deque(maxlen=STEPS)  # what the chargers drew just now
+        self._was_back = False  # the meter was healthy since the process began
         self._fell_at = -math.inf  # the newest event of INV-5
         self._fell_by = ""
 
@@ -56,14 +59,23 @@ class Metered:
         elif isinstance(event, ProcessBegan):
             self._offers.clear()
             self._granted.clear()
-            for marks in self._building:
-                marks.clear()
+            self._was_back = False
         elif isinstance(event, FactTold):
             self._fact(event.fact, now)
+        elif isinstance(event, Stepped):
+            self._flowed.append([0, 0, 0])
+            for post in self.ledger.under[SITE]:
+                for leg, ma in enumerate(post.true_ma()):
+                    self._flowed[-1][leg] += ma
 
     def _fact(self, fact: facts.AnyFact, now: float) -> None:
         if isinstance(fact, facts.MeterRead):
             self._read(fact, now)
+        elif isinstance(fact, facts.MeterBack) and not self._was_back:
+            # Until a first health the budget is 0, and nobody knows who draws (balancing.md 1).
+            self._was_back = True
+            for marks in self._building:
+                marks.clear()
         elif isinstance(fact, facts.MeterLost):
             self._fell_at, self._fell_by = now, "meter lost"
         elif isinstance(fact, facts.Drawn) and fact.source != "assumed":
@@ -74,7 +86,9 @@ class Metered:
             self._granted.pop((fact.charger, fact.connector), None)
 
     def _read(self, fact: facts.MeterRead, now: float) -> None:
-        """What the building takes by this reading, less what may be the chargers' own by right."""
+        """What the building takes by this reading, less what may be the chargers' own by right:
+        the reading is of a step ago, and who has stopped since is in it still.
+        """
         ours = [0, 0, 0]
         if self.ruling.location == "grid":
             for each in self.ledger.under[SITE]:
@@ -84,7 +98,7 @@ class Metered:
         for leg, marks in enumerate(self._building):
             if not fact.phases_read[leg]:
                 continue
-            building = fact.current_ma[leg] - ours[leg]
+            building = fact.current_ma[leg] - max([ours[leg], *(f[leg] for f in self._flowed)])
             for key, (_, was, to) in self._granted.items():
                 post = self.ledger.posts.get(key)
                 if post is not None and leg in post.legs:

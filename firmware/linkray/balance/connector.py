@@ -21,6 +21,7 @@ USED_MA = 3_000  # … while another carries more
 RELEASE_SAMPLES = 3  # trust.md 1, P 7
 RELEASE_S = 30.0  # chargers.md, Sessions
 RISE_INTERVALS = 2  # for so long meter growth may be a raise (balancing.md 1)
+RAMP_TIMES = 3  # a car that begins late to follow a raise goes on so much faster than it seems
 FOLLOW_S = 3.0  # a car that obeys has come down to an accepted limit by then (INV-9: 2 s)
 FALL_S = 1.5  # a reading of the meter may be so much older than a value of a charger
 QUEUE_S = 10.0  # after it was linked a charger sends what it has kept meanwhile
@@ -128,8 +129,8 @@ class Connector:
         "drawn", "drawn_at", "fall", "fall_until", "high", "inoperative", "is_missed",
         "is_status_old", "is_stranger", "is_unheard", "key_parts", "kind", "kind_slow", "legs",
         "line", "measured", "number", "offer", "offer_w", "order", "path", "paused_at",
-        "queued_at", "quiet_since", "raised_at", "reason", "released", "resend", "retry_at",
-        "rise_at", "rise_from_ma", "rise_shown", "rise_to_ma", "rise_until", "stage", "stage_at",
+        "queued_at", "quiet_since", "raised_at", "ramp_ma_s", "reason", "released", "resend",
+        "retry_at", "rise_at", "rise_from_ma", "rise_to_ma", "rise_until", "stage", "stage_at",
         "status", "stop", "turn_at", "tx", "used_ma", "values_wanted", "vip", "waits_since",
     )  # fmt: skip
 
@@ -158,7 +159,7 @@ class Connector:
         self.default_at = NEVER  # … and from when on it is sure to rule
         self.values_wanted, self.asked_at = 0, NEVER
         self.rise_at = self.rise_until = self.fall_until = NEVER
-        self.rise_shown = False  # its values tell what has become of the newest raise
+        self.ramp_ma_s: int | None = None  # how fast it rose by the first value after a raise
         self.rise_from_ma = 0  # the offer before the raises that the meter may not show yet …
         self.rise_to_ma = 0  # … and the highest of them, which a later cut need not have ended
         self.fall: tuple[int, int, int] = (0, 0, 0)
@@ -274,14 +275,15 @@ class Connector:
     def sample(self, fact: Drawn, at: float, threshold_ma: int, now: float) -> bool:
         """What it draws now; returns whether the phases in use have changed."""
         self._fell(fact.current_ma, now)
-        was_ma = self.used_ma
+        was_ma, was_at = self.used_ma, max(self.drawn_at, self.rise_at)
         self.drawn, self.drawn_at = fact.current_ma, at
         self.used_ma = max(fact.current_ma[leg] for leg in self.legs)
         self.measured = fact.source != "assumed"
         self.by_phase = fact.source == "phases"
         if self.measured and at >= self.rise_at + self.follow_s():
-            # balancing.md 1: growth is the charger's until its next values; a ramp goes on.
-            self.rise_shown = self.used_ma < was_ma + NOT_USED_MA
+            # balancing.md 1: growth is the charger's until its next values; a ramp goes on as it is.
+            grown_ma = max(0, self.used_ma - was_ma)
+            self.ramp_ma_s = int(grown_ma / max(1.0, at - was_at)) if grown_ma > NOT_USED_MA else 0
         if not self.measured:
             return False
         if self.used_ma >= NOT_USED_MA:
@@ -386,7 +388,13 @@ class Connector:
 
     def rises(self, at: float, until: float) -> None:
         """It may draw more since then, and the meter may see that before its values tell."""
-        self.rise_at, self.rise_until, self.rise_shown = at, until, False
+        self.rise_at, self.rise_until, self.ramp_ma_s = at, until, None
+
+    def _ramp_ma(self, now: float) -> int:
+        """So much more than its newest value it may draw by now, on its way to a raise."""
+        if self.ramp_ma_s is None or self.drawn is None:
+            return self.books.max_ma
+        return int(RAMP_TIMES * self.ramp_ma_s * max(0.0, now - self.drawn_at))
 
     def unproved(self, seen: Phases, unproved: list[int]) -> None:
         """Adds what it is only taken to draw on each phase (trust.md C11): of a total, no one
@@ -414,8 +422,7 @@ class Connector:
                     unheard[leg] += self.books.top_ma
                 else:
                     top_ma, offer_ma = self.books.top_ma, self.books.offer_ma
-                    if not self.rise_shown:
-                        rising[leg] += max(0, min(top_ma, offer_ma) - own)
+                    rising[leg] += min(self._ramp_ma(now), max(0, min(top_ma, offer_ma) - own))
                     granted[leg] += max(0, min(top_ma, max(offer_ma, self.rise_to_ma)) - own)
         if now < self.fall_until:
             for leg in self.legs:

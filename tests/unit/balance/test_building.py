@@ -62,13 +62,31 @@ def test_a_value_from_just_after_a_raise_does_not_show_what_comes_of_it() -> Non
     assert world.plan.building_ma.l1 == 20_000
 
 
-def test_a_ramp_that_its_values_show_under_way_is_the_chargers_until_the_next_of_them() -> None:
+def ramping() -> World:
+    """As `modest`, and its values show it 4 A higher three seconds after a raise."""
     world = modest(6)
+    c = world.core._connectors["c1", 1]
+    c.rises(world.now, world.now + 20)
+    world.run(FOLLOW_S)
     world.cars["c1", 1].most_ma = 10_000
     world.sample()
-    world.cars["c1", 1].most_ma = 21_000
-    world.run(5)
     assert world.plan.building_ma.l1 == 20_000
+    return world
+
+
+def test_a_ramp_that_its_values_show_under_way_is_the_chargers_until_the_next_of_them() -> None:
+    world = ramping()
+    for _ in range(5):
+        world.cars["c1", 1].most_ma += 1_500
+        world.run(1)
+    assert world.plan.building_ma.l1 == 20_000
+
+
+def test_inv_2_growth_that_is_faster_than_the_ramp_its_values_show_is_building() -> None:
+    world = ramping()
+    world.building_a = [32, 0, 0]
+    world.run(2)
+    assert world.plan.building_ma.l1 >= 26_000
 
 
 def test_a_car_that_starts_late_is_no_building() -> None:

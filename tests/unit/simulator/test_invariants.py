@@ -218,6 +218,44 @@ def test_inv_2_what_the_building_took_a_moment_ago_is_not_given_out() -> None:
     assert "60 s" in t.why()[0]
 
 
+@pytest.mark.parametrize("is_back", [True, False])
+def test_inv_2_what_was_read_before_the_meter_was_first_healthy_binds_nobody(
+    is_back: bool,
+) -> None:
+    """balancing.md 1: until then the budget is 0, and nobody knows who draws."""
+    t = metered()
+    t.restart()
+    t.world.building.ma = (25_000, 10_000, 10_000)
+    t.read(45, 10, 10)
+    t.world.building.ma = (10_000, 10_000, 10_000)
+    if is_back:
+        t.fact(facts.MeterBack(t.now))
+    t.draw("C1", 0)
+    t.draw("C2", 0)
+    t.charging("C1")
+    t.metered(10, 10, 10)
+    t.tell("C1", 32, transaction=1)
+    t.plan()
+
+    assert ("INV-2" in t.broken) is not is_back, t.why()
+
+
+def test_inv_2_a_reading_of_a_step_ago_holds_who_has_stopped_since() -> None:
+    t = metered()
+    t.world.building.ma = (12_000, 10_000, 10_000)
+    t.wait(0.5)
+    t.end("C2", 2)
+    del t.offers["C2", 1]
+    t.read(32, 10, 10)
+    for _ in range(30):
+        t.wait(1.0)
+        t.read(22, 10, 10)
+    t.tell("C1", 32, transaction=1)
+    t.plan()
+
+    assert "INV-2" not in t.broken, t.why()
+
+
 def test_inv_2_after_a_minute_it_may_be_given_out() -> None:
     t = metered()
     t.world.building.ma = (25_000, 10_000, 10_000)
