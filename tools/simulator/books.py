@@ -220,6 +220,8 @@ class Possible:
         """TxProfiles go with their transaction; a doubt of it too."""
         self.slots = {slot: entries for slot, entries in self.slots.items() if slot[0] != TX}
         self.proofs = {slot: proof for slot, proof in self.proofs.items() if slot[0] != TX}
+        if self.over_since is not None:  # the stop brought it down: how late it obeys was not seen
+            self.obey.is_known_late = False
         self.is_caught = False
         self.over_since = None
 

@@ -33,6 +33,7 @@ FRESH_S = 3.0  # trust.md M1: an older reading raises nothing
 FAILED_S = 5.0  # metering.md: an older reading is none
 GOOD_POLLS = 5
 WARM_S = 60.0  # so long the wires may still show what a charger did that none may
+SAYS_ELSE = ("lies", "mute", "loses_power", "half_open")  # its newest value is not what it draws
 DRAWN_KEPT_S = 15.0  # `half` of what was drawn: chargers' values are so old at most
 DAYS: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Tell = Callable[[str, str, float, dict[str, Any]], None]
@@ -132,11 +133,13 @@ class Ruling:
 
     def _known_ma(self) -> list[int]:
         """What the chargers draw as far as it can be known: of a total, evenly (C11); of one that
-        says what is not so, what it says (C10).
+        says what is not so, what it says (C10); of one that says nothing more, what
+        it said last (C13).
         """
         known = list(self.ledger.world.chargers_ma())
         for post in self.ledger.under[SITE]:
-            if not post.is_by_phase or ("lies", post.charger) in self.wrong:
+            says_else = any((name, post.charger) in self.wrong for name in SAYS_ELSE)
+            if not post.is_by_phase or says_else:
                 true = post.true_ma()
                 for leg in range(3):
                     known[leg] += max(0, post.drawn[leg] - true[leg])

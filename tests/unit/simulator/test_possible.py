@@ -88,6 +88,15 @@ def test_c5_lateness_counts_once_it_was_seen_and_anew_when_it_was_over() -> None
     assert obey.counted_s(35.0) == 5.0
 
 
+def test_c5_one_that_only_the_end_of_its_session_brought_down_has_not_shown_how_late_it_obeys() -> (
+    None
+):
+    possible = Possible(32_000)
+    possible.obey.is_known_late, possible.over_since = True, 5.0
+    possible.session_ended()
+    assert possible.obey.counted_s(35.0) == 10.0
+
+
 def test_rule_3_a_contradicted_proof_is_none() -> None:
     t = one()
     t.tell("C1", 20, transaction=1)
