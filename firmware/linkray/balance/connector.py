@@ -281,7 +281,7 @@ class Connector:
         self.measured = fact.source != "assumed"
         self.by_phase = fact.source == "phases"
         if self.measured and at >= self.rise_at + self.follow_s():
-            # balancing.md 1: growth is the charger's until its next values; a ramp goes on as it is.
+            # balancing.md 1: growth is the charger's until its next values; a ramp goes on.
             grown_ma = max(0, self.used_ma - was_ma)
             self.ramp_ma_s = int(grown_ma / max(1.0, at - was_at)) if grown_ma > NOT_USED_MA else 0
         if not self.measured:
