@@ -47,6 +47,7 @@ class Metered:
         self._granted: dict[tuple[str, int], tuple[float, int, int]] = {}  # at, from, to
         self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
         self._flowed: deque[list[int]] = deque(maxlen=STEPS)  # what the chargers drew just now
+        self._took: deque[tuple[int, ...]] = deque(maxlen=STEPS)  # … and what the building took
         self._was_back = False  # the meter was healthy since the process began
         self._fell_at = -math.inf  # the newest event of INV-5
         self._fell_by = ""
@@ -64,6 +65,7 @@ class Metered:
             self._fact(event.fact, now)
         elif isinstance(event, Stepped):
             self._flowed.append([0, 0, 0])
+            self._took.append(self.ledger.world.building.ma)
             for post in self.ledger.under[SITE]:
                 for leg, ma in enumerate(post.true_ma()):
                     self._flowed[-1][leg] += ma
@@ -87,7 +89,8 @@ class Metered:
 
     def _read(self, fact: facts.MeterRead, now: float) -> None:
         """What the building takes by this reading, less what may be the chargers' own by right:
-        the reading is of a step ago, and who has stopped since is in it still.
+        the reading is of a step ago, and who has stopped since is in it still. And no more than
+        it truly took: a meter that is stuck or wrong counts nobody's current twice (M2, M4).
         """
         ours = [0, 0, 0]
         if self.ruling.location == "grid":
@@ -103,7 +106,8 @@ class Metered:
                 post = self.ledger.posts.get(key)
                 if post is not None and leg in post.legs:
                     building -= max(0, to - was)
-            marks.append((now, max(0, building)))
+            took = max([self.ledger.world.building.ma[leg], *(t[leg] for t in self._took)])
+            marks.append((now, max(0, min(building, took))))
             while marks[0][0] < now - HIGH_S:
                 marks.popleft()
 
@@ -141,7 +145,7 @@ class Metered:
             if not growths:
                 continue
             self._fresh(leg, now)
-            if any(to > max(was, self._may(post, to))
+            if any(to > max(was, post.counted_ma)
                    for post, was, to in raised if leg in post.counted_legs):  # fmt: skip
                 self._falls(leg, now)
             if self.ruling.is_seen(leg):
