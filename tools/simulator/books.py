@@ -304,17 +304,13 @@ class Possible:
 
         The lowest of what it took newest and was told since. What it took before that is in the
         set because it may draw as much still, not because it may be held as low. Of one whose
-        limits are unknown that is what it was told since, and {M} where that is nothing.
+        limits are unknown only what it was told since counts, and {M} where that is nothing.
         """
-        least = self.most_ma
-        if self.is_unknown:
-            told = [e.ma for slot, entries in self.slots.items() if slot[0] != CAP
-                    for e in entries if e.issued_at >= self.forgot_at]  # fmt: skip
-            return min([least, *told])
+        least, since = self.most_ma, self.forgot_at if self.is_unknown else -math.inf
         for slot in sorted(self.slots):
             if slot[0] == CAP or (slot[0] == TX and not in_session):
                 continue
-            entries = self.slots[slot]
+            entries = [e for e in self.slots[slot] if e.issued_at >= since]
             newest = max((e.issued_at for e in entries if e.is_accepted), default=-math.inf)
             least = min([least, *(e.ma for e in entries if e.issued_at >= newest)])
             if newest > -math.inf:

@@ -51,7 +51,9 @@ def dispatch(
             raises.append(i)
             continue
         c.waits_since = None
-        if target != offered or c.resend or step.watts[i] != c.offer_w:
+        if target < offered:
+            step.issues[i] = _cut(c, i, step)
+        elif target != offered or c.resend or step.watts[i] != c.offer_w:
             step.issues[i] = target, step.watts[i]
     waits: dict[int, Wait] = {}
     if raises:
@@ -76,6 +78,17 @@ def dispatch(
     for i, (amount, watts) in step.issues.items():
         _issue(connectors[i], amount, watts, now)
     return waits
+
+
+def _cut(c: Connector, i: int, step: Step) -> tuple[int, int | None]:
+    """Lower it; under a limit that the books exceed no higher than what it took newest: the raise
+    that this cut takes back may never have reached it (trust.md 1, INV-1).
+    """
+    target, least = step.targets[i], c.books.least_ma()
+    is_passed = any(step.left[r] < 0 for r in step.limits[i])
+    if is_passed and c.line.linked and c.amounts.least_ma <= least < target:
+        return c.amounts.told(least)
+    return target, step.watts[i]
 
 
 def _stands(c: Connector, target: int) -> bool:

@@ -153,6 +153,20 @@ def test_c1_a_cut_that_is_never_answered_is_sent_again_and_then_its_maximum_is_r
     assert world.amps("c2") == [18]
 
 
+def test_inv_1_a_cut_takes_back_a_raise_that_may_never_have_arrived_as_a_whole() -> None:
+    world = World(settings(60, 3))
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(40)
+    assert world.amps() == [20, 20, 20]
+    world.silent.add("c2")
+    world.end("c3")
+    world.run(15)
+    assert world.amps("c1", "c2") == [30, 30]
+    world.feed(SettingsChanged(settings(50, 3)))
+    assert world.amps("c1", "c2") == [25, 20]
+
+
 def test_a_reduction_that_is_not_delivered_within_10_s_while_its_limit_is_passed_ends_the_session(
 ) -> None:
     world = busy(60, 2)

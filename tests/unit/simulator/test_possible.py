@@ -267,6 +267,17 @@ def test_the_current_minimum_is_the_lowest_since_what_it_took_newest() -> None:
     assert possible.least_ma(in_session=True) == 13_000
 
 
+def test_the_current_minimum_of_one_that_is_unknown_is_of_what_it_was_told_since() -> None:
+    possible = told(16_000, at=0.0)
+    possible.forget(100.0)
+    assert possible.least_ma(in_session=True) == 32_000
+    value(possible, "2", 0, at=101.0)
+    value(possible, "3", 17_000, at=102.0)
+    assert possible.least_ma(in_session=True) == 17_000
+    value(possible, "4", 11_000, at=103.0, is_accepted=False)
+    assert possible.least_ma(in_session=True) == 11_000
+
+
 def test_a_value_within_what_it_took_since_is_no_contradiction_any_more() -> None:
     possible = told(0, at=0.0)
     possible.sampled(17_000, 1.0, 1.0, 0.0)
