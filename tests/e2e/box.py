@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -339,6 +339,23 @@ class Box:
         return self.world
 
     # -- seeing ----------------------------------------------------------------------------------
+
+    def comes_alive(self, scenes: Sequence[dict[str, Any]], building_ma: list[int]) -> None:
+        """Control, world and web run; all chargers are there, and those plugged in charge."""
+        self.set_passwords()
+        self.writer = self.key("write")
+        self.start_control()
+        self.start_world("--empty")
+        self.start_web()
+        self.world.say({"do": "building_hold", "ma": building_ma})
+        api = self.client(self.writer)
+        until(lambda: api.get("site")["chargers_connected"] == 8, 30, "all chargers are there")
+        for scene in scenes:
+            self.world.say(scene)
+            tag = {"do": "present_tag", "charger": scene["charger"], "tag": "E2E"}
+            self.world.say(tag | {"connector": scene.get("connector", 1)})
+        until(lambda: api.get("site")["sessions"] == len(scenes), 20, "the cars charge")
+        until(lambda: api.get("meter")["healthy"], 20, "the meter is read")
 
     def client(self, key: str = "") -> Client:
         return Client(self.ports["https"], self.state / "tls" / "self-made.pem", key=key)

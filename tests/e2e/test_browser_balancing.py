@@ -54,20 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """The simulated site with nested groups; three cars share a cable that carries two."""
     with box_in(tmp_path_factory.mktemp("balancing")) as box:
         box.import_settings(nested(world_settings()))
-        box.set_passwords()
-        box.writer = box.key("write")
-        box.start_control()
-        box.start_world("--empty")
-        box.start_web()
-        box.world.say({"do": "building_hold", "ma": BUILDING_MA})
-        api = box.client(box.writer)
-        until(lambda: api.get("site")["chargers_connected"] == 8, 30, "all chargers are there")
-        for scene in SESSIONS:
-            box.world.say(scene)
-            tag = {"do": "present_tag", "charger": scene["charger"], "tag": "E2E"}
-            box.world.say(tag | {"connector": scene.get("connector", 1)})
-        until(lambda: api.get("site")["sessions"] == len(SESSIONS), 20, "the cars charge")
-        until(lambda: api.get("meter")["healthy"], 20, "the meter is read")
+        box.comes_alive(SESSIONS, BUILDING_MA)
         yield box
 
 

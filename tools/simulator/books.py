@@ -127,6 +127,7 @@ class Possible:
     forgot_at: float = -math.inf  # … since then
     is_caught: bool = False  # rule 3: contradicted, {M} meanwhile
     over_since: float | None = None
+    ruled: list[tuple[float, int]] = field(default_factory=list)  # until when, what was lawful
     proofs: dict[Slot, tuple[float, Entry]] = field(default_factory=dict)  # accepted when, what
     obey: ObeyTime = field(default_factory=ObeyTime)
     changed_at: float = -math.inf  # the newest value issued or accepted
@@ -152,8 +153,14 @@ class Possible:
         if found is None or found[1].is_accepted:
             return False
         slot, entry = found
+        lawful_ma = self.lawful_ma(now)
         entry.is_accepted = True
         self.changed_at = now
+        if lawful_ma is not None and (self.lawful_ma(now) or 0) < lawful_ma:
+            self.ruled = [(until, ma) for until, ma in self.ruled if until > now - OBEY_S_MAX]
+            self.ruled.append((now, lawful_ma))
+        if self.is_unknown and not self.proofs:
+            self.over_since = None  # rule 3, no *later* contradiction: so far {M} was possible
         before = self.proofs.get(slot)
         if before is None or before[1].issued_at <= entry.issued_at:
             self.proofs[slot] = (now, entry)  # else: an old answer, come late
@@ -207,6 +214,7 @@ class Possible:
         self.is_unknown, self.forgot_at, self.changed_at = True, now, now
         self.is_caught = False
         self.over_since = None
+        self.ruled.clear()
         self.proofs.clear()
 
     def session_began(self, now: float) -> None:
@@ -224,6 +232,7 @@ class Possible:
             self.obey.is_known_late = False
         self.is_caught = False
         self.over_since = None
+        self.ruled.clear()
 
     def sampled(
         self, drawn_ma: int, at: float, now: float, true_s: float, over_s: float = 0.0
@@ -245,7 +254,11 @@ class Possible:
             # A value is up to a step of the world older than its arrival: what was measured before
             # the obey time was over contradicts nothing (rule 3).
             obey_s = max(OBEY_S, self.obey.counted_s(true_s)) + SAMPLE_S
-            self.is_caught = self.is_caught or at - self.over_since >= obey_s
+            # Each value has its own (rule 3): who comes down late to one limit while it has taken a
+            # lower one has the time of that one too; who is over both has not (INV-10).
+            due_ma = max([lawful_ma, *(ma for until, ma in self.ruled if until > at - obey_s)])
+            is_due = at - self.over_since >= obey_s and drawn_ma > _at_most(due_ma)
+            self.is_caught = self.is_caught or is_due
             return
         self.over_since = None
         self.is_caught = False

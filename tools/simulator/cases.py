@@ -20,7 +20,7 @@ from tools.simulator.campaign import HEAD
 from tools.simulator.report import ROOT, commit
 
 FAMILIES = ("charger", "meter", "site")
-SEEDED = re.compile(r"test_([a-z]+\d+)_\w*\[(\d+)\]")
+SEEDED = re.compile(r"test_([a-z]+\d+)_\w*\[(\d+)(?:-.*)?\]")
 
 
 @dataclass
@@ -31,12 +31,18 @@ class Family:
     cases: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
-    def line(self, seeds: int, tested: str) -> str:
+    def result(self) -> str:
+        """In a word, and which did not hold."""
+        if not self.cases:
+            return "BROKEN: nothing ran"
         told = ", ".join(self.broken[:10]) + (", …" if len(self.broken) > 10 else "")
+        return f"BROKEN: {told}" if self.broken else "held"
+
+    def line(self, seeds: int, tested: str) -> str:
         cells = (
             datetime.now(UTC).date().isoformat(), tested or "?", f"cases of the {self.name}",
             f"{len(self.cases)} cases", f"1–{seeds}", "–", "–", str(len(self.broken)),
-            "–", "–", "–", "–", f"BROKEN: {told}" if self.broken else "held",
+            "–", "–", "–", "–", self.result(),
         )  # fmt: skip
         return f"| {' | '.join(cells)} |\n"
 
@@ -72,11 +78,11 @@ def read(name: str, result: str) -> Family:
     """The family in what pytest wrote (JUnit's form): its cases, and `C7[12]` for each broken."""
     family = Family(name)
     for test in ET.fromstring(result).iter("testcase"):  # noqa: S314 - our own file
-        seeded = SEEDED.fullmatch(test.get("name", ""))
-        if seeded is None:
-            continue
-        case = seeded[1].upper()
-        family.cases.add(case)
+        name = test.get("name", "")
+        seeded = SEEDED.fullmatch(name)
+        if seeded is not None:
+            family.cases.add(seeded[1].upper())
         if any(test.find(word) is not None for word in ("failure", "error", "skipped")):
-            family.broken.append(f"{case}[{seeded[2]}]")
+            told = name if seeded is None else f"{seeded[1].upper()}[{seeded[2]}]"
+            family.broken.append(told)
     return family

@@ -140,22 +140,25 @@ class Ledger:
         places: dict[str, int] = {}
         for group in settings.groups:
             places[group.name] = self._node(group.name, group.limit_ma)
+
+        def feeds(group: str | None) -> list[int]:
+            """The nodes above a charger of that group; of none, where it is no more."""
+            path = []
+            while group is not None and group in places:
+                path.append(places[group])
+                group = parents[group]
+            return [*path, SITE]
+
         posts: dict[tuple[str, int], Post] = {}
         for conf in settings.chargers:
-            path = [SITE]
-            above = conf.group
-            chain = []
-            while above is not None:
-                chain.append(places[above])
-                above = parents[above]
-            path = [*chain, SITE]
+            path = feeds(conf.group)
             if conf.supply_limit_ma is not None:
                 path.insert(0, self._node(f"supply {conf.id}", conf.supply_limit_ma))
             for number in self._numbers(conf.id):
                 posts[conf.id, number] = self._post(conf, number, tuple(path))
         for key, post in self.posts.items():  # deleted, and its link stands: counted (C25)
             if key not in posts and post.is_linked:
-                post.path = (SITE,)
+                post.path = tuple(feeds(post.conf.group))
                 posts[key] = post
         self.posts = posts
         self.by_charger = {}

@@ -354,7 +354,8 @@ class Wires:
             return
         nodes, reached = self._flows()
         building = self.ledger.world.building.ma
-        self._know([a + b for a, b in zip(nodes[SITE], building, strict=True)], now)
+        absent = [a - b for a, b in zip(nodes[SITE], reached, strict=True)]
+        self._know([a + b for a, b in zip(nodes[SITE], building, strict=True)], absent, now)
         for node, ours in enumerate(nodes):
             name = self.ledger.names[node]
             strands = self._strands.get(name)
@@ -371,7 +372,7 @@ class Wires:
             if fact.phases_read[leg]:  # a reading below it is from before it grew
                 seen.note(min(building[leg], fact.current_ma[leg]), now)
 
-    def _know(self, total: list[int], now: float) -> None:
+    def _know(self, total: list[int], absent: list[int], now: float) -> None:
         """What LinkRay can know of the building now, and do about it."""
         building = self.ledger.world.building.ma
         self.allowed_s = SOON_S
@@ -384,8 +385,9 @@ class Wires:
             self.allowed_s = max(self.allowed_s, allowed)
             self.unseen_ma[leg] = self._seen[leg].growth_ma(building[leg], now - allowed)
             if self.ruling.site.meter.enabled and not phase.is_healthy:
-                # The installer's word rules: so much may be drawn whatever the building takes.
-                self.helpless_ma[leg] += max(0, self.ruling.limit_ma(SITE, leg))
+                # The installer's word rules: so much may be drawn whatever the building takes,
+                # by all together: those that cannot be reached come off it (balancing.md 1).
+                self.helpless_ma[leg] += max(0, self.ruling.limit_ma(SITE, leg) - absent[leg])
                 if now - phase.failed_at > allowed:
                     self.unseen_ma[leg] = 0
 

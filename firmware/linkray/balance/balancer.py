@@ -462,6 +462,10 @@ class Balancer:
 
     def _link_silent(self, fact: LinkSilent, _now: float) -> int:
         self._line(fact.charger).silent_since = fact.since
+        for c in self._list:
+            if c.charger == fact.charger and fact.since is None and c.books.leased:
+                # Its lease may have run out meanwhile: what it holds now is told anew.
+                c.resend = c.resend or c.books.top_ma > c.books.offer_ma
         return SOON
 
     def _link_lost(self, fact: LinkLost, now: float) -> int:
@@ -496,9 +500,12 @@ class Balancer:
         if fact.connector == 0:  # the charger as a whole: nothing to share out
             return CALM
         c = self._find(fact.charger, fact.connector)
-        if c is None or c.status == fact.status:
+        if c is None:
             return CALM
-        c.status, c.is_status_old = fact.status, False
+        is_news, c.is_status_old = c.is_status_old or c.status != fact.status, False
+        if not is_news:
+            return CALM
+        c.status = fact.status
         if c.tx is None and fact.status in NO_CAR:
             c.books.ended()  # no car: nothing is drawn, whatever was (INV-10)
         if fact.status == "Charging":

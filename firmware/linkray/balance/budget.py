@@ -352,7 +352,11 @@ class MeterWatch:
             metered=(grid and healthy[0], grid and healthy[1], grid and healthy[2]),
             fresh=all(h.may_raise(now) for h in self.phases),
             degraded=not all(healthy), spare=spare,
-            doubt=(self._doubt[0], self._doubt[1], self._doubt[2]) if grid else (0, 0, 0),
+            doubt=(
+                self._doubt[0] if grid and healthy[0] else 0,
+                self._doubt[1] if grid and healthy[1] else 0,
+                self._doubt[2] if grid and healthy[2] else 0,
+            ),
         )  # fmt: skip
 
     def bare(self, now: float) -> Three:

@@ -224,8 +224,7 @@ class Connector:
         self._forget_session()
         self.tx, self.vip, self.stop, self.stage = None, False, False, 0
         self.high = self.conf.priority == "high"
-        self.books.ended()
-        self.books.unanswered_since = None  # what is told next has a time of its own
+        self.books.session_ended()
         self.resend = True
         self.quiet_since = min(self.quiet_since, now)
         if self.status in DRAWING:

@@ -45,17 +45,21 @@ def dispatch(
 ) -> dict[int, Wait]:
     """Issue what may be issued now; returns who waits for a raise, and for what."""
     raises = []
+    waits: dict[int, Wait] = {}
     for i, c in enumerate(connectors):
         target, offered = step.targets[i], c.books.offer_ma
+        passed = _takes_back(c, i, step)
+        if passed is not None:
+            step.issues[i] = c.amounts.told(c.books.least_ma())
+            if target > step.issues[i][0]:
+                waits[i] = Wait(limit=passed)
+            continue
         if target > offered and c.line.linked and not _stands(c, target):
             raises.append(i)
             continue
         c.waits_since = None
-        if target < offered:
-            step.issues[i] = _cut(c, i, step)
-        elif target != offered or c.resend or step.watts[i] != c.offer_w:
+        if target != offered or c.resend or step.watts[i] != c.offer_w:
             step.issues[i] = target, step.watts[i]
-    waits: dict[int, Wait] = {}
     if raises:
         first = {i: place for place, i in enumerate(order)}
         raises.sort(key=lambda i: first.get(i, len(first)))
@@ -80,15 +84,19 @@ def dispatch(
     return waits
 
 
-def _cut(c: Connector, i: int, step: Step) -> tuple[int, int | None]:
-    """Lower it; under a limit that the books exceed no higher than what it took newest: the raise
-    that this cut takes back may never have reached it (trust.md 1, INV-1).
+def _takes_back(c: Connector, i: int, step: Step) -> int | None:
+    """The limit under which its newest offer is taken back: the books exceed it, and the raise
+    may never have reached it. To be sent again would raise it, and so would a part of it; it
+    holds what it took newest (trust.md 1, INV-1).
     """
-    target, least = step.targets[i], c.books.least_ma()
-    is_passed = any(step.left[r] < 0 for r in step.limits[i])
-    if is_passed and c.line.linked and c.amounts.least_ma <= least < target:
-        return c.amounts.told(least)
-    return target, step.watts[i]
+    if c.books.offer_id == c.books.accepted_id or not c.books.offer_ma or not c.line.linked:
+        return None
+    passed = min(step.limits[i], key=step.left.__getitem__)
+    if step.left[passed] >= 0:
+        return None
+    least = c.books.least_ma()
+    is_legal = least >= c.amounts.least_ma or (not least and c.line.takes_zero)
+    return passed if is_legal and least < min(step.targets[i], c.books.offer_ma) else None
 
 
 def _stands(c: Connector, target: int) -> bool:

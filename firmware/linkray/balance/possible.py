@@ -28,7 +28,7 @@ class Books:
     """What may be in force, and what has been learnt of how soon it obeys."""
 
     __slots__ = (
-        "_entries", "_may_have_fallen", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
+        "_entries", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
         "accepted_id", "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma",
         "doubted_id", "doubtful_until", "fallback_ma", "is_fast", "is_slow", "issued_at",
         "lapsed", "lease_s", "leased", "lost", "lower_at", "max_ma", "obey_s", "offer_id",
@@ -65,7 +65,6 @@ class Books:
         self.lease_s = 0.0  # how long that which is accepted lasts without renewal …
         self.fallback_ma = 0  # … and what it then falls to
         self.unrenewed_at: float | None = None  # since when nobody renews it
-        self._may_have_fallen = False
         self.lapsed = False  # its lease has run out in a charger proven to step down
         self.unknowns = 0
         self.doubted_id = 0
@@ -130,6 +129,11 @@ class Books:
     ) -> bool:  # fmt: skip
         """The charger has taken it; what was issued before leaves after the obey time (P 3)."""
         amount = next((ma for i, ma in self._entries if i == offer_id and i > 0), None)
+        if amount is None and self.refused and offer_id == self.offer_id:
+            # Its link asks one that refused again by itself: now it is in force (P 2).
+            amount = self.offer_ma
+            self._entries.append((offer_id, amount))
+            self._topped()
         if amount is None or offer_id < self.accepted_id:
             return False
         renewal = offer_id == self.accepted_id
@@ -142,7 +146,7 @@ class Books:
                 self.accepted_ma = self.offer_ma
                 self._topped()
             self.unanswered_since = self.unrenewed_at = None
-            self._may_have_fallen = self.lapsed = False
+            self.lapsed = False
         if renewal:
             return True
         self._rules_no_more(at)
@@ -212,21 +216,28 @@ class Books:
         ):
             self._prove()
 
-    def lapse(self, lease_s: float, fallback_ma: int, now: float, *, is_proven: bool) -> None:
+    def lapse(
+        self, lease_s: float, fallback_ma: int, now: float, *, is_proven: bool,
+        silent_since: float | None = None,
+    ) -> None:  # fmt: skip
         """A lease that nobody renews: the fall-back comes, and what was accepted leaves where the
-        charger is proven to step down by itself (P 5, P 6).
+        charger is proven to step down by itself (P 5, P 6). `silent_since`: it answers nothing;
+        what it is told may arrive or not, so that it may fall and earns no credit.
         """
-        if not self.leased or self.unrenewed_at is None:
+        begun = [at for at in (self.unrenewed_at, silent_since) if at is not None]
+        if not self.leased or not begun:
             return
         lease_s = self.lease_s or lease_s
         falls_to = min(self.max_ma, max(fallback_ma, self.fallback_ma))
-        if not self._may_have_fallen and (
-            now >= self.unrenewed_at + lease_s * (1 - RENEWED_PART) - LEASE_GRACE_S
+        if now >= min(begun) + lease_s * (1 - RENEWED_PART) - LEASE_GRACE_S and (
+            (self.accepted_id, falls_to) not in self._entries
         ):
-            self._may_have_fallen = True
             self._entries.append((self.accepted_id, falls_to))
             self._topped()
-        if is_proven and now >= self.unrenewed_at + lease_s + LEASE_GRACE_S:
+        is_over = self.unrenewed_at is not None and (
+            now >= self.unrenewed_at + lease_s + LEASE_GRACE_S
+        )
+        if is_proven and is_over:
             self._entries = [
                 (i, falls_to if i == self.accepted_id else ma) for i, ma in self._entries
             ]
@@ -337,6 +348,15 @@ class Books:
             self.is_fast and not self.refused and not self.lost
             and self.over_since is None and not self.unknowns
         )
+
+    def session_ended(self) -> None:
+        """What its session contradicted to the end proves nothing of what rules now (P 3): its
+        maximum stays until it has taken something anew.
+        """
+        if self.over_since is not None and not self.proven:
+            self.doubted_id = self.offer_id + 1
+        self.ended()
+        self.unanswered_since = None  # what is told next has a time of its own
 
     def ended(self) -> None:
         """The session is over: limits of a transaction end with it, doubts of it too."""

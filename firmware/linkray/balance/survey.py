@@ -71,8 +71,11 @@ class Survey:
         for c in self.connectors:
             books = c.books
             books.settle(now)
-            if books.unrenewed_at is not None:
-                books.lapse(dead_man_s, c.fallback_ma(), now, is_proven=c.line.lease_proven)
+            if books.unrenewed_at is not None or c.line.silent_since is not None:
+                books.lapse(
+                    dead_man_s, c.fallback_ma(), now, is_proven=c.line.lease_proven,
+                    silent_since=c.line.silent_since,
+                )  # fmt: skip
             fixed = False
             if not c.line.linked:
                 # Its full maximum, or its fallback where a proven lease has run out (P 5); of one
@@ -120,7 +123,7 @@ class Survey:
         is_over = books.over_since is not None
         has_no_car = c.status in NO_CAR and not c.is_status_old
         if books.refused:  # its maximum; also while a car hangs on it that has no session (P 1)
-            return 0 if has_no_car and not is_over else books.max_ma
+            return (c.default_ma or 0) if has_no_car and not is_over else books.max_ma
         if is_over or c.status is None or c.status in DRAWING:
             return books.top_ma
         if c.default_ma is None or (self.now < c.default_at and not has_no_car):

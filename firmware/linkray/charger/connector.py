@@ -16,7 +16,8 @@ from .told import Teller
 VALUES_RATE = 1.0  # MeterValues a second that are looked into; a charger sends them each 5 s
 VALUES_BURST = 6.0  # some send one message for each measurand
 ASK_INTERVALS = 2  # a session's values that old are asked for, before they count as stale
-ASK_S_MAX = 300.0  # how rarely one is asked that gives none
+ASK_S_MAX = 300.0  # how rarely one is asked that gives none …
+DOUBLED_MAX = 6  # … after so many times twice the pause
 STATUS_RATE = 2.0
 STATUS_BURST = 10.0  # one by one through all its states is no storm
 
@@ -106,7 +107,8 @@ class Connector:
     def values_asked(self, interval_s: float, now: float) -> None:
         """One that gives none is asked more and more rarely."""
         self.asks += 1
-        self.ask_at = now + min(ASK_S_MAX, ASK_INTERVALS * interval_s * 2.0**self.asks)
+        pause_s = ASK_INTERVALS * interval_s * 2.0 ** min(self.asks, DOUBLED_MAX)
+        self.ask_at = now + min(ASK_S_MAX, pause_s)
 
     def began(self, run: Running, now: float, *, found: bool = False) -> None:
         self.charged = self.status == "Charging"

@@ -90,6 +90,7 @@ from .writes import Writes, dead_man_s, raise_in_s
 HEARTBEAT_S = 60  # chargers.md, Commissioning 1
 BOOT_AFTER_TRIGGER_S = 10.0  # how long a BootNotification asked for is waited for
 BOOT_AGAIN_S = 30.0  # no commissioning anew within this time of the last (trust.md A34)
+ASKS_MISSED_MAX = 2  # questions for values in a row that got no answer
 ERRORS_MAX = 20  # protocol errors within a minute (chargers.md, Connecting)
 ERRORS_S = 60.0
 VIEW_S = 1.0  # a view at most so often
@@ -156,12 +157,51 @@ class Stopped(NamedTuple):
 class Link:
     """One charger's link, from its handshake to its end."""
 
-    __slots__ = ("_ability", "_address", "_again", "_around", "_asking", "_began_at",
-        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
-        "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
-        "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready",
-        "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
-        "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration")  # fmt: skip
+    __slots__ = (
+        "_ability",
+        "_address",
+        "_again",
+        "_around",
+        "_asking",
+        "_asks_missed",
+        "_began_at",
+        "_boot_asked",
+        "_boot_due",
+        "_booted",
+        "_by_hand",
+        "_can_ask",
+        "_charger",
+        "_closing",
+        "_connectors",
+        "_deviations",
+        "_dirty",
+        "_emergency",
+        "_errors",
+        "_fresh",
+        "_inquiry",
+        "_is_silent",
+        "_let_in",
+        "_next",
+        "_noted",
+        "_notes",
+        "_peer",
+        "_quirks",
+        "_ready",
+        "_rejected",
+        "_sampled_at",
+        "_seen",
+        "_sessions",
+        "_since",
+        "_step",
+        "_steps",
+        "_terms",
+        "_time",
+        "_unheard_since",
+        "_viewed_at",
+        "_wiring",
+        "_writes",
+        "configuration",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -205,6 +245,7 @@ class Link:
         self._by_hand: dict[str, float] = {}
         self._sampled_at: dict[int, float] = {}
         self._writes = writes or Writes(self._seen.writes_day, self._seen.writes)
+        self._asks_missed = 0  # of those, in a row
         self._can_ask = True  # for values: it knows TriggerMessage, as far as it has shown
         self._let_in: tuple[str, float] = ("", -math.inf)  # the newest tag, and how long it counts
         self._since = stamp(around.wall(now))
@@ -465,12 +506,21 @@ class Link:
             return self._stop_answered(tag, event)
         if isinstance(tag, Availability):
             return self._service_answered(tag, event, now)
-        # One that says nothing is not asked again either: a cut would wait behind the question.
-        if isinstance(tag, ValuesAsked) and (
-            isinstance(event, Failed) or _status(event) in ("Rejected", "NotImplemented")
-        ):
-            self._can_ask = False
+        if isinstance(tag, ValuesAsked):
+            self._values_answered(event)
         return []
+
+    def _values_answered(self, event: Answered | Failed) -> None:
+        """Whether it may be asked for values again. One that says nothing, twice, is not either: a
+        cut would wait behind the question. What our own line dropped says nothing of it.
+        """
+        if not isinstance(event, Failed):
+            self._asks_missed = 0
+            self._can_ask = self._can_ask and _status(event) not in ("Rejected", "NotImplemented")
+            return
+        self._asks_missed += event.code == "timeout"
+        if event.code == "callerror" or self._asks_missed >= ASKS_MISSED_MAX:
+            self._can_ask = False
 
     def _protocol_error(self, text: str, now: float) -> list[Out]:
         self._errors = [*self._errors[1 - ERRORS_MAX :], now]

@@ -133,6 +133,11 @@ class Sessions:
         order = believed(kept.started, utc)
         own = utc + timedelta(seconds=self.ahead_s)
         began = self._own_start(kept, believed(kept.started, own))
+        given = moment(kept.given)
+        if given is not None and began + timedelta(seconds=SLEWED_S) < given <= own:
+            # Our clock was behind as it began, and has caught up: on the charger's, which goes
+            # steadily, it began then. A fail-safe that comes later than told is none (P 5).
+            began = given
         age_s = max(0.0, (own - began).total_seconds())  # as its clock counts it
         self.running[kept.connector] = Running(
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,

@@ -65,7 +65,7 @@ class Attempt:
     """One value on its way, form by form."""
 
     __slots__ = ("asked", "call", "clears", "doubt", "failures", "form", "forms", "key", "leased",
-                 "offer", "over", "overtaken", "renewal", "session", "trial")  # fmt: skip
+                 "offer", "over", "overtaken", "renewal", "session", "stays", "trial")  # fmt: skip
 
     def __init__(
         self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
@@ -81,6 +81,7 @@ class Attempt:
         self.form = 0
         self.call = 0
         self.clears: tuple[ClearChargingProfile, ...] = ()  # after the calls of its form
+        self.stays = False  # one of them was refused
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
         self.leased = False
@@ -343,7 +344,9 @@ class Teller:
             if attempt is self._attempt:
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
-                return self._tell(attempt.offer, "accepted", now, attempt.forms[stage.form].leased)
+                # What was in its way was not taken away, and may rule over it still.
+                outcome: Outcome = "unknown" if self._in_the_way(attempt) else "accepted"
+                return self._tell(attempt.offer, outcome, now, attempt.forms[stage.form].leased)
             return []
         if self._expects(stage):
             attempt.failures[attempt.forms[stage.form].key] = status
@@ -477,12 +480,15 @@ class Teller:
         if not self._expects(stage):
             return []
         form = attempt.forms[stage.form]
-        if status not in ("Accepted", "Unknown") and form.purpose == "TxDefaultProfile":
-            attempt.doubt = True
-            return self._next_form(attempt, now, s)
+        if status not in ("Accepted", "Unknown"):
+            attempt.stays = True
+            if form.purpose == "TxDefaultProfile":
+                attempt.doubt = True
+                return self._next_form(attempt, now, s)
         if stage.call + 1 < len(form.calls) + len(attempt.clears):
             return self._next_call(attempt, now, s)
-        self._may_stand.difference_update(self._in_the_way(attempt))
+        if not attempt.stays:
+            self._may_stand.difference_update(self._in_the_way(attempt))
         return self._accepted(attempt, stage.form, now, s)
 
     def _expects(self, stage: Stage) -> bool:

@@ -75,6 +75,18 @@ def test_p4_a_refusal_takes_out_its_own_value_and_silence_takes_out_none() -> No
     assert (books.top_ma, books.refused) == (16_000, True)
 
 
+def test_p2_what_one_that_refused_takes_at_a_later_try_is_in_its_books() -> None:
+    books = told(16)
+    books.accepted(books.offer_id, None, 0.0, leased=False)
+    books.settle(10.0)
+    books.issue(24_000, 11.0)
+    books.rejected(books.offer_id)
+    assert books.accepted(books.offer_id, None, 311.0, leased=False)
+    assert (books.top_ma, books.refused, books.proven) == (24_000, False, False)
+    books.settle(321.0)
+    assert (books.top_ma, books.accepted_ma) == (24_000, 24_000)
+
+
 def test_p4_a_late_refusal_of_what_was_overtaken_or_taken_refuses_nothing() -> None:
     books = told(16)
     first = books.offer_id
@@ -458,6 +470,21 @@ def test_inv_10_newer_values_give_no_new_time_to_who_is_over_all_of_them() -> No
     books.sample(15_500, 31.0)
     assert books.caught
     assert books.top_ma == 32_000
+
+
+def test_inv3_what_a_session_contradicted_to_its_end_proves_nothing_of_what_rules_then() -> None:
+    books = Books(32_000)
+    books.issue(0, 1.0)
+    books.accepted(books.offer_id, None, 1.1, leased=False)
+    books.sample(6_000, 5.0)
+    books.sample(6_000, 15.0)
+    books.session_ended()
+    books.settle(30.0)
+    assert books.top_ma == 32_000
+    books.issue(0, 30.0)
+    books.accepted(books.offer_id, None, 30.1, leased=False)
+    books.settle(41.0)
+    assert books.top_ma == 0
 
 
 def test_c5_one_that_follows_every_cut_eight_seconds_late_obeys() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from tests.unit.balance.balance_world import Car, World, metered, settings
 
 from linkray.balance.budget import Draws, MeterWatch
@@ -117,6 +119,9 @@ def test_what_a_drop_excuses_is_in_doubt_until_a_later_reading_tells() -> None:
     watch.read(reading(32, 6), draws, 6)
     budget = watch.budget([0] * 3, [0] * 3, 6)
     assert (budget.building, budget.doubt) == ((20_000, 0, 0), (12_000, 0, 0))
+    failed = deepcopy(watch)
+    failed.lost([0] * 3, 6.5)
+    assert failed.budget([0] * 3, [0] * 3, 600).doubt == (0, 0, 0), "no reading, no doubt of it"
     draws.falling[0] = 0
     watch.read(reading(32, 8), draws, 8)
     budget = watch.budget([0] * 3, [0] * 3, 8)

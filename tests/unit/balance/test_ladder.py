@@ -9,6 +9,7 @@ from tests.unit.balance.balance_world import World, metered, settings
 
 from linkray.model.facts import (
     Booted,
+    ChargerKnown,
     Drawn,
     EmergencyStopped,
     OfferAnswered,
@@ -16,6 +17,7 @@ from linkray.model.facts import (
     SettingsChanged,
     StatusSeen,
 )
+from linkray.model.settings import Charger
 from linkray.model.units import Phases
 
 FAULT = ("NOT_OBEYING", "c1")
@@ -235,6 +237,56 @@ def test_one_that_refuses_is_reserved_with_its_maximum_while_it_charges_without_
     world.feed(StatusSeen("c1", 1, "Charging", world.now))
     world.run(1)
     assert world.amps("c2") == [28]
+
+
+def test_inv_7_the_default_that_one_takes_after_all_comes_off_what_the_others_get() -> None:
+    chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2"), Charger(id="c3")]
+    world = World(settings(60, chargers))
+    world.silent.add("c1")
+    world.connect()
+    world.feed(ChargerKnown("c1", (1,), takes_zero=False))
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.begin("c2", "c3")
+    world.run(100)
+    assert world.amps("c2", "c3") == [30, 30]
+    newest = world.offer("c1").id
+    world.feed(OfferAnswered("c1", 1, newest, "rejected", world.now))
+    world.feed(OfferAnswered("c1", 1, newest, "accepted", world.now))
+    world.run(1)
+    assert world.amps("c1", "c2", "c3") == [6, 27, 27]
+
+
+def test_one_that_refused_and_says_on_a_new_link_again_that_no_car_is_there_needs_no_room() -> (
+    None
+):
+    world = World(settings(60, 2))
+    world.silent.add("c1")
+    world.connect()
+    world.lose("c1")
+    world.connect("c1")
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.begin("c2")
+    world.run(30)
+    assert world.plan.reserved_ma.l1 == 0
+    assert world.amps("c2") == [32]
+
+
+def test_inv_7_the_default_of_one_that_refuses_what_it_is_told_next_is_reserved() -> None:
+    chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2"), Charger(id="c3")]
+    world = World(settings(60, chargers))
+    world.feed(ChargerKnown("c1", (1,), takes_zero=False))
+    world.connect()
+    world.feed(ChargerKnown("c1", (1,), takes_zero=False))
+    world.run(20)
+    world.silent.add("c1")
+    world.begin("c1")
+    world.end("c1")
+    world.run(1)
+    world.feed(StatusSeen("c1", 1, "Available", world.now))
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "rejected", world.now))
+    world.begin("c2", "c3")
+    world.run(100)
+    assert world.amps("c1", "c2", "c3") == [6, 27, 27]
 
 
 # -- values out of turn -------------------------------------------------------------------------

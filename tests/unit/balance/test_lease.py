@@ -5,7 +5,14 @@ from __future__ import annotations
 from tests.unit.balance.balance_world import World, settings
 
 from linkray.balance.possible import Books
-from linkray.model.facts import Booted, LeaseProven, ObeyTimeKnown, OfferAnswered, SettingsChanged
+from linkray.model.facts import (
+    Booted,
+    LeaseProven,
+    LinkSilent,
+    ObeyTimeKnown,
+    OfferAnswered,
+    SettingsChanged,
+)
 from linkray.model.settings import Charger
 
 D_S, GRACE_S = 180.0, 10.0
@@ -44,6 +51,15 @@ def test_p5_no_lease_is_credited_where_it_is_not_proved_but_the_fall_back_may_ha
     books.unrenewed(100.0)
     books.lapse(0.0, 0, 10_000.0, is_proven=False)
     assert books.top_ma == 20_000
+
+
+def test_p5_one_that_answers_nothing_may_have_fallen_and_earns_no_credit() -> None:
+    books = leased(0, fallback_ma=6_000)
+    books.lapse(0.0, 0, 100.0 + 2 * D_S / 3, is_proven=True, silent_since=100.0)
+    assert books.top_ma == 6_000
+    books = leased(20)
+    books.lapse(0.0, 0, 10_000.0, is_proven=True, silent_since=100.0)
+    assert books.top_ma == 20_000  # what it is told and does not answer may renew it
 
 
 def test_p5_a_value_that_is_renewed_stays() -> None:
@@ -121,6 +137,28 @@ def test_c3_one_that_refused_all_and_then_goes_stays_reserved_with_its_maximum()
     world.lose("c1")
     world.run(2)
     assert world.plan.reserved_ma.l1 == 32_000
+
+
+def test_p5_a_paused_one_that_answers_nothing_is_counted_with_its_fallback_until_told_anew() -> (
+    None
+):
+    kept = [Charger(id="c1", fallback_ma=0), Charger(id="c2", fallback_ma=6_000)]
+    world = World(settings(8, kept))
+    world.leased = True
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(40)
+    assert world.amps("c1", "c2") == [8, 0]
+    books = world.core._connectors["c2", 1].books
+    world.silent.add("c2")
+    world.feed(LinkSilent("c2", world.now, world.now))
+    world.run(130)
+    assert books.top_ma == 6_000
+    assert world.amps("c1") == [0], "8 A cannot carry both"
+    world.silent.discard("c2")
+    world.feed(LinkSilent("c2", None, world.now))
+    world.run(15)
+    assert sorted(world.amps("c1", "c2")) == [0, 8]
 
 
 def test_a_proof_that_is_taken_back_gives_no_credit() -> None:

@@ -167,6 +167,27 @@ def test_inv_1_a_cut_takes_back_a_raise_that_may_never_have_arrived_as_a_whole()
     assert world.amps("c1", "c2") == [25, 20]
 
 
+@pytest.mark.parametrize(("lost", "left"), [("c2", [8, 28]), ("c3", [0, 32])])
+def test_inv_1_under_a_passed_limit_no_unanswered_raise_is_left_to_be_sent_again(
+    lost: str, left: list[float]
+) -> None:
+    world = World(settings(60, 3, fifo=True))
+    world.connect()
+    world.begin("c1")
+    world.run(1)
+    world.begin("c2")
+    world.run(1)
+    world.begin("c3")
+    world.run(40)
+    assert world.amps() == [32, 28, 0]
+    world.silent.add(lost)
+    world.end("c1")
+    world.run(15)
+    assert world.amps("c2", "c3") == [32, 28]
+    world.feed(SettingsChanged(settings(40, 3, fifo=True)))
+    assert sorted(world.amps("c2", "c3")) == left
+
+
 def test_a_reduction_that_is_not_delivered_within_10_s_while_its_limit_is_passed_ends_the_session(
 ) -> None:
     world = busy(60, 2)

@@ -242,6 +242,41 @@ def test_c2_a_cap_of_the_charger_holds_once_the_default_of_0_is_taken_away() -> 
     assert outcomes(played) == [(3, "accepted")], "there is none any more"
 
 
+def test_c1_a_default_that_was_overtaken_under_a_profile_of_before_is_not_sure() -> None:
+    played = charging()
+    played.offer(32_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(10_000, 3, session=True)
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+    played.offer(8_000, 4, session=True, urgent=True)
+    played.wait(0.6)
+    played.answer({"status": "Accepted"})
+
+    told = [f.outcome for f in played.facts(OfferAnswered, all_of_them=True) if f.offer_id == 3]
+    assert told == ["unknown"], "the 32 A may rule over it"
+
+
+def test_c1_a_profile_whose_removal_was_refused_is_still_in_the_way_of_a_default() -> None:
+    played = charging()
+    played.offer(20_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(10_000, 3, session=True)
+    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+    while played.asked("ClearChargingProfile"):
+        played.answer({"status": "Rejected"})
+    assert outcomes(played) == [(3, "accepted")], "under a cap the lowest rules"
+    played.offer(6_000, 4, session=True)
+    while purpose(played.profiles()[0]) != "TxDefaultProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+
+    assert played.asked("ClearChargingProfile"), "the 20 A may rule over it"
+    assert outcomes(played) == []
+
+
 def test_c1_a_default_under_a_profile_that_cannot_be_taken_away_proves_nothing() -> None:
     played = charging()
     played.offer(16_000, 2, session=True)

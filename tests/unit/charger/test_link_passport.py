@@ -98,13 +98,14 @@ def test_one_that_gives_no_values_is_asked_more_and_more_rarely() -> None:
     assert pauses[:4] == [40, 80, 160, 300]
 
 
-def test_a_charger_that_leaves_the_question_open_is_not_asked_again_on_this_link() -> None:
+def test_a_charger_that_leaves_the_question_open_twice_is_not_asked_again_on_this_link() -> None:
     """Behind an open call a lower limit would wait."""
     played = charging(terms=Terms(Charger("CP1"), interval_s=10))
-    played.wait(21)
-    assert len(played.asked("TriggerMessage")) == 1
-    played.wait(31)  # no answer
-    played.calls.clear()
+    for _ in range(2):
+        while not played.asked("TriggerMessage"):
+            played.wait(1)
+        played.wait(31)  # no answer
+        played.calls.clear()
     played.wait(400)
 
     assert not played.asked("TriggerMessage")

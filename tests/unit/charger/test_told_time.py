@@ -140,6 +140,11 @@ def test_t2_a_session_begun_on_a_clock_that_is_held_is_as_old_after_a_restart() 
     assert ends_s(found(started=40.0, given=40.0, seen=held)) == 3660 + 180  # before the step
 
 
+def test_t2_a_session_begun_while_our_clock_was_set_back_is_no_day_older_for_it() -> None:
+    assert ends_s(found(started=40.0 - 86_400.0, given=40.0)) == 60 + 180
+    assert ends_s(found(started=40.0, given=86_440.0)) == 60 + 180  # its clock's own mistake
+
+
 def test_t2_a_clock_that_is_held_as_a_session_begins_is_written_down_before_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -120,6 +120,17 @@ def test_inv_1_room_made_for_a_lost_charger_holds() -> None:
     assert not t.broken, t.why()
 
 
+def test_c25_a_deleted_charger_counts_in_its_group_while_its_link_stands() -> None:
+    tree = site(100, single("C1", group="G"), single("C2", group="G"), groups=(Group("G", 32_000),))
+    t = Trace(tree)
+    t.charging("C1", "C2", at_a=16)
+    t.settings_now(msgspec.structs.replace(tree, chargers=tree.chargers[1:]))
+    t.offers.pop(("C1", 1), None)
+    t.tell("C2", 32, transaction=2)
+
+    assert t.broken == {"INV-3"}, t.why()
+
+
 def test_inv_12_after_a_restart_nobody_is_taken_for_what_it_was_told_before() -> None:
     t = pair()
     t.restart()
@@ -665,6 +676,20 @@ def test_inv_9_what_a_step_leaves_over_is_found_under_the_next_one() -> None:
 def test_a_failed_meter_excuses_no_more_than_its_degraded_limit() -> None:
     t = metered()
     t.world.building.ma = (45_000, 10_000, 10_000)
+    t.wait(20)
+
+    assert "limit" in t.broken, t.why()
+
+
+def test_a_failed_meter_excuses_no_chargers_beside_those_that_are_gone() -> None:
+    """balancing.md 1: the reserves of the absent come off the degraded limit first."""
+    t = metered(degraded_a=30)
+    t.note(FaultBegan(t.now, "gone_for_long", "C1", True))
+    t.fact(facts.LinkLost("C1", t.now))
+    t.fact(facts.MeterLost(t.now))
+    t.world.building.ma = (30_000, 10_000, 10_000)
+    t.draw("C1", 25)
+    t.draw("C2", 29)
     t.wait(20)
 
     assert "limit" in t.broken, t.why()

@@ -288,6 +288,45 @@ def test_a_value_within_what_it_took_since_is_no_contradiction_any_more() -> Non
     assert possible.top_ma(20.0, in_session=True) == 17_000
 
 
+def test_rule_3_what_was_drawn_before_it_took_anything_since_its_link_contradicts_nothing() -> None:
+    possible = told(0, at=0.0)
+    possible.forget(100.0)
+    possible.sampled(16_000, 150.2, 150.2, 0.0)
+    value(possible, "2", 0, at=150.3)
+    possible.prove(165.0, 0.0)
+    assert possible.top_ma(165.0, in_session=True) == 0
+    possible.sampled(16_000, 166.0, 166.0, 0.0)
+    value(possible, "3", 0, at=166.5)
+    possible.sampled(16_000, 180.0, 180.0, 0.0)
+    assert possible.top_ma(180.0, in_session=True) == 32_000
+
+
+def test_inv_10_who_came_down_late_to_one_limit_has_the_obey_time_of_the_next_one_too() -> None:
+    possible = told(15_000, at=0.0)
+    value(possible, "2", 11_000, at=20.0)
+    for at, ma in ((24.0, 15_000), (38.0, 15_000)):
+        possible.sampled(ma, at, at, 28.0)
+    value(possible, "3", 0, at=42.0)
+    possible.sampled(11_000, 48.0, 48.0, 28.0)
+    possible.sampled(11_000, 60.0, 60.0, 28.0)
+    assert not possible.is_caught
+    assert possible.top_ma(60.0, in_session=True) == 15_000
+    possible.sampled(11_000, 72.0, 72.0, 28.0)
+    assert possible.is_caught
+
+
+def test_inv_10_a_lower_value_begins_no_new_time_for_who_is_over_the_older_one_too() -> None:
+    possible = told(15_000, at=0.0)
+    value(possible, "2", 11_000, at=20.0)
+    for at in (24.0, 33.0):
+        possible.sampled(15_000, at, at, 28.0)
+    value(possible, "3", 0, at=42.0)
+    possible.sampled(15_000, 48.0, 48.0, 28.0)
+    assert not possible.is_caught
+    possible.sampled(15_000, 50.0, 50.0, 28.0)
+    assert possible.is_caught
+
+
 def told(ma: int, *, at: float) -> Possible:
     possible = Possible(32_000)
     value(possible, "1", ma, at=at)
