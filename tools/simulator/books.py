@@ -126,6 +126,8 @@ class Possible:
     is_unknown: bool = True  # rule 1: {M}
     forgot_at: float = -math.inf  # … since then
     is_caught: bool = False  # rule 3: contradicted, {M} meanwhile
+    is_doubted: bool = False  # the same of one whose proof was a sample: {M}, and no time is over
+    shown_at: float = -math.inf  # the newest sample that proved something
     over_since: float | None = None
     ruled: list[tuple[float, int]] = field(default_factory=list)  # until when, what was lawful
     proofs: dict[Slot, tuple[float, Entry]] = field(default_factory=dict)  # accepted when, what
@@ -212,7 +214,7 @@ class Possible:
     def forget(self, now: float) -> None:
         """Rule 1: start, adoption, reboot; a mean that began before it says nothing now."""
         self.is_unknown, self.forgot_at, self.changed_at = True, now, now
-        self.is_caught = False
+        self.is_caught = self.is_doubted = False
         self.over_since = None
         self.ruled.clear()
         self.proofs.clear()
@@ -230,7 +232,7 @@ class Possible:
         self.proofs = {slot: proof for slot, proof in self.proofs.items() if slot[0] != TX}
         if self.over_since is not None:  # the stop brought it down: how late it obeys was not seen
             self.obey.is_known_late = False
-        self.is_caught = False
+        self.is_caught = self.is_doubted = False
         self.over_since = None
         self.ruled.clear()
 
@@ -247,6 +249,7 @@ class Possible:
             return
         self.drawn_ma = drawn_ma
         if drawn_ma > _at_most(lawful_ma):
+            self.is_doubted = self.is_doubted or self.shown_at > self.changed_at
             since = min((a for a, _ in self.proofs.values()), default=at)
             self.over_since = since if self.over_since is None else self.over_since
             if at - self.over_since >= OBEY_S:
@@ -261,9 +264,10 @@ class Possible:
             self.is_caught = self.is_caught or is_due
             return
         self.over_since = None
-        self.is_caught = False
+        self.is_caught = self.is_doubted = False
         for slot in [s for s, (a, e) in self.proofs.items() if at >= a and drawn_ma <= e.ma]:
             self._prove(slot)
+            self.shown_at = at
 
     def lawful_ma(self, now: float) -> int | None:
         """The most it may draw by what it has accepted, or was told since; None: nothing yet.
@@ -286,13 +290,13 @@ class Possible:
             top = max([top, *(e.top_ma(now) for e in entries if e.issued_at >= newest)])
             if any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries):
                 break
-        return round(min(self.most_ma, top) * self.spread) if has_any else None
+        return min(self.most_ma, round(top * self.spread)) if has_any else None
 
     # -- what it comes to ----------------------------------------------------------------------
 
     def top_ma(self, now: float, *, in_session: bool) -> int:
         """U before wiring: the highest that may be in force."""
-        if self.is_unknown or self.is_caught:
+        if self.is_unknown or self.is_caught or self.is_doubted:
             return self.most_ma
         top = self._ruling_ma(now, in_session=in_session)
         cap = [e for slot, entries in self.slots.items() if slot[0] == CAP for e in entries]

@@ -26,7 +26,6 @@ class Report:
     events: int = 0
     violations: list[Violation] = field(default_factory=list)
     fuse_percent_max: float = 0.0
-    fuse_percent_lawful: float = 0.0  # while no device did what none may
     reaction_s_p99: float | None = None
     energy_ratio: float | None = None
     changes_per_charger_hour: float = 0.0
@@ -37,6 +36,7 @@ class Report:
     reaction_s_p50: float | None = None
     reaction_s_max: float | None = None
     reactions: int = 0
+    fuse_percent_lawful: float = 0.0  # while no device did what none may
     highest_ma: list[int] = field(default_factory=list)
     limit_ma: list[int] = field(default_factory=list)
     worst_load_percent: float = 0.0

@@ -574,7 +574,7 @@ class Balancer:
                 fact.offer_id, drawn_ma, min(fact.at, now), leased=fact.leased,
                 lease_s=fact.lease_s, fallback_ma=fact.fallback_ma,
             )  # fmt: skip
-            if taken and c.tx is None:
+            if taken and (c.tx is None or fact.as_default):
                 c.took_default()
             return SOON if taken and c.books.offer_id == fact.offer_id else CALM
         if fact.outcome == "rejected":
@@ -582,6 +582,8 @@ class Balancer:
             if c.books.rejected(fact.offer_id) and not was_refused:
                 c.retry_at = now + REFUSED_RETRY_S
             return SOON
+        if fact.as_default:
+            c.default_ma = None  # it may have been written over
         if c.books.unknown(fact.offer_id):
             c.retry_at = now
         return CALM

@@ -302,6 +302,8 @@ class Books:
         if self.over_since is None:
             self.over_since = at if self.proven else max(self._under_at, self.accepted_at)
             self._over_seen_at = at
+        if self.proven:  # as a sample showed it lower: the proof is gone (P 3)
+            self.distrust()
         if at - self.accepted_at > OBEY_S_MIN and self.cut_from_ma is not None:
             self.is_fast, self.is_slow = False, True
             self.obey_s = max(self.obey_s, OBEY_S)

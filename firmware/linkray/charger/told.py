@@ -88,6 +88,11 @@ class Attempt:
         self.over = False
         self.overtaken = False
 
+    def is_as_default(self) -> bool:
+        """Whether a profile that outlasts the session may have been taken for it."""
+        tried = self.forms[: self.form + 1]
+        return self.session and any(form.purpose != "TxProfile" for form in tried)
+
     def put_off_purpose(self) -> None:
         """The form was not answered: of what is left, other purposes come first (C1, C3)."""
         done, left = self.forms[: self.form + 1], self.forms[self.form + 1 :]
@@ -346,7 +351,8 @@ class Teller:
             if attempt.overtaken and attempt.trial is None:
                 # What was in its way was not taken away, and may rule over it still.
                 outcome: Outcome = "unknown" if self._in_the_way(attempt) else "accepted"
-                return self._tell(attempt.offer, outcome, now, attempt.forms[stage.form].leased)
+                return self._tell(attempt.offer, outcome, now, attempt.forms[stage.form].leased,
+                                  as_default=attempt.is_as_default())  # fmt: skip
             return []
         if self._expects(stage):
             attempt.failures[attempt.forms[stage.form].key] = status
@@ -364,7 +370,8 @@ class Teller:
             self._overtake()
             if attempt.trial is not None:
                 return []
-            return self._tell(attempt.offer, "unknown", now, leased=False)
+            return self._tell(attempt.offer, "unknown", now, leased=False,
+                              as_default=attempt.is_as_default())  # fmt: skip
         if code == "full":
             if attempt is self._attempt:
                 self._overtake()
@@ -377,7 +384,8 @@ class Teller:
             self._may_stand.add(attempt.forms[stage.form].purpose)
         if not self._expects(stage):
             told = attempt.overtaken and attempt.doubt and attempt.trial is None
-            return self._tell(attempt.offer, "unknown", now, leased=False) if told else []
+            return self._tell(attempt.offer, "unknown", now, leased=False,
+                              as_default=attempt.is_as_default()) if told else []  # fmt: skip
         known = attempt.forms[attempt.form].key == self._taken.get(attempt.session)
         if code == "timeout" and known and attempt.asked <= RESENDS:
             attempt.call = 0
@@ -528,7 +536,8 @@ class Teller:
         self._refused = "unknown" if attempt.doubt else "rejected"
         self._again_at = now + (DOUBT_S if attempt.doubt else AGAIN_S)
         self._told = None
-        return self._tell(attempt.offer, self._refused, now, leased=False)
+        return self._tell(attempt.offer, self._refused, now, leased=False,
+                          as_default=attempt.is_as_default())  # fmt: skip
 
     def _accepted(self, attempt: Attempt, form: int, now: float, s: Situation) -> list[Move]:
         self._attempt = None
@@ -549,7 +558,8 @@ class Teller:
                                  attempt.session, attempt.trial)]  # fmt: skip
         silent = attempt.renewal and before is not None and before.leased == taken.leased
         if not silent and attempt.trial is None:
-            outs += self._tell(attempt.offer, "accepted", now, taken.leased)
+            outs += self._tell(attempt.offer, "accepted", now, taken.leased,
+                               as_default=attempt.session and taken.purpose != "TxProfile")
         return [*outs, *self.step(now, s)]
 
     def _overtake(self) -> None:
@@ -557,7 +567,9 @@ class Teller:
             self._attempt.over = self._attempt.overtaken = True
             self._attempt = None
 
-    def _tell(self, offer: Offer, outcome: Outcome, now: float, leased: bool) -> list[Move]:
+    def _tell(
+        self, offer: Offer, outcome: Outcome, now: float, leased: bool, *, as_default: bool = False
+    ) -> list[Move]:
         """The fact, once for each offer and outcome; offers of our own making have no number."""
         if offer.id == 0 or self._told == (offer.id, outcome):
             return []
@@ -565,7 +577,7 @@ class Teller:
         return [
             OfferAnswered(self._charger, self._connector, offer.id, outcome, now, leased=leased,
                           lease_s=self._falls[0] if leased else 0,
-                          fallback_ma=self._falls[1] if leased else 0)
+                          fallback_ma=self._falls[1] if leased else 0, as_default=as_default)
         ]  # fmt: skip
 
 

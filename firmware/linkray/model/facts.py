@@ -145,7 +145,8 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     `accepted`: the charger has taken it; `rejected`: it refused this value in every form it knows;
     `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force.
     `leased`: the profile that was accepted falls back by itself (the dead-man's second period),
-    after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase.
+    after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase. `as_default`: it
+    was told by a profile that outlasts the session (TxDefaultProfile, ChargePointMaxProfile).
     """
 
     charger: str
@@ -156,6 +157,7 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     leased: bool = False
     lease_s: int = 0
     fallback_ma: int = 0
+    as_default: bool = False
 
 
 class LeaseProven(Fact, frozen=True, tag=True):

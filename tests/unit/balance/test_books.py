@@ -64,6 +64,22 @@ def test_p3_an_answer_proves_nothing_of_what_was_sent_later() -> None:
     assert books.accepted_at == 2.0
 
 
+def test_p3_what_a_sample_proved_and_a_later_one_contradicts_may_be_all_it_can() -> None:
+    books = Books(32_000)
+    books.issue(32_000, 0.0)
+    books.accepted(books.offer_id, None, 0.0, leased=False)
+    books.settle(20.0)
+    books.issue(16_000, 50.0)
+    books.accepted(books.offer_id, 10_000, 50.0, leased=False)
+    books.sample(10_000, 51.0)
+    assert books.top_ma == 16_000
+    books.sample(31_500, 58.0)
+    assert books.top_ma == 32_000
+    assert not books.caught, "its obey time is not over yet (INV-10)"
+    books.sample(15_900, 61.0)
+    assert books.top_ma == 16_000
+
+
 def test_p4_a_refusal_takes_out_its_own_value_and_silence_takes_out_none() -> None:
     books = told(16)
     books.accepted(books.offer_id, None, 0.0, leased=False)

@@ -289,6 +289,25 @@ def test_inv_7_the_default_of_one_that_refuses_what_it_is_told_next_is_reserved(
     assert world.amps("c1", "c2", "c3") == [6, 27, 27]
 
 
+@pytest.mark.parametrize("outcome", ["accepted", "unknown"])
+def test_p1_a_default_that_a_session_wrote_over_counts_until_a_new_one_is_proved(
+    outcome: str,
+) -> None:
+    world = World(settings(40, 2))
+    world.connect()
+    world.begin("c1")
+    world.silent.add("c1")
+    world.run(3)
+    offer = world.offer("c1")
+    assert offer.limit_ma == 32_000
+    world.feed(OfferAnswered("c1", 1, offer.id, outcome, world.now, as_default=True))
+    world.run(10)
+    world.end("c1")
+    world.begin("c2")
+    world.run(20)
+    assert world.amps("c2") == [8]
+
+
 # -- values out of turn -------------------------------------------------------------------------
 
 

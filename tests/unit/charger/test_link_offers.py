@@ -209,6 +209,19 @@ def test_c1_a_default_holds_once_the_profile_that_would_rule_over_it_is_taken_aw
     assert outcomes(played) == [(3, "accepted")]
 
 
+def test_c2_an_offer_that_outlasts_its_session_is_told_as_such() -> None:
+    played = charging()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    assert [f.as_default for f in played.facts(OfferAnswered)] == [False]
+    played.offer(10_000, 3, session=True)
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+    take_away(played, "Accepted", "Unknown")
+    assert [f.as_default for f in played.facts(OfferAnswered)] == [True]
+
+
 def test_c1_a_default_on_a_new_link_takes_away_the_profile_that_an_earlier_link_told() -> None:
     ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
                       meter_start_wh=0)  # fmt: skip

@@ -259,6 +259,17 @@ def test_an_id_that_is_used_again_after_a_restart_means_the_newest_value() -> No
     assert possible.top_ma(70.0, in_session=True) == 10_000
 
 
+def test_rule_3_what_a_sample_proved_and_a_later_one_contradicts_may_be_all_it_can() -> None:
+    possible = told(32_000, at=0.0)
+    value(possible, "2", 16_000, at=50.0)
+    possible.sampled(10_000, 51.0, 51.0, 0.0)
+    assert possible.top_ma(51.0, in_session=True) == 16_000
+    possible.sampled(31_500, 58.0, 58.0, 0.0)
+    assert possible.top_ma(58.0, in_session=True) == 32_000
+    possible.sampled(15_900, 61.0, 61.0, 0.0)
+    assert possible.top_ma(61.0, in_session=True) == 16_000
+
+
 def test_the_current_minimum_is_the_lowest_since_what_it_took_newest() -> None:
     possible = told(8_000, at=0.0)
     value(possible, "2", 26_000, at=20.0)
