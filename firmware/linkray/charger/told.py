@@ -341,12 +341,12 @@ class Teller:
         if status == "Accepted":
             if not last:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
-            if attempt is self._attempt and self._expects(stage):
+            if attempt is self._attempt:  # also late, of a form before: that one stands
+                attempt.form, attempt.call = stage.form, stage.call
                 in_the_way = self._in_the_way(attempt)
                 attempt.clears = purposes_cleared(self._connector, in_the_way)
                 if in_the_way:
                     return self._next_call(attempt, now, s)
-            if attempt is self._attempt:
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
                 # What was in its way was not taken away, and may rule over it still.

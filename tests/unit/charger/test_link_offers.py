@@ -270,6 +270,23 @@ def test_c1_a_default_that_was_overtaken_under_a_profile_of_before_is_not_sure()
     assert told == ["unknown"], "the 32 A may rule over it"
 
 
+def test_c1_a_default_that_is_accepted_late_takes_away_what_would_rule_over_it() -> None:
+    played = charging()
+    played.offer(32_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(10_000, 3, session=True)
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+    played.wait(31)  # it goes on to the next form
+    assert len(played.profiles()) == 2
+    played.answer({"status": "Accepted"})  # of the first, late
+    assert outcomes(played) == []
+    played.answer({"status": "Rejected"})
+
+    take_away(played, "Accepted", "Unknown")
+    assert outcomes(played) == [(3, "accepted")]
+
+
 def test_c1_a_profile_whose_removal_was_refused_is_still_in_the_way_of_a_default() -> None:
     played = charging()
     played.offer(20_000, 2, session=True)
