@@ -198,7 +198,7 @@ class Link:
         self._sessions = Sessions(charger, kept, now, wall, self._time.off_at(wall, now))
         self._time.goes_on(wall, now, self._sessions.ahead_s)
         self._connectors: dict[int, Connector] = {}
-        self._ability = Ability()
+        self._ability = Ability(stack_level_max=self._seen.stack_level_max)
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
         self._notes: dict[str, str] = {f"link {n}": text for n, text in enumerate(notes)}
         self._deviations = 0
@@ -1159,8 +1159,8 @@ class Link:
                     self._notes[about] = text
                     outs.append(Note(text, {"peer": self._address}))
                 case Learned(ability, connectors, configuration):
-                    self._ability = ability
                     self.configuration = configuration
+                    outs += self._can_do(ability, now)
                     self._can_ask = self._can_ask and _knows_trigger(configuration)
                     if connectors is not None:
                         outs += self._grown(connectors, now)[1]
@@ -1169,6 +1169,17 @@ class Link:
                     outs += self._tell_all(now)
             self._dirty = True
         return outs
+
+    def _can_do(self, ability: Ability, now: float) -> list[Out]:
+        """What it says of its profiles; where its levels are others, what was told is told anew."""
+        before, self._ability = self._ability.stack_level_max, ability
+        if ability.stack_level_max == before:
+            return []
+        for connector in self._connectors.values():
+            if connector.teller.has_told:
+                connector.teller.outranked()
+        known = msgspec.structs.replace(self._seen, stack_level_max=ability.stack_level_max)
+        return [*self._note_seen(now, known), *self._tell_all(now)]
 
     def _ask(self, step: Ask, now: float) -> list[Out]:
         self._step = CommissionStep(self._step.run, self._step.number + 1)

@@ -197,6 +197,15 @@ class Teller:
             if "/Absolute/" in stands.form:
                 del self._in_force[session]
 
+    def outranked(self) -> None:
+        """Its highest stack level is another than we took it for: what was told stands below what
+        an earlier link left, where a charger replaces by the level and not by the identifier too
+        (OCPP 1.6, 5.16.4). It is told anew.
+        """
+        self._overtake()
+        self._in_force.clear()
+        self._told = None
+
     def _calm(self) -> None:
         """Nothing of what stood waits any more."""
         self._refused = None
@@ -558,8 +567,10 @@ class Teller:
                                  attempt.session, attempt.trial)]  # fmt: skip
         silent = attempt.renewal and before is not None and before.leased == taken.leased
         if not silent and attempt.trial is None:
-            outs += self._tell(attempt.offer, "accepted", now, taken.leased,
-                               as_default=attempt.session and taken.purpose != "TxProfile")
+            as_default = attempt.session and taken.purpose != "TxProfile"
+            outs += self._tell(
+                attempt.offer, "accepted", now, taken.leased, as_default=as_default
+            )
         return [*outs, *self.step(now, s)]
 
     def _overtake(self) -> None:

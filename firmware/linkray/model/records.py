@@ -72,6 +72,7 @@ class ChargerSeen(Record, frozen=True, tag=True):
     writes_day: str = ""  # the UTC day of `writes`; kept for chargers with a write budget
     writes: int = 0  # profiles sent on that day
     inoperative: tuple[int, ...] = ()  # connectors that we have put out of service (INV-10)
+    stack_level_max: int | None = None  # ChargeProfileMaxStackLevel, as far as it has said
     clock_off_s: float = 0.0  # what it was told last less our wall clock, while it charges (T2)
 
 

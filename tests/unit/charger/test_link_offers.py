@@ -6,7 +6,17 @@ import json
 
 from tests.unit.charger.person import Played, at, limits, purpose
 
-from linkray.charger.wire import Command, Emergency, Gone, Reply, Retell, Send, Terms, TermsNow
+from linkray.charger.wire import (
+    Command,
+    Emergency,
+    Gone,
+    Record,
+    Reply,
+    Retell,
+    Send,
+    Terms,
+    TermsNow,
+)
 from linkray.model.asks import StartCharging, StopCharging
 from linkray.model.facts import (
     ChargerKnown,
@@ -15,7 +25,7 @@ from linkray.model.facts import (
     SessionBegan,
     StatusSeen,
 )
-from linkray.model.records import Transaction, TransactionBegan, TransactionEnded
+from linkray.model.records import ChargerSeen, Transaction, TransactionBegan, TransactionEnded
 from linkray.model.settings import Charger
 
 CHARGER = Charger("CP1")
@@ -731,3 +741,49 @@ def test_c7_a_session_that_finds_no_room_is_stopped_where_0_cannot_be_told() -> 
     assert played.asked("RemoteStopTransaction") == []
     played.wait(2)
     assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
+
+
+RAN = Transaction(77, "CP1", 1, "T", at(0), at(0), 0)
+
+
+def level(profile: dict) -> int:
+    return profile["csChargingProfiles"]["stackLevel"]
+
+
+def levels(played: Played, highest: int) -> None:
+    """Answers GetConfiguration with the highest stack level."""
+    assert played.calls[0][1] == "GetConfiguration"
+    key = {"key": "ChargeProfileMaxStackLevel", "readonly": True, "value": str(highest)}
+    played.answer({"configurationKey": [key]})
+
+
+def test_an_offer_told_below_what_an_earlier_link_left_is_told_again_on_the_highest_level() -> None:
+    """Foreign chargers replace a profile by its level alone: one of level 5 ruled over a new one
+    of level 1, told before GetConfiguration was answered.
+    """
+    played = Played(kept=(RAN,))
+    played.offer(0, 2, session=True, urgent=True)
+    assert level(played.profiles()[0]) == 1, "nothing better is known"
+    played.answer({"status": "Accepted"})
+    played.boot()
+
+    levels(played, 5)
+
+    again = played.profiles()[0]
+    assert (level(again), limits(again)[0]) == (5, 0)
+
+
+def test_the_highest_stack_level_is_known_from_the_link_before() -> None:
+    played = Played()
+    played.boot()
+    levels(played, 5)
+    seen = [r for out in played.said if isinstance(out, Record) for r in out.records
+            if isinstance(r, ChargerSeen)][-1]  # fmt: skip
+
+    again = Played(seen=seen, kept=(RAN,))
+    again.offer(0, 2, session=True, urgent=True)
+    assert level(again.profiles()[0]) == 5
+    again.answer({"status": "Accepted"})
+    again.boot()
+    levels(again, 5)
+    assert again.profiles() == [], "it stands on the right level"
