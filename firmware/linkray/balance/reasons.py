@@ -56,6 +56,7 @@ class Reasons:
         self._blockers: dict[int, Connector | None] = {}
         self._taken = self._taken_by_limit()
         self._full = max(d.site.full)
+        self._over = d.over_limits()
         self._stops = self._stopping()
         self._places = {i: n for n, i in enumerate(self.order, 1)} if d.ground.fifo else {}
         self._turns = self._next_turns(d.allot.queue)
@@ -68,6 +69,7 @@ class Reasons:
         """An offer with its ceilings for every connector, in their order."""
         now, interval_s, excluded = self.now, self.ground.interval_s, self.ground.excluded
         offers = []
+        over, limits = self._over, self.ground.tree.limits
         for i, c in enumerate(self.connectors):
             legs = c.in_use() if c.released else c.legs
             wait = waits.get(i)
@@ -85,7 +87,10 @@ class Reasons:
                 next_s = self._next_look_s(i, c, wait)
             wanted_ma = self.want[i] if c.tx is not None else 0
             top_ma = self.before[i]
-            offers.append(offer(c, legs, top_ma, wanted_ma, next_s, fresh=seen is not None))
+            held = bool(over) and not over.isdisjoint(limits[self.kind[i]])
+            offers.append(
+                offer(c, legs, top_ma, wanted_ma, next_s, fresh=seen is not None, held=held)
+            )
         return tuple(offers)
 
     def _next_turns(self, queue: list[int]) -> dict[int, tuple[int, int | None]]:

@@ -28,6 +28,7 @@ DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
 NOTHING = -1  # a transaction that is none
 ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
+HELD_S = 1.0  # a raise under a limit that is passed is looked at again with the next plan
 PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
 
 Outcome = Literal["accepted", "rejected", "unknown"]
@@ -129,6 +130,7 @@ class InForce(msgspec.Struct, frozen=True):
     offer: Offer
     leased: bool
     form: str = ""
+    is_down: bool = False  # at 0 by a trial, whatever its offer is
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -245,6 +247,7 @@ class Teller:
         if stands is None or stands.form != form:
             return []
         self._taken.pop(s.run is not None, None)  # `s.refused` holds it by now
+        self._in_force[s.run is not None] = msgspec.structs.replace(stands, is_down=False)
         return self.end_trial(now, s)
 
     def retell(self) -> None:
@@ -295,6 +298,11 @@ class Teller:
                 return self._start(offer, key, now, s, renewal=False)
             self._in_force[session] = msgspec.structs.replace(stands, offer=offer)
             return self._tell(offer, "accepted", now, stands.leased)
+        if offer.held and self._is_down(stands, key):
+            # It waits: the books, that never went down with it, exceed a limit (INV-1).
+            self._raise_at = now + HELD_S
+            assert stands is not None
+            return self._tell(offer, "accepted", now, stands.leased)
         if self._held(stands, key, s):
             # The books hold more than the charger does, which harms nobody (writes.py).
             self._raise_at = now + s.raise_in_s
@@ -314,6 +322,11 @@ class Teller:
         if self.trial is None or tried is None:
             return False
         return self.trial.zero and tried.id == offer.id and key[2] is not None
+
+    def _is_down(self, stands: InForce | None, key: Key) -> bool:
+        """Whether a trial holds it lower than this, or did until now."""
+        is_tried = stands is not None and stands.is_down
+        return is_tried and self._attempt is None and _amount(key) > 0
 
     def _held(self, stands: InForce | None, key: Key, s: Situation) -> bool:
         """Whether this is a raise that waits for the write budget; a first one does not."""
@@ -554,8 +567,9 @@ class Teller:
         taken = attempt.forms[form]
         before = self._in_force.get(attempt.session)
         self._in_force[attempt.session] = InForce(
-            attempt.key, attempt.offer, taken.leased, taken.key
-        )
+            attempt.key, attempt.offer, taken.leased, taken.key,
+            is_down=attempt.trial is not None and attempt.trial.zero,
+        )  # fmt: skip
         self._taken[attempt.session] = taken.key
         if attempt.session and not taken.key.startswith("TxProfile"):
             self._in_force.pop(False, None)  # the default was written over

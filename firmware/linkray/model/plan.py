@@ -67,6 +67,7 @@ class Offer(msgspec.Struct, frozen=True):
     next_look_s: int | None = None  # when the next change is possible, where that is known
     high: bool = False  # served in the high priority band
     again: bool = False  # it does not obey: also what stands already is sent (INV-10)
+    held: bool = False  # a limit above it is passed: nothing is sent that raises it (INV-1)
 
 
 class NodeRoom(msgspec.Struct, frozen=True):

@@ -1,0 +1,97 @@
+"""What a trial leaves behind (`Teller`): the offer comes back when the limits above it allow it."""
+
+from __future__ import annotations
+
+from tests.unit.charger.person import offered, utc
+
+from linkray.charger.profiles import Ability
+from linkray.charger.quirks import Quirk
+from linkray.charger.sessions import Running
+from linkray.charger.told import Move, Set, Situation, Teller, Trial
+from linkray.model.facts import OfferAnswered
+from linkray.model.settings import Charger
+
+RUN = Running(7, 1, "T", 0, since=40.0, order=40.0, started="")
+
+
+def situation(now: float) -> Situation:
+    return Situation(
+        Charger("CP1"), RUN, Ability(stack_level_max=8), Quirk(), 180, utc(now), charging=True,
+        ready=True, silenced=False, planned_at=now,
+    )  # fmt: skip
+
+
+class Told:
+    """A teller whose charger accepts all."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.teller = Teller("CP1", 1)
+        self.limits_a: list[float] = []  # of every profile sent
+        self.outcomes: list[tuple[int, str]] = []
+
+    def want(self, limit_ma: int, number: int, **more: object) -> None:
+        self.teller.wanted = offered(limit_ma, number, session=True, **more)
+        self.does(self.teller.step(self.now, situation(self.now)))
+
+    def does(self, moves: list[Move]) -> None:
+        for move in moves:
+            if isinstance(move, OfferAnswered):
+                self.outcomes.append((move.offer_id, move.outcome))
+            if isinstance(move, Set):
+                profile = move.payload.cs_charging_profiles
+                self.limits_a.append(profile.charging_schedule.charging_schedule_period[0].limit)
+                self.does(
+                    self.teller.answered(move.stage, "Accepted", self.now, situation(self.now))
+                )
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.teller.due() <= until:
+            self.now = max(self.now, self.teller.due())
+            self.does(self.teller.wake(self.now, situation(self.now)))
+        self.now = until
+
+    def at_0_by_a_trial(self) -> None:
+        self.want(16_000, 1)
+        self.does(self.teller.begin_trial(Trial(zero=True), self.now, situation(self.now)))
+        assert self.limits_a == [16, 0]
+
+
+def test_inv_1_an_offer_comes_back_after_a_trial_once_no_limit_above_it_is_passed() -> None:
+    """us_208, seed 202: the end of a trial at 0 A raised the current under a passed limit."""
+    t = Told()
+    t.at_0_by_a_trial()
+    t.want(12_000, 2, held=True)  # a cut: less than before, and more than the charger draws
+    assert t.limits_a == [16, 0]
+    assert t.outcomes[-1] == (2, "accepted"), "the books may go down to it"
+
+    t.wait(20)
+    assert t.limits_a == [16, 0]
+    t.want(12_000, 2)
+    assert t.limits_a == [16, 0, 12]
+
+
+def test_a_cut_of_one_that_was_not_tried_waits_for_nothing() -> None:
+    t = Told()
+    t.want(16_000, 1)
+    t.want(12_000, 2, held=True)
+    assert t.limits_a == [16, 12]
+
+
+def test_what_a_form_could_not_do_is_told_in_another_under_a_passed_limit_too() -> None:
+    """It may draw as much as before: only what has shown its 0 A waits."""
+    t = Told()
+    t.at_0_by_a_trial()
+    t.teller.wanted = offered(12_000, 2, session=True, held=True)
+    form = t.teller.in_force(session=True).form
+    t.does(t.teller.ignored(form, t.now, situation(t.now)))
+    assert t.limits_a == [16, 0, 12]
+
+
+def test_a_0_is_told_once_its_trial_is_over() -> None:
+    t = Told()
+    t.at_0_by_a_trial()
+    t.want(0, 2, held=True)
+    t.does(t.teller.end_trial(t.now, situation(t.now)))
+    assert t.limits_a == [16, 0, 0], "with a lease that is renewed"
