@@ -29,8 +29,8 @@ PLAN = (
     ("flats63", 1.0, ("none", "cars", "building", "all")),
     ("depot", 1.0, ("none", "clock", "crash", "all")),
     ("carpark32", 0.5, ("none", "chargers", "all")),
-    ("dc50", 0.2, ("none", "all")),
-    ("nested200", 0.1, ("none", "all")),
+    ("dc50", 0.35, ("none", "all")),
+    ("nested200", 0.3, ("none", "all")),
 )
 KEPT = [line.split() for line in (Path(__file__).parent / "seeds.txt").read_text().splitlines()
         if line and not line.startswith("#")]  # fmt: skip

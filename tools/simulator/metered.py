@@ -343,7 +343,7 @@ class Wires:
         self._strands: dict[str, tuple[Strand, Strand, Strand]] = {}
         self._seen = (Seen(), Seen(), Seen())
         self.theta_max = 0.0
-        self.allowed_s = SOON_S  # at the site now
+        self.allowed_s: dict[str, float] = {}  # of the nodes over their limit now
         self.unseen_ma = [0, 0, 0]  # what the building has grown by and nobody could answer yet
         self.helpless_ma = [STILL_MA] * 3  # chargers below it have nothing left to give
 
@@ -375,14 +375,15 @@ class Wires:
     def _know(self, total: list[int], absent: list[int], now: float) -> None:
         """What LinkRay can know of the building now, and do about it."""
         building = self.ledger.world.building.ma
-        self.allowed_s = SOON_S
+        self.allowed_s.clear()
         for leg, phase in enumerate(self.ruling.phases):
             self.helpless_ma[leg] = STILL_MA
             self.unseen_ma[leg] = 0
             if total[leg] <= self._wire_ma(SITE, leg):
                 continue
             allowed = self._allowed_s(SITE, leg)
-            self.allowed_s = max(self.allowed_s, allowed)
+            name = self.ledger.names[SITE]
+            self.allowed_s[name] = max(self.allowed_s.get(name, 0.0), allowed)
             self.unseen_ma[leg] = self._seen[leg].growth_ma(building[leg], now - allowed)
             if self.ruling.site.meter.enabled and not phase.is_healthy:
                 # The installer's word rules: so much may be drawn whatever the building takes,
@@ -435,8 +436,11 @@ class Wires:
             self.ruling.violated("fuse", "the virtual fuse is near its trip", now, leg=leg + 1,
                                  node=self.ledger.names[node],
                                  percent=round(100 * strand.theta / FUSE_OPENS, 1))  # fmt: skip
-        if strand.over_s > 0 and not self.ruling.is_unlawful(now):
-            allowed = self._allowed_s(node, leg)
+        if strand.over_s <= 0:
+            return
+        allowed, name = self._allowed_s(node, leg), self.ledger.names[node]
+        self.allowed_s[name] = max(self.allowed_s.get(name, 0.0), allowed)
+        if not self.ruling.is_unlawful(now):
             unseen = self.unseen_ma[leg] if node == SITE else 0
             if strand.over_s > allowed and total - unseen > limit:
                 self._passed(node, leg, strand, total, allowed, now)

@@ -31,7 +31,7 @@ CONSTANT_S = 300.0  # INV-15
 STILL_MA = 200  # a building that moves by no more is constant
 NOISE_MA = 2_000  # trust.md 1, Model: the reference noise
 CAR_MA = 1_000  # a car that draws so much more or less under the same offer has its own ideas
-TAPER_MA = 50  # one that draws by so much more or less is not constant: its battery fills
+TAPER_MA = 900  # one that draws so much less than it did at its newest offer: its battery fills
 HOUR_S = 3_600.0
 CHANGES_MAX = 10  # of a charger in an hour
 CHANGE_MA = 50
@@ -57,7 +57,7 @@ class Quiet:
         self._building: tuple[int, int, int] | None = None
         self._band: list[tuple[int, int]] = []  # lowest and highest since something stirred
         self._drawn: dict[tuple[str, int], int] = {}
-        self._crept: dict[tuple[str, int], int] = {}
+        self._peak: dict[tuple[str, int], int] = {}  # drawn since its offer changed, once settled
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
         self._waits: dict[tuple[str, int], float] = {}
@@ -90,10 +90,7 @@ class Quiet:
             self._car(fact, now)
 
     def _car(self, fact: facts.Drawn, now: float) -> None:
-        """A value that has changed, other than by following a new offer, is an input.
-
-        So is the slow fall of a battery that fills: not constant, but nothing that stirs.
-        """
+        """A value that has changed, other than by following a new offer, is an input."""
         key = fact.charger, fact.connector
         post = self.ledger.posts.get(key)
         if post is None:
@@ -105,10 +102,7 @@ class Quiet:
             self._drawn[key] = used
             if not follows or before is None:
                 self._stir(now)
-        if abs(used - self._crept.get(key, used)) > TAPER_MA and not follows:
-            self._moved_at = now
-        if follows or abs(used - self._crept.setdefault(key, used)) > TAPER_MA:
-            self._crept[key] = used
+        self._peak[key] = used if follows else max(used, self._peak.get(key, used))
 
     def _step(self, now: float) -> None:
         building = self.ledger.world.building.ma
@@ -136,6 +130,8 @@ class Quiet:
         if before is None or issue.is_new_session:
             return
         self.changes += 1
+        if self._has_tapered(issue.post):
+            self._moved_at = now  # also for those who get what it leaves
         if self._takes_turns():
             return
         if now - self._moved_at > CONSTANT_S:
@@ -150,6 +146,12 @@ class Quiet:
             if len(hour) > CHANGES_MAX * len(self.ledger.by_charger[issue.post.charger]):
                 self.ruling.violated("INV-15", "changed too often within an hour", now,
                                      charger=issue.post.charger, changes=len(hour))  # fmt: skip
+
+    def _has_tapered(self, post: Post) -> bool:
+        """Whether its battery fills: too slow a fall to stir, and yet no constant input."""
+        used = max(post.drawn)
+        peak, self._peak[post.key] = self._peak.get(post.key, used), used
+        return peak - used >= TAPER_MA
 
     def _takes_turns(self) -> bool:
         """Whether somebody waits at 0, or sleeps: then time itself moves the offers."""

@@ -49,7 +49,6 @@ from tools.world import Description, World, load_site, make_world
 from tools.world import settings as settings_of
 from tools.world.day import people
 from tools.world.links import Link
-from tools.world.oracle import LAWFUL_S
 
 from linkray.app import House
 from linkray.charger.task import UNKNOWN_MAX
@@ -303,7 +302,7 @@ class Run:
         oracle.unseen_ma = first, second, third
         first, second, third = wires.helpless_ma
         oracle.helpless_ma = first, second, third
-        oracle.lawful_s = max(LAWFUL_S, wires.allowed_s)
+        oracle.lawful_s = dict(wires.allowed_s)
         oracle.excuse = bool(self._unlawful) or now < self._excused_until
         if oracle.excuse:
             self._warm_until = now + WARM_S

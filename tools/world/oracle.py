@@ -68,7 +68,7 @@ class Oracle:
     limit_exceeded_s: float = 0.0
     building_over_s: float = 0.0
     excused_s: float = 0.0
-    lawful_s: float = LAWFUL_S
+    lawful_s: dict[str, float] = field(default_factory=dict)  # of nodes whose cars have more time
     unseen_ma: Three = NOTHING  # of the building's newest growth: nobody could have answered it yet
     helpless_ma: Three = (STILL_CHARGING_MA,) * 3  # chargers below it have nothing left to give
     excuse: bool = False  # now a charger or the meter does what none may: the wires need not hold
@@ -93,6 +93,7 @@ class Oracle:
         passed = helpless = False
         over: list[str] = []
         for name, wires in self.nodes.items():
+            lawful_s = max(LAWFUL_S, self.lawful_s.get(name, 0.0))
             for phase, ma in enumerate(flows.get(name, NOTHING)):
                 alone = name == SITE and chargers_ma[phase] < self.helpless_ma[phase]
                 unseen = self.unseen_ma[phase] if name == SITE else 0
@@ -102,7 +103,7 @@ class Oracle:
                     if not alone and name not in over:
                         over.append(name)
                 passed = wire.carry(
-                    ma, dt, is_helpless=alone, unseen_ma=unseen, lawful_s=self.lawful_s
+                    ma, dt, is_helpless=alone, unseen_ma=unseen, lawful_s=lawful_s
                 ) or passed  # fmt: skip
         self.over = tuple(over)
         if self.excuse:

@@ -815,7 +815,7 @@ def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
 
 def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_none() -> None:
     def settled() -> Trace:
-        t = pair()
+        t = pair(50)
         for name, amps in (("C1", 20), ("C2", 20)):
             t.draw(name, amps)
             t.says(name, amps)
@@ -823,14 +823,27 @@ def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_no
         return t
 
     t = settled()
-    for tenths in range(1, 5):
-        t.draw("C1", 20 - tenths / 10)
-        t.says("C1", 20 - tenths / 10)
-        t.wait(60, dt=1.0)
+    for quarters in range(1, 5):
+        t.draw("C1", 20 - quarters / 4)
+        t.says("C1", 20 - quarters / 4)
+        t.wait(80, dt=1.0)
     t.tell("C1", 19, transaction=1)
+    t.tell("C2", 21, transaction=2)  # what it leaves
     assert not t.broken, t.why()
 
     t.wait(301, dt=1.0)  # … and then it stands still
+    t.tell("C1", 18, transaction=1)
+    assert t.broken == {"INV-15"}
+
+
+def test_inv_15_a_car_that_draws_a_little_more_and_less_is_constant() -> None:
+    t = pair()
+    for name, amps in (("C1", 20), ("C2", 20)):
+        t.draw(name, amps)
+        t.says(name, amps)
+    for n in range(34):
+        t.wait(10, dt=1.0)
+        t.says("C1", 19.9 + 0.06 * (n % 2))
     t.tell("C1", 18, transaction=1)
     assert t.broken == {"INV-15"}
 

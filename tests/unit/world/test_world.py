@@ -115,6 +115,15 @@ def test_a_group_is_held_to_its_own_limit(oracle):
     assert oracle.limit_exceeded_s == 5
 
 
+def test_the_time_of_slow_cars_is_that_of_the_nodes_above_them_alone(oracle):
+    oracle.set_limit("row", (30_000,) * 3)
+    oracle.lawful_s = {"site": 20.0}
+    carry(oracle, 20, 101_000)
+    assert oracle.limit_exceeded_s == 0
+    carry(oracle, 10, 31_000, node="row")
+    assert oracle.limit_exceeded_s == 5
+
+
 def test_growth_that_nobody_could_answer_yet_is_not_held_against_the_chargers(oracle):
     oracle.unseen_ma = (5_000, 0, 0)
     carry(oracle, 20, 105_000)
