@@ -238,6 +238,23 @@ async def test_an_end_is_on_disk_before_its_charger_is_answered() -> None:
         s.is_safe()
 
 
+async def test_a_restart_tells_its_first_offers_above_all_that_stands_from_before() -> None:
+    """These chargers replace a profile by its level, whatever its identifier (OCPP 1.6, 5.16.4)."""
+    make = Make(phases=1, replaces_ids=False)
+    async with scene(site(20, *C[:2]), makes={c.id: make for c in C[:2]}) as s:
+        await charging(s, "C1", "C2")
+        await s.offered(10, 10, within_s=60)
+        await s.restart()
+        s.world.charger("C2").unplug()
+        await s.offered(20, names="C1", within_s=120)
+        await s.until(lambda: s.pilots_a("C1") == [20], 30, lambda: s.pilots_a("C1"))
+
+        told = [p["csChargingProfiles"] for p in s.world.charger("C1").profiles_told]
+        of_session = [p for p in told if p["chargingProfilePurpose"] == "TxProfile"]
+        assert {p["stackLevel"] for p in of_session} == {8}
+        s.is_safe()
+
+
 async def test_a_restart_keeps_sessions_their_ids_and_the_order_of_fifo() -> None:
     async with scene(site(60, *C[:3], fifo=True)) as s:
         for name in ("C2", "C3", "C1"):

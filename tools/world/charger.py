@@ -74,7 +74,7 @@ class Charger:
         self.firmware = self.make.firmware
         self.book = Book(
             self.make.phases, self.make.max_ma, from_arrival=self.make.from_arrival,
-            volts=VOLTS * self.make.efficiency,
+            volts=VOLTS * self.make.efficiency, replaces_ids=self.make.replaces_ids,
         )  # fmt: skip
         self.connectors = [Connector(n + 1) for n in range(self.make.connectors)]
         self.known_tags: set[str] = set()

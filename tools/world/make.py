@@ -28,6 +28,7 @@ class Make:
     units: str = "Current"  # ChargingScheduleAllowedChargingRateUnit as this make writes it
     stack_max: int = 8
     stack_refused: frozenset[int] = frozenset()  # levels it says it has and refuses (ABB)
+    replaces_ids: bool = True  # a profile replaces that of its id too, or only that of its level
     periods_max: int = 24
     profiles_max: int = 10
     measurands: tuple[str, ...] = RICHEST  # what it can be told to send

@@ -121,12 +121,14 @@ class Book:
     """The profiles of one charger and what they come to."""
 
     def __init__(
-        self, phases: int, max_ma: int, *, from_arrival: bool = False, volts: float = VOLTS
-    ) -> None:
+        self, phases: int, max_ma: int, *, from_arrival: bool = False, volts: float = VOLTS,
+        replaces_ids: bool = True,
+    ) -> None:  # fmt: skip
         self.phases = phases
         self.max_ma = max_ma
         self.from_arrival = from_arrival  # a make that counts Relative from the frame's arrival
         self.volts = volts  # what it reckons with, its efficiency in them
+        self.replaces_ids = replaces_ids  # or keeps two of one id on different levels
         self.changes = 0  # so often the profiles have changed
         self._profiles: list[Profile] = []
 
@@ -161,7 +163,8 @@ class Book:
         self.profiles = [
             old
             for old in self.profiles
-            if old.id != profile.id and (old.connector, old.purpose, old.stack) != place
+            if (old.id != profile.id or not self.replaces_ids)
+            and (old.connector, old.purpose, old.stack) != place
         ] + [profile]
 
     def clear(
