@@ -33,9 +33,12 @@ class ToldTime:
         return (self.at(wall, now) - wall).total_seconds()
 
     def goes_on(self, wall: datetime, now: float, off_s: float) -> None:
-        """A session was found that shows its clock to be so far ahead: ours was set back since."""
-        if self._told is None and off_s > self.off_s:
-            self.off_s, self._told = off_s, (now, wall + timedelta(seconds=off_s))
+        """Its first link: from here on a step of our clock is none of its own. A session was found
+        that shows its clock to be `off_s` ahead: ours was set back since it was told.
+        """
+        if self._told is None:
+            self.off_s = max(off_s, self.off_s)
+            self._told = now, wall + timedelta(seconds=self.off_s)
 
     def tell(self, wall: datetime, now: float, *, is_charging: bool) -> datetime:
         """What to tell it now."""

@@ -44,6 +44,15 @@ def test_what_was_told_before_a_restart_goes_on() -> None:
     assert time.tell(later(60), 65.0, is_charging=True) == later(3660)
 
 
+def test_t2_a_step_between_a_restart_and_its_first_word_is_kept_from_it() -> None:
+    """flats63, seed 904: ours went back to where the charger's was, which then went back as far."""
+    time = ToldTime(off_s=-9.46e8)
+    time.goes_on(later(9.46e8), 0.0, -9.46e8)
+
+    assert time.tell(later(20), 20.0, is_charging=True) == later(20)
+    assert time.off_s == 0.0
+
+
 class Stepped(Played):
     """A charger whose box has its wall clock set."""
 
