@@ -107,6 +107,12 @@ class ObeyTime:
 
     lowest_s: float = OBEY_S
     is_known_late: bool = False
+    is_seen_slow: bool = False  # it needed more than the 5 s in which one sheds (INV-5b)
+
+    def sheds_late(self, true_s: float) -> bool:
+        """INV-5b, "τ[c] learnt: 5 s": who was seen as fast counts so until it is seen slower."""
+        self.is_seen_slow = self.is_seen_slow and true_s > OBEY_S_MIN
+        return true_s > OBEY_S_MIN and (self.lowest_s > OBEY_S_MIN or self.is_seen_slow)
 
     def counted_s(self, true_s: float) -> float:
         """Obey time to reckon with at the least, where `true_s` is how soon it truly obeys."""
@@ -249,9 +255,13 @@ class Possible:
             return
         self.drawn_ma = drawn_ma
         if drawn_ma > _at_most(lawful_ma):
+            if self.over_since is None and any(at - SAMPLE_S < a for a, _ in self.proofs.values()):
+                return  # rule 3, no *later* contradiction: it may be from before the answer
             self.is_doubted = self.is_doubted or self.shown_at > self.changed_at
             since = min((a for a, _ in self.proofs.values()), default=at)
             self.over_since = since if self.over_since is None else self.over_since
+            told_at = min(self.over_since, self.changed_at)
+            self.obey.is_seen_slow = self.obey.is_seen_slow or at - told_at > OBEY_S_MIN
             if at - self.over_since >= OBEY_S:
                 self.obey.is_known_late = True
             # A value is up to a step of the world older than its arrival: what was measured before

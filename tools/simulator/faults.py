@@ -232,9 +232,9 @@ async def obeys_too_late(run: Run, charger: Charger) -> None:
 
 @charger_trouble("chargers", lawful=False, slow=True)
 async def mute(run: Run, charger: Charger) -> None:
-    """Answers no calls (C1)."""
+    """Answers no calls (C1), now and then for longer than its dead-man lasts."""
     charger.stop_answering()
-    await trio.sleep(run.chance.uniform(5.0, 120.0))
+    await trio.sleep(run.chance.triangular(5.0, 600.0, 20.0))
     charger.answer_again()
 
 

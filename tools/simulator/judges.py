@@ -11,24 +11,24 @@ from tools.simulator.events import (
     Event,
     FactTold,
     FrameSeen,
+    LimitsChanged,
     Planned,
     ProcessBegan,
     ProcessEnded,
     QueuesSeen,
     Stepped,
 )
-from tools.simulator.ledger import SITE, Issue, Post
+from tools.simulator.ledger import LEAST_MA, SITE, SLACK_MA, Issue, Post
 from tools.simulator.ruling import Ruling, describe
 
 from linkray.model import facts
 from linkray.model.plan import Offer, Plan
 
-SLACK_MA = 20  # of rounding W → A, in each sum
 DISPATCH_S = 1.0  # INV-1
 GRACE_S = 0.3  # a frame that was on its way when the cause came
 TICK_S = 1.0
 LOOK_S = 0.25  # how often what does not hold is looked at
-LEAST_MA = 6_000
+WHOLE_MA = 1_000  # some forms are told in whole amps
 STOP_S = 2.0  # INV-8
 GAP_S = 1.5  # INV-11
 STEP_S = 10.0  # INV-10: each ≤ 10 s apart
@@ -47,6 +47,7 @@ class Sums:
         self._touched: set[int] = set()
         self._looked_at = -math.inf
         self._processes = 0
+        self._changed_at = -math.inf  # the newest settings: a limit, or one less (INV-1)
         self.ledger.on_change = self._changed
 
     def _changed(self, post: Post) -> None:
@@ -57,6 +58,8 @@ class Sums:
             self._processes += 1
             self.over.clear()
             self.late.clear()
+        elif isinstance(event, LimitsChanged):
+            self._changed_at = now
         for issue in self.ruling.issues:
             self._judge(issue, now)
         self._follow(now)
@@ -99,11 +102,20 @@ class Sums:
                 was_over = self._passed(node, leg, total - growth)
                 since = self.over.get(node * 3 + leg, now)
                 if growth > SLACK_MA and not was_over:
+                    if now - self._changed_at <= GRACE_S:
+                        continue
                     self._tell("INV-3", "raised before its room was proved", issue, node, leg, now)
-                elif was_over and issue.ma > issue.least_ma + SLACK_MA and (
-                    now - since > GRACE_S
-                ):
+                elif was_over and now - since > GRACE_S and self._is_above_least(issue):
                     self._tell("INV-1", "raised under a passed limit", issue, node, leg, now)
+
+    def _is_above_least(self, issue: Issue) -> bool:
+        """Above the current minimum; that may be the same offer in whole amps (balancing.md, head):
+        told finer again, in another form, it is no more than what was counted all the time.
+        """
+        least = issue.least_ma
+        if issue.after_ma <= issue.before_ma and least % WHOLE_MA == 0 and least:
+            least += WHOLE_MA - 1
+        return issue.ma > least + SLACK_MA
 
     def _tell(
         self, invariant: str, what: str, issue: Issue, node: int, leg: int, now: float
@@ -248,7 +260,7 @@ class Ceilings:
                 for leg in post.counted_legs:
                     place = node * 3 + leg
                     totals[place] = totals.get(place, 0) + offer.limit_ma
-                    if self._is_least(offer, post):
+                    if post.is_at_least(offer):
                         idle[place] = idle.get(place, 0) + offer.limit_ma
         for place, total in totals.items():
             node, leg = divmod(place, 3)
@@ -257,18 +269,6 @@ class Ceilings:
                 self.ruling.violated("INV-7", "offers above a limit", now,
                                      node=self.ledger.names[node], phase=leg + 1,
                                      offers_ma=total, limit_ma=limit)  # fmt: skip
-
-
-    def _is_least(self, offer: Offer, post: Post) -> bool:
-        """The default of one that must not be told 0: while nobody charges nothing lower can be
-        told, and who begins a session under a passed limit is stopped (C7).
-        """
-        if offer.session or post.conf.start_with_zero:
-            return False
-        lowest_w = post.conf.lowest_w()
-        if offer.limit_w is not None and lowest_w is not None:
-            return offer.limit_w <= lowest_w
-        return offer.limit_ma <= max(LEAST_MA, post.conf.lowest_ma()) + SLACK_MA
 
     def _is_too_high(self, offer: Offer, post: Post) -> bool:
         """In the unit in which it is told: what so many watts may draw is reckoned with the worst
@@ -382,7 +382,7 @@ class Ladder:
     def _frame(self, event: FrameSeen, now: float) -> None:
         for issue in self.ruling.issues:
             rung = self.rungs.get(issue.post.key)
-            if rung is not None and rung.caught_at is not None:
+            if rung is not None and rung.caught_at is not None and not issue.is_lower:
                 rung.steps.append(("resend", now))
                 if issue.ma == 0:
                     rung.steps.append(("zero", now))

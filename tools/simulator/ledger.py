@@ -21,10 +21,13 @@ from tools.world.car import NOTHING
 from tools.world.profiles import Running
 
 from linkray.model import facts
+from linkray.model.plan import Offer
 from linkray.model.settings import Charger, Settings
 from linkray.model.units import site_phases
 
 SITE = 0
+LEAST_MA = 6_000  # IEC 61851
+SLACK_MA = 20  # of rounding W → A
 NO_CAR = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 RELEASE_SAMPLES = 3  # rule 7
 RELEASE_MA, USED_MA = 500, 3_000  # a phase below the one, while another is above the other
@@ -50,6 +53,7 @@ class Post:
     lost_at: float = -math.inf
     tx: int | None = None
     began_at: float = -math.inf
+    ended_at: float = -math.inf
     status: str | None = None
     told_ma: int = 0  # the newest value on the wire, for what runs now
     told_at: float = -math.inf
@@ -67,10 +71,22 @@ class Post:
     counted_legs: tuple[int, ...] = ()
     due_at: float = math.inf  # when it must be looked at again
     linked_at: float = -math.inf
+    takes_zero: bool = True  # as far as LinkRay has found out of its make (quirks.md)
 
     @property
     def key(self) -> tuple[str, int]:
         return self.charger, self.number
+
+    def is_at_least(self, offer: Offer) -> bool:
+        """The default of one that must or can not be told 0: while nobody charges nothing lower
+        can be told, and who begins a session under a passed limit is stopped (C7).
+        """
+        if offer.session or (self.conf.start_with_zero and self.takes_zero):
+            return False
+        lowest_w = self.conf.lowest_w()
+        if offer.limit_w is not None and lowest_w is not None:
+            return offer.limit_w <= lowest_w
+        return offer.limit_ma <= max(LEAST_MA, self.conf.lowest_ma()) + SLACK_MA
 
     def obeys_after_s(self) -> float:
         return 0.0 if self.true is None else self.true.obey_s
@@ -407,6 +423,9 @@ class Ledger:
         """What the balancer is told by the rooms around it."""
         if isinstance(fact, facts.Drawn):
             self._drawn(fact)
+        elif isinstance(fact, facts.ChargerKnown):
+            for post in self.by_charger.get(fact.charger, ()):
+                post.takes_zero = fact.takes_zero
         elif isinstance(fact, facts.LinkUp | facts.LinkLost | facts.Booted):
             if isinstance(fact, facts.LinkUp) and fact.charger not in self.by_charger:
                 self._stranger(fact.charger)
@@ -449,7 +468,7 @@ class Ledger:
                 post.drawn = (0, 0, 0)
         elif isinstance(fact, facts.SessionEnded):
             if post.tx == fact.transaction_id:
-                post.tx, post.is_stopped = None, False
+                post.tx, post.is_stopped, post.ended_at = None, False, self.now
                 post.possible.session_ended()
                 post.drawn = (0, 0, 0)
                 post.told_ma = min(post.told_ma, post.possible.top_ma(self.now, in_session=False))

@@ -26,7 +26,6 @@ BUILDING_PART = 50  # … and this part of the limit, as there are so many more 
 SEEN_S = 3.0  # a value so long after a raise shows what came of it
 HIGH_S = 60.0  # balancing.md 1: a fall of the building counts after it
 HOLD_S = 60.0  # metering.md: after a failure nothing rises above the degraded limit sooner
-FAST_S = 5.0  # INV-5b
 WIRE_S = 1.0  # INV-9: from the sample to the decreases on the wire
 SOON_S, LAZY_S = 4.0, 7.0  # INV-9: from a step of the building to the wires
 COMPLIANT_S, LAZY_CAR_S = 2.0, 5.0
@@ -48,7 +47,7 @@ class Metered:
         self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
         self._flowed: deque[list[int]] = deque(maxlen=STEPS)  # what the chargers drew just now
         self._took: deque[tuple[int, ...]] = deque(maxlen=STEPS)  # … and what the building took
-        self._was_back = False  # the meter was healthy since the process began
+        self._was_healthy = [False] * 3  # by phase, since the process began
         self._fell_at = -math.inf  # the newest event of INV-5
         self._fell_by = ""
 
@@ -60,7 +59,7 @@ class Metered:
         elif isinstance(event, ProcessBegan):
             self._offers.clear()
             self._granted.clear()
-            self._was_back = False
+            self._was_healthy = [False] * 3
         elif isinstance(event, FactTold):
             self._fact(event.fact, now)
         elif isinstance(event, Stepped):
@@ -71,13 +70,13 @@ class Metered:
                     self._flowed[-1][leg] += ma
 
     def _fact(self, fact: facts.AnyFact, now: float) -> None:
+        for leg, phase in enumerate(self.ruling.phases):
+            if phase.was_healthy and not self._was_healthy[leg]:
+                # Until a first health the budget is 0, and nobody knows who draws (balancing.md 1).
+                self._was_healthy[leg] = True
+                self._building[leg].clear()
         if isinstance(fact, facts.MeterRead):
             self._read(fact, now)
-        elif isinstance(fact, facts.MeterBack) and not self._was_back:
-            # Until a first health the budget is 0, and nobody knows who draws (balancing.md 1).
-            self._was_back = True
-            for marks in self._building:
-                marks.clear()
         elif isinstance(fact, facts.MeterLost):
             self._fell_at, self._fell_by = now, "meter lost"
         elif isinstance(fact, facts.Drawn) and fact.source != "assumed":
@@ -173,8 +172,9 @@ class Metered:
             self.ruling.violated("INV-5", f"raised: {self._fell_by}", now, phase=leg + 1)
 
     def _may(self, post: Post, to: int) -> int:
-        """What it may be at already, as nothing it was told is proved."""
-        return min(to, post.counted_ma) if post.possible.is_unknown else 0
+        """What it may be at already: nothing it was told is proved, or its default stands."""
+        is_there = post.possible.is_unknown or post.tx is None
+        return min(to, post.counted_ma) if is_there else 0
 
     def _fits(
         self, leg: int, growths: dict[str, int], raises: set[tuple[str, int]], now: float
@@ -223,9 +223,17 @@ class Metered:
         for offer in plan.offers:
             if offer.limit_ma:
                 post = self.ledger.posts.get((offer.charger, offer.connector))
-                if post is not None and post.is_linked and leg in post.counted_legs:
+                if post is None or not post.is_linked or post.is_at_least(offer):
+                    continue
+                if leg in post.counted_legs:
                     total += offer.limit_ma
         return total
+
+    def _is_new(self, post: Post, now: float) -> bool:
+        """Whether what the plan has for it may not have been told yet."""
+        if post.tx is None and now - post.ended_at <= DISPATCH_S:
+            return True
+        return not post.is_told and now - post.linked_at <= DISPATCH_S
 
     def _absent(self, leg: int, plan: Plan, now: float) -> None:
         """INV-5b: of what an absent one may draw no more is given out than can be shed in 5 s."""
@@ -235,13 +243,13 @@ class Metered:
             return
         # What is given out is what they were told; that one whose limits are not known may draw
         # more until it obeys is an outside cause, which nothing but that cut can end (INV-1).
-        # One that links just now will be told what the plan has for it.
+        # One that links just now, or has just ended its session, is being told the plan's.
         told = {(o.charger, o.connector): o.limit_ma for o in plan.offers}
         slow = sum(
-            p.aim_ma(now) if p.is_told or now - p.linked_at > DISPATCH_S
-            else min(p.counted_ma, told.get(p.key, 0))
+            min(p.counted_ma, told.get(p.key, 0)) if self._is_new(p, now) else p.aim_ma(now)
             for p in posts
-            if p.is_linked and (p.obeys_after_s() > FAST_S or not p.is_shed_able(now))
+            if p.is_linked
+            and (p.possible.obey.sheds_late(p.obeys_after_s()) or not p.is_shed_able(now))
         )  # fmt: skip
         drawn = sum(p.true_ma()[leg] for p in posts if not p.is_linked)
         building = max(0, self.ruling.phases[leg].ma - drawn - sum(

@@ -92,10 +92,12 @@ class Balancer:
         self._tree = Tree(settings)
         self._voltage_mv = settings.site.voltage_mv
         self._stopped_by: str | None = None
-        self._over: frozenset[int] = frozenset()
+        self._over: frozenset[int] = frozenset()  # limits that the books exceed …
+        self._passed: frozenset[int] = frozenset()  # … and that what flows does
         self._faults: dict[tuple[Code, str | None], str] = {}  # with their detail
         self._seq = 0
         self._planned_at: float | None = None
+        self._shrunk_at = -math.inf  # the newest cycle that failed
         self._due = -math.inf
         self._clock: ClockTold | None = None
         self._is_excluded = False
@@ -167,7 +169,7 @@ class Balancer:
         """A plan without a decision: no offer rises, and each falls as far as plain sums ask for
         (trust.md B9); or to its fail-safe.
         """
-        self._planned_at, self._due = now, now + TICK_S
+        self._planned_at, self._due, self._shrunk_at = now, now + TICK_S, now
         allowed = [node.limit_ma for node in self._tree.nodes for _ in range(3)]
         is_stopped = self._stopped_by is not None or self._is_excluded
         allowed[:3] = (0, 0, 0) if is_stopped else self._meter.bare(now)
@@ -190,12 +192,13 @@ class Balancer:
             dead_man_s=site.dead_man_s, emergency=self._stopped_by is not None,
             by=self._stopped_by or "", overloaded=overloaded, excluded=self._is_excluded,
             excluded_until_s=self._excluded_s, shed_order=site.shed_order,
-            imbalance_ma=site.imbalance_ma,
+            imbalance_ma=site.imbalance_ma, passed=self._passed,
+            may_raise=now >= self._shrunk_at + TICK_S,
         )  # fmt: skip
         budget = self._meter.budget(draws.granted, draws.absent, now)
         decision = Decision(self._list, ground, budget, self._over, now)
         offers = decision.run(passed_s)
-        self._over = decision.over_limits()
+        self._over, self._passed = decision.over_limits(), decision.passed()
         self._seq += 1
         return Plan(
             seq=self._seq, at=now, budget_ma=decision.budget_ma(),
@@ -265,7 +268,7 @@ class Balancer:
                 known[key] = c
         self._connectors = known
         self._list = list(known.values())
-        self._over = frozenset()
+        self._over = self._passed = frozenset()
 
     def _stranger(self, charger: str) -> Charger:
         """How one that is not in the settings counts: as it was when it was deleted."""
@@ -359,7 +362,9 @@ class Balancer:
             if books.over_since is not None:  # is it still over? (INV-10: 15 s)
                 if now >= c.drawn_at + CONFIRM_S:
                     c.want_values(now)
-            elif books.cut_from_ma is not None and now >= books.accepted_at + FOLLOW_S:
+            elif now >= books.accepted_at + FOLLOW_S and (
+                books.cut_from_ma is not None or c.charges_unheard()
+            ):
                 c.want_values(now)  # how soon does it obey? Others may wait for it
             if c.inoperative and c.is_missed and now >= c.quiet_since + QUIET_S:
                 c.inoperative = c.is_missed = c.stop = False

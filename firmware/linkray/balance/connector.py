@@ -301,6 +301,16 @@ class Connector:
             )  # fmt: skip
         return self._release(fact, at)
 
+    def charges_unheard(self) -> bool:
+        """It says that it charges, was told 0 A, and no value yet shows what came of that: of a
+        meter at `building` no reading would (INV-10).
+        """
+        books = self.books
+        return (
+            self.status == "Charging" and books.accepted_id != 0 and books.accepted_ma == 0
+            and self.drawn_at < books.accepted_at + FOLLOW_S
+        )
+
     def all_taken_ma(self) -> int:
         """What a car draws at least that takes all of what is in force."""
         return self.amounts.takes_all(self.books.accepted_ma) if self.books.accepted_id else 0
@@ -395,6 +405,13 @@ class Connector:
             return self.books.max_ma
         return int(RAMP_TIMES * self.ramp_ma_s * max(0.0, now - self.drawn_at))
 
+    def _spares(self, leg: int) -> bool:
+        """By its newest value its car charges without this phase: no raise shows there."""
+        return (
+            self.drawn is not None and self.measured and self.by_phase
+            and self.used_ma > USED_MA and self.drawn[leg] < NOT_USED_MA
+        )
+
     def unproved(self, seen: Phases, unproved: list[int]) -> None:
         """Adds what it is only taken to draw on each phase (trust.md C11): of a total, no one
         knows which of three phases carry it; a value that is assumed says nothing of any.
@@ -421,7 +438,8 @@ class Connector:
                     unheard[leg] += self.books.top_ma
                 else:
                     top_ma, offer_ma = self.books.top_ma, self.books.offer_ma
-                    rising[leg] += min(self._ramp_ma(now), max(0, min(top_ma, offer_ma) - own))
+                    if not self._spares(leg):
+                        rising[leg] += min(self._ramp_ma(now), max(0, min(top_ma, offer_ma) - own))
                     granted[leg] += max(0, min(top_ma, max(offer_ma, self.rise_to_ma)) - own)
         if now < self.fall_until:
             for leg in self.legs:

@@ -216,7 +216,7 @@ class Decision:
             self.targets, self.watts, self.tops, [limits[k] for k in self.kind],
             [got >= want for got, want in
              zip(self.share.got, self.allot.field.want, strict=True)],
-            left, self.site.spare.copy(), self.site.fresh,
+            left, self.site.spare.copy(), self.site.fresh and self.ground.may_raise,
             2.0 * self.ground.interval_s,
             self._settle if self.ground.imbalance_ma is not None else None,
         )  # fmt: skip
@@ -230,6 +230,30 @@ class Decision:
     def over_limits(self) -> frozenset[int]:
         """Limits that the books exceed: until they hold again nothing is raised under them."""
         return frozenset(r for r, left in enumerate(self.left) if left < 0)
+
+    def passed(self) -> frozenset[int]:
+        """Limits through which too much flows although all who obey come down to their offers:
+        what is left to take is of those that were caught.
+        """
+        if not any(c.books.caught for c in self.connectors):
+            return frozenset()
+        tree = self.ground.tree
+        by_class: dict[int, list[int]] = {}
+        for c in self.connectors:
+            seen = c.visible(self.ground.interval_s, self.now)
+            if seen is None:
+                continue
+            if c.line.linked and c.books.over_since is None:
+                seen = seen.at_most(Phases.each(c.books.offer_ma))
+            total = by_class.setdefault(c.kind, [0, 0, 0])
+            for p, amount in enumerate(seen):
+                total[p] += amount
+        drawn = drawn_by_node(tree, by_class)
+        most = [node.limit_ma for node in tree.nodes for _ in range(3)]
+        building = self.site.building or (0, 0, 0)
+        for p in range(3):
+            most[SITE * 3 + p] = max(0, self.site.limit[p] - building[p])
+        return frozenset(r for r, ma in enumerate(most) if drawn[r] > ma)
 
     # what the plan says of the site
 

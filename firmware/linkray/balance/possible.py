@@ -28,10 +28,10 @@ class Books:
     """What may be in force, and what has been learnt of how soon it obeys."""
 
     __slots__ = (
-        "_entries", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
-        "accepted_id", "accepted_ma", "answered", "caught", "cut_at", "cut_from_ma", "cut_to_ma",
+        "_cuts", "_entries", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
+        "accepted_id", "accepted_ma", "answered", "caught", "cut_from_ma",
         "doubted_id", "doubtful_until", "fallback_ma", "is_fast", "is_slow", "issued_at",
-        "lapsed", "lease_s", "leased", "lost", "lower_at", "max_ma", "obey_s", "offer_id",
+        "lapsed", "lease_s", "leased", "lost", "max_ma", "obey_s", "offer_id",
         "offer_ma", "over_since", "proven", "refused", "top_ma", "unanswered_since", "unknowns",
         "unrenewed_at",
     )  # fmt: skip
@@ -46,8 +46,7 @@ class Books:
         self.over_since: float | None = None
         self.caught = False  # over its offer for longer than its obey time
         self.cut_from_ma: int | None = None  # what it drew when it accepted less …
-        self.cut_to_ma = 0  # … than that
-        self.lower_at: float | None = None  # a lower one since, while the first is not obeyed
+        self._cuts: list[tuple[float, int]] = []  # … than that, and ever lower, not obeyed so far
         self.forget()
 
     def forget(self) -> None:
@@ -156,10 +155,9 @@ class Books:
         if not is_cut:
             self.cut_from_ma = None
         elif self.cut_from_ma is None or self.over_since is None:
-            self.cut_from_ma, self.cut_to_ma, self.cut_at = drawn_ma, amount, at
-            self.lower_at = None
-        elif self.lower_at is None and amount < self.cut_to_ma - NEAR_MA:
-            self.lower_at = at  # else: the first one runs on (C5)
+            self.cut_from_ma, self._cuts = drawn_ma, [(at, amount)]
+        elif amount < self._cuts[-1][1] - NEAR_MA:  # else: that before runs on (C5)
+            self._cuts[ENTRIES_MAX - 1 :] = [(at, amount)]
         return True
 
     def rejected(self, offer_id: int) -> bool:
@@ -248,6 +246,11 @@ class Books:
         """The current minimum: the lowest of what it took newest and was told since (INV-1)."""
         return min(ma for i, ma in self._entries if i == 0 or i >= self.accepted_id)
 
+    def told_since_ma(self) -> int:
+        """The highest it was told since what it took newest."""
+        told = [ma for i, ma in self._entries if i > self.accepted_id]
+        return min(self.max_ma, max(told, default=0))
+
     def tolerance(self) -> int:
         """How much above its offer still obeys (decided.md, Not obeying)."""
         return max(1_000, self.accepted_ma // 20)
@@ -284,11 +287,10 @@ class Books:
                 self.doubtful_until = at + over_s
             return
         if is_over:
-            first_ma = self.cut_to_ma  # below it, it is on its way to the lower one
-            if self.cut_from_ma is not None and (
-                first_ma - NEAR_MA <= drawn_ma <= first_ma + self.tolerance()
-            ):
-                self._came_down(drawn_ma, at)  # to the limit before, late (C5)
+            if self.cut_from_ma is not None:
+                first_ma = self._cuts[0][1]  # below it, it is on its way to the lower one
+                if first_ma - NEAR_MA <= drawn_ma <= first_ma + self.tolerance():
+                    self._came_down(drawn_ma, at)  # to the limit before, late (C5)
             # a mean over its obey time may hold what was lawful
             self._contradicted(drawn_ma, begun)
             return
@@ -309,7 +311,7 @@ class Books:
             self.obey_s = max(self.obey_s, OBEY_S)
         # Over since it accepted, or seen over twice: for longer than its obey time (INV-10).
         is_sure = at - self._over_seen_at >= CONFIRM_S or (
-            self.cut_from_ma is not None and at >= self.cut_at + self.obey_s
+            self.cut_from_ma is not None and at >= self._cuts[0][0] + self.obey_s
         )
         due_ma = self._due_ma(at)
         if drawn_ma > due_ma + max(1_000, due_ma // 20):
@@ -319,20 +321,19 @@ class Books:
     def _came_down(self, drawn_ma: int, at: float) -> None:
         """The current came down to the limit: how long did it take, at most? (C5)
 
-        What falls below the first limit only once a lower one was accepted may have ignored the
-        first: it shows no more than how soon it obeyed the second.
+        What falls below a limit only once a lower one was accepted may have ignored the first: it
+        shows no more than how soon it obeyed the one that it came down to.
         """
-        begun = self.cut_at
-        if self.lower_at is not None and drawn_ma < self.cut_to_ma - NEAR_MA:
-            begun = self.lower_at
-        took_s = at - begun
         if self.cut_from_ma is not None:
+            first_at, first_ma = self._cuts[0]
+            begun = next(
+                (t for t, ma in self._cuts if drawn_ma >= ma - NEAR_MA), self._cuts[-1][0]
+            )
+            took_s = at - begun
             if self.over_since is not None and took_s > self.obey_s:
                 self.obey_s = min(OBEY_S_MAX, took_s)
                 self.is_fast = False
-            elif took_s <= OBEY_S_MIN and begun == self.cut_at and (
-                drawn_ma >= self.cut_to_ma - NEAR_MA
-            ):
+            elif took_s <= OBEY_S_MIN and begun == first_at and drawn_ma >= first_ma - NEAR_MA:
                 self.obey_s = OBEY_S_MIN
                 self.is_fast, self.is_slow = True, False
         self.ended()
@@ -365,6 +366,4 @@ class Books:
         self.over_since = None
         self._over_seen_at = self._under_at = self.doubtful_until = -math.inf
         self.caught = False
-        self.cut_from_ma, self.cut_to_ma = None, 0
-        self.cut_at = 0.0
-        self.lower_at = None
+        self.cut_from_ma, self._cuts = None, []

@@ -13,6 +13,7 @@ DELIVERED_S = 10.0  # a reduction not delivered by then ends the session (balanc
 STUCK_S = 11.0  # unanswered for so long, it is reserved: 1 s dispatch + 10 s (trust.md, INV-1)
 # Resend → 0 A → stop → out of service, at most 10 s apart with a plan each second (INV-10).
 ESCALATE_S = 9.0
+HASTE_S = 5.0  # … and so soon where the wires carry too much: who obeys at all has come down
 RESENT, AT_ZERO, STOPPED, OUT_OF_SERVICE = 1, 2, 3, 4  # the stages of the ladder
 
 
@@ -21,14 +22,15 @@ class Ground:
 
     __slots__ = (
         "by", "dead_man_s", "emergency", "excluded", "excluded_until_s", "fifo", "imbalance_ma",
-        "interval_s", "overloaded", "shed_order", "tree",
+        "interval_s", "may_raise", "overloaded", "passed", "shed_order", "tree",
     )  # fmt: skip
 
     def __init__(
         self, tree: Tree, *, fifo: bool, interval_s: int, dead_man_s: int,
         emergency: bool, by: str, overloaded: bool, excluded: bool = False,
         excluded_until_s: int | None = None, shed_order: ShedOrder = "longest",
-        imbalance_ma: int | None = None,
+        imbalance_ma: int | None = None, passed: frozenset[int] = frozenset(),
+        may_raise: bool = True,
     ) -> None:  # fmt: skip
         self.tree, self.fifo, self.interval_s = tree, fifo, interval_s
         self.dead_man_s, self.emergency, self.by = dead_man_s, emergency, by
@@ -36,6 +38,8 @@ class Ground:
         self.excluded = excluded  # an excluded time of the schedule: nothing for anyone
         self.excluded_until_s = excluded_until_s  # so much longer, where that is known
         self.shed_order, self.imbalance_ma = shed_order, imbalance_ma
+        self.passed = passed  # limits that carried too much in the plan before
+        self.may_raise = may_raise  # the cycle of this second has not failed (B9, INV-5)
 
     def is_stopped(self) -> bool:
         """Whether nothing at all may be offered now."""
@@ -43,9 +47,14 @@ class Ground:
 
 
 def idle_ma(c: Connector) -> int:
-    """What it is told while no session runs: its minimum where it must not be told 0 (C7)."""
-    quiet = c.conf.start_with_zero or c.stage >= AT_ZERO or c.inoperative
-    return 0 if quiet else c.amounts.least_ma
+    """What it is told while no session runs: its minimum where it must not be told 0 (C7), and
+    where it cannot be and does not stand at 0 by what it took before that was found out: untold, it
+    would be counted with its maximum for ever.
+    """
+    if c.stage >= AT_ZERO or c.inoperative:
+        return 0
+    is_to_be_0 = c.conf.start_with_zero and (c.line.takes_zero or c.default_ma == 0)
+    return 0 if is_to_be_0 else c.amounts.least_ma
 
 
 class Survey:
@@ -130,7 +139,8 @@ class Survey:
             return books.top_ma
         # A TxProfile is gone with its transaction, and its contactor is open: what is left is the
         # default, also where no car hangs on it yet: it may start to charge at any time (INV-1).
-        return c.default_ma
+        # One that it was told since may be in force already (P 2).
+        return max(c.default_ma, books.told_since_ma())
 
     def _is_reserved(self, c: Connector) -> bool:
         """Idle, and yet something may flow: a default above 0, or no answer for too long."""
@@ -169,12 +179,16 @@ class Survey:
         return ASLEEP if c.demand.asleep else ACTIVE
 
     def _escalate(self, c: Connector) -> None:
-        """Not obeying: sent again, then 0 A, then stopped, then out of service (INV-10)."""
+        """Not obeying: sent again, then 0 A, then stopped, then out of service (INV-10); up to the
+        stop with haste, where more flows than a limit over it may carry (balancing.md 5).
+        """
+        is_hasty = not self.ground.passed.isdisjoint(self.ground.tree.limits[c.kind])
+        step_s = HASTE_S if is_hasty and c.stage < STOPPED else ESCALATE_S
         if c.stage == 0:
             c.stage, c.stage_at, c.resend = RESENT, self.now, True
-        elif c.stage == RESENT and c.books.offer_ma == 0:
-            c.stage = AT_ZERO  # what was sent again was 0 A: one step, not two
-        elif c.stage < OUT_OF_SERVICE and self.now >= c.stage_at + ESCALATE_S:
+        if c.stage == RESENT and (c.books.offer_ma == 0 or is_hasty):
+            c.stage = AT_ZERO  # what is sent again is 0 A: one step, not two
+        elif c.stage < OUT_OF_SERVICE and self.now >= c.stage_at + step_s:
             c.stage, c.stage_at = c.stage + 1, self.now
         c.stop = c.stop or (c.stage >= STOPPED and c.tx is not None)
         c.inoperative = c.inoperative or c.stage == OUT_OF_SERVICE

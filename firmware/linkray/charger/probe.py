@@ -27,7 +27,7 @@ PAUSE_S = 300.0  # after a trial that something ended
 TRIES_MAX = 3  # of one link
 AGE_S_MAX = 600.0  # of a session, for a lease that may count from its profile's arrival
 INTERVAL_S_MAX = 60  # values that come more rarely show no fall, unless they can be asked for
-VALUES_S = (2.5, 4.7, 9.0)  # when values are asked for, after a fall is due
+VALUES_S = (2.5, 4.7, LATE_S + 0.1)  # when values are asked for, after a fall is due
 
 Phase = Literal["idle", "lease", "zero", "back"]
 Do = Literal["lease", "zero", "resend", "end", "values"]
@@ -66,9 +66,9 @@ class Look(NamedTuple):
 class Probe:
     """The trials of one charger, one connector at a time."""
 
-    __slots__ = ("_asked", "_before_ma", "_began", "_fallen_at", "_limit_ma", "_not_before",
-                 "_over_at", "_resent", "_steady", "_to_zero", "_tries", "_tx", "connector",
-                 "phase")  # fmt: skip
+    __slots__ = ("_asked", "_before_ma", "_began", "_fallen_at", "_ignored", "_limit_ma",
+                 "_not_before", "_over_at", "_resent", "_steady", "_to_zero", "_tries", "_tx",
+                 "connector", "phase")  # fmt: skip
 
     def __init__(self) -> None:
         self.phase: Phase = "idle"
@@ -82,6 +82,7 @@ class Probe:
         self._fallen_at: float | None = None
         self._asked = 0
         self._resent = False
+        self._ignored = False  # 0 A, once
         self._tries = 0
         self._not_before = -math.inf
         self._steady: dict[int, tuple[tuple[int | None, int], float]] = {}
@@ -224,8 +225,12 @@ class Probe:
             if now < self._fallen_at + HOLD_S:
                 return [], []
             return self._come_back(now), []
-        # What it ignores is told otherwise as soon as by the ladder for who does not obey (INV-10).
-        if now >= self._began + 2.0 * LATE_S and self._over_at > self._began + LATE_S:
+        # What it ignores is told otherwise at once: no limit that it may draw more than stands for
+        # longer than its obey time, and what a contradiction would reserve is for no one (P 3).
+        if self._over_at >= self._began + LATE_S:
+            if not self._ignored:  # one charger's bad minute is no way of its whole make
+                self._ignored = True
+                return self.abort(now), []
             found = seen.finding(
                 "zero", "ignored", "", f"0 A instead of {_amps(self._limit_ma)}",
                 f"{_amps(look.drawn_ma or 0)} after {now - self._began:.0f} s",

@@ -604,6 +604,7 @@ def _differs(old: Offer, new: Offer) -> bool:
         or old.limit_w != new.limit_w
         or old.inoperative is not new.inoperative
         or old.values_wanted != new.values_wanted
+        or old.held is not new.held
     )
 
 

@@ -131,6 +131,7 @@ class InForce(msgspec.Struct, frozen=True):
     leased: bool
     form: str = ""
     is_down: bool = False  # at 0 by a trial, whatever its offer is
+    at: float = 0.0  # when it was accepted
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -299,10 +300,11 @@ class Teller:
             self._in_force[session] = msgspec.structs.replace(stands, offer=offer)
             return self._tell(offer, "accepted", now, stands.leased)
         if offer.held and self._is_down(stands, key):
-            # It waits: the books, that never went down with it, exceed a limit (INV-1).
+            # It waits: the books, that never went down with it, exceed a limit (INV-1). Its obey
+            # time is that of the 0 A that it is to be at (INV-10).
             self._raise_at = now + HELD_S
             assert stands is not None
-            return self._tell(offer, "accepted", now, stands.leased)
+            return self._tell(offer, "accepted", stands.at, stands.leased)
         if self._held(stands, key, s):
             # The books hold more than the charger does, which harms nobody (writes.py).
             self._raise_at = now + s.raise_in_s
@@ -568,7 +570,7 @@ class Teller:
         before = self._in_force.get(attempt.session)
         self._in_force[attempt.session] = InForce(
             attempt.key, attempt.offer, taken.leased, taken.key,
-            is_down=attempt.trial is not None and attempt.trial.zero,
+            is_down=attempt.trial is not None and attempt.trial.zero, at=now,
         )  # fmt: skip
         self._taken[attempt.session] = taken.key
         if attempt.session and not taken.key.startswith("TxProfile"):

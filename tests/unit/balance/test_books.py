@@ -638,6 +638,18 @@ def test_c5_coming_down_to_a_later_lower_limit_shows_no_late_obedience_to_the_fi
     assert (books.obey_s, books.is_fast) == (10.0, False)
 
 
+def test_c5_what_only_0_a_brought_down_shows_no_late_obedience_to_any_limit_before() -> None:
+    books = told(32)
+    books.accepted(books.offer_id, 41_000, 0.0, leased=False)
+    books.sample(41_000, 3.0)
+    for amount_ma, at in ((16_000, 4.0), (8_000, 8.0), (0, 20.0)):
+        books.issue(amount_ma, at)
+        books.accepted(books.offer_id, 41_000, at, leased=False)
+        books.sample(41_000, at + 1.0)
+    books.sample(0, 25.0)
+    assert books.obey_s == 10.0
+
+
 def test_c5_the_obey_time_of_a_late_one_runs_from_the_first_limit_though_told_again() -> None:
     books = told(16)
     books.accepted(books.offer_id, 32_000, 0.0, leased=False)

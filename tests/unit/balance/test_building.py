@@ -8,7 +8,7 @@ from tests.unit.balance.balance_world import Car, World, metered, settings
 
 from linkray.balance.budget import Draws, MeterWatch
 from linkray.balance.connector import FOLLOW_S
-from linkray.model.facts import Drawn, MeterRead, StatusSeen
+from linkray.model.facts import Drawn, MeterRead, SettingsChanged, StatusSeen
 from linkray.model.settings import Charger
 from linkray.model.units import Phases
 
@@ -89,6 +89,23 @@ def test_inv_2_growth_that_is_faster_than_the_ramp_its_values_show_is_building()
     world.building_a = [32, 0, 0]
     world.run(2)
     assert world.plan.building_ma.l1 >= 26_000
+
+
+def test_inv_2_a_raise_excuses_no_growth_on_a_phase_that_its_car_leaves_alone() -> None:
+    c1 = Charger("c1", phases=3, connection="L1-L2-L3")
+    world = World(settings(40, [c1], meter=metered()), meter=True)
+    world.building_a = [20, 20, 20]
+    world.connect()
+    world.run(9.9)
+    world.begin("c1", car=Car(phases=(2,)))
+    world.run(11.4)
+    assert world.amps() == [20]
+    world.feed(SettingsChanged(settings(50, [c1], meter=metered())))
+    world.run(0.2)
+    assert world.amps() == [30]
+    world.building_a = [35, 20, 20]
+    world.run(1)
+    assert world.plan.building_ma.l1 == 35_000
 
 
 def test_a_car_that_starts_late_is_no_building() -> None:

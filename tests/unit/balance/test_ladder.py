@@ -17,7 +17,7 @@ from linkray.model.facts import (
     SettingsChanged,
     StatusSeen,
 )
-from linkray.model.settings import Charger
+from linkray.model.settings import Charger, LimitPhases
 from linkray.model.units import Phases
 
 FAULT = ("NOT_OBEYING", "c1")
@@ -88,6 +88,33 @@ def test_inv_10_the_fault_is_there_15_s_after_a_cut_that_is_not_obeyed() -> None
     world = busy()
     world.feed(SettingsChanged(settings(50, 2)))
     assert stages(world, 30)["fault"] <= 15.0
+
+
+def test_inv_10_where_only_it_is_left_to_take_current_from_the_ladder_goes_with_haste() -> None:
+    meter = metered(location="building", degraded_ma=LimitPhases(32_000, 32_000, 32_000))
+    world = Asked(settings(63, 2, meter=meter), meter=True)
+    world.building_a = [62.5, 0, 0]
+    world.connect()
+    world.run(20.3)
+    world.limit_ma["c1", 1] = 29_000
+    world.deaf.add("c1")
+    world.begin("c1")
+    seen = stages(world, 40)
+    assert seen["fault"] <= 10.0, "who says that it charges when told 0 A is asked what it draws"
+    assert 4.9 <= seen["stop"] - seen["fault"] <= 6.1
+    assert 8.0 <= seen["inoperative"] - seen["stop"] <= 10.0
+
+
+def test_inv_10_no_haste_where_the_others_come_down_to_make_room() -> None:
+    world = busy()
+    world.feed(SettingsChanged(settings(50, 2)))
+    seen = stages(world, 60)
+    assert seen["zero"] - seen["resent"] >= 8.0
+    world = busy()
+    world.feed(SettingsChanged(settings(25, 2)))  # it alone draws 30 A
+    seen = stages(world, 60)
+    assert seen["resent"] < seen["zero"] <= seen["resent"] + 1.1
+    assert 4.9 <= seen["stop"] - seen["resent"] <= 6.1
 
 
 @pytest.mark.parametrize("phase_s", [0.0, 2.7, 5.1, 9.9])
@@ -287,6 +314,24 @@ def test_inv_7_the_default_of_one_that_refuses_what_it_is_told_next_is_reserved(
     world.begin("c2", "c3")
     world.run(100)
     assert world.amps("c1", "c2", "c3") == [6, 27, 27]
+
+
+def test_p2_a_default_that_is_not_answered_yet_comes_off_what_the_others_get() -> None:
+    chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2")]
+    world = World(settings(40, chargers))
+    world.feed(ChargerKnown("c1", (1,), takes_zero=False))
+    world.feed(EmergencyStopped(True, "page", world.now))
+    world.connect()
+    world.feed(ChargerKnown("c1", (1,), takes_zero=False))
+    world.run(12)
+    assert world.amps("c1") == [0]
+    world.silent.add("c1")
+    world.feed(EmergencyStopped(False, "page", world.now))
+    world.begin("c2")
+    world.run(30)
+    assert world.amps("c1") == [6]
+    assert world.plan.reserved_ma.l1 >= 6_000
+    assert sum(world.amps("c1", "c2")) <= 40
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "unknown"])

@@ -351,6 +351,30 @@ def test_a_connector_without_a_session_is_offered_the_start_up_default() -> None
     assert [o.reason.code for o in world.plan.offers] == ["no_car", "no_car"]
 
 
+def test_c7_makes_that_cannot_be_told_0_are_told_their_least_and_block_nobody_with_their_most(
+) -> None:
+    """us_split, seed 904: ten unknown defaults of 40 A counted for ever, and nobody charged."""
+    chargers = [Charger(id=f"c{n}") for n in range(3)]
+    world = World(settings(60, chargers))
+    for c in chargers:
+        world.linked.add(c.id)
+        world.feed(ChargerKnown(c.id, (1,), takes_zero=False), LinkUp(c.id, world.now))
+        world.feed(StatusSeen(c.id, 1, "Available", world.now))
+    world.run(10)
+    assert [o.limit_ma for o in world.plan.offers] == [6_000] * 3
+    world.begin("c0")
+    world.run(30)
+    assert world.amps("c0") == [32]
+
+
+def test_c7_who_took_a_default_of_0_before_its_make_was_known_keeps_it() -> None:
+    world = World(settings(60, [Charger(id="c0")]))
+    world.connect()
+    world.feed(ChargerKnown("c0", (1,), takes_zero=False))
+    world.run(10)
+    assert world.offer("c0").limit_ma == 0
+
+
 def test_inv_1_a_default_above_zero_is_reserved_also_where_no_car_is_plugged_in() -> None:
     chargers = [Charger(id="c1"), Charger(id="c2", start_with_zero=False)]
     world = World(settings(36, chargers))

@@ -312,6 +312,24 @@ async def test_b9_a_meter_over_its_limit_in_a_failed_cycle_takes_off_what_is_ove
     assert [offer.limit_ma for offer in later.offers] == [0, 0]
 
 
+async def test_inv_5_nothing_rises_so_soon_after_a_failed_cycle() -> None:
+    core = Ward().core
+    core.feed_all([LinkUp("c1", 0.0), SessionBegan("c1", 1, 1, "t", 0.0)], 0.0)
+
+    def told(now: float) -> int:
+        plan = core.wake(now)[0]
+        for offer in plan.offers:
+            core.feed(OfferAnswered(offer.charger, 1, offer.id, "accepted", now), now)
+        return next(offer.limit_ma for offer in plan.offers if offer.charger == "c1")
+
+    for second in range(30):
+        before = told(float(second))
+    assert before > 0
+    core.shrink(30.0, to_fail_safe=True)
+    assert [told(30.1), told(30.5), told(30.9)] == [0, 0, 0]
+    assert told(31.1) == before
+
+
 async def test_b9_the_third_in_a_row_sends_all_to_their_fail_safe_and_ends_the_process() -> None:
     ward = Ward()
     with pytest.RaisesGroup(KeptDown, flatten_subgroups=True, allow_unwrapped=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linkray.charger.passport import Evidence
-from linkray.charger.probe import LEASE_S, STEADY_S, Act, Look, Probe
+from linkray.charger.probe import LEASE_S, PAUSE_S, STEADY_S, Act, Look, Probe
 from linkray.model.passport import Finding, Passport
 
 SEEN = Evidence("CP1", "now")
@@ -91,8 +91,24 @@ def test_a_current_that_never_falls_is_no_lease_and_then_0_a_is_told() -> None:
     assert (t.acts, t.probe.phase) == (["zero"], "zero")
 
     t.probe.accepted(t.now)
-    assert t.step(15, 16).found == []
-    assert t.step(5.5, 16).found == [("zero", "ignored")]  # within 10 s of its obey time (INV-10)
+    assert t.step(3, 16).acts == ["values"]
+    assert t.step(2, 16).acts == ["values"]
+    assert t.step(4.9, 16).found == []
+    assert t.step(0.5).acts == ["values"]
+    assert t.step(0.1, 16).acts == ["end"]  # as its obey time is over (P 3, INV-10)
+
+
+def test_0_a_is_ignored_by_a_make_once_it_was_ignored_twice() -> None:
+    """office8, seed 859: one charger's bad minute took 0 A from all eight of its site."""
+    t = Tried(fallback_ma=6_000)
+    t.passport = t.passport.with_findings((SEEN.finding("lease", "not honoured", "CP1"),))
+    assert t.begins() == "zero"
+    assert t.step(10, 16).found == []
+    assert (t.acts, t.probe.phase) == (["end"], "idle")
+
+    t.step(PAUSE_S, 16)
+    assert t.begins() == "zero"
+    assert t.step(10, 16).found == [("zero", "ignored")]
     assert t.acts == ["end"]
 
 

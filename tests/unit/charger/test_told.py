@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from tests.unit.charger.person import offered, utc
 
 from linkray.charger.profiles import Ability
 from linkray.charger.quirks import Quirk
 from linkray.charger.sessions import Running
+from linkray.charger.task import _differs
 from linkray.charger.told import Move, Set, Situation, Teller, Trial
 from linkray.model.facts import OfferAnswered
 from linkray.model.settings import Charger
@@ -29,6 +31,7 @@ class Told:
         self.teller = Teller("CP1", 1)
         self.limits_a: list[float] = []  # of every profile sent
         self.outcomes: list[tuple[int, str]] = []
+        self.answered_at = 0.0
 
     def want(self, limit_ma: int, number: int, **more: object) -> None:
         self.teller.wanted = offered(limit_ma, number, session=True, **more)
@@ -38,6 +41,7 @@ class Told:
         for move in moves:
             if isinstance(move, OfferAnswered):
                 self.outcomes.append((move.offer_id, move.outcome))
+                self.answered_at = move.at
             if isinstance(move, Set):
                 profile = move.payload.cs_charging_profiles
                 self.limits_a.append(profile.charging_schedule.charging_schedule_period[0].limit)
@@ -70,6 +74,21 @@ def test_inv_1_an_offer_comes_back_after_a_trial_once_no_limit_above_it_is_passe
     assert t.limits_a == [16, 0]
     t.want(12_000, 2)
     assert t.limits_a == [16, 0, 12]
+
+
+def test_inv_10_a_cut_while_a_trial_holds_it_at_0_begins_no_new_obey_time() -> None:
+    t = Told()
+    t.at_0_by_a_trial()
+    began = t.now
+    t.wait(5)
+    t.want(12_000, 2, held=True)
+    assert (t.outcomes[-1], t.answered_at) == ((2, "accepted"), began)
+
+
+def test_inv_1_a_link_hears_that_its_offer_is_held_now() -> None:
+    free = offered(12_000, 2, session=True)
+    assert _differs(free, msgspec.structs.replace(free, held=True))
+    assert not _differs(free, msgspec.structs.replace(free, drawn_ma=None))
 
 
 def test_a_cut_of_one_that_was_not_tried_waits_for_nothing() -> None:

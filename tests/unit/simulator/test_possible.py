@@ -270,6 +270,18 @@ def test_rule_3_what_a_sample_proved_and_a_later_one_contradicts_may_be_all_it_c
     assert possible.top_ma(61.0, in_session=True) == 16_000
 
 
+def test_rule_3_a_value_of_the_moment_of_the_answer_contradicts_nothing() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.end("C1", 1)
+    t.tell("C1", 0)
+    t.says("C1", 6)
+    t.wait(15)
+
+    assert t.may_ma("C1") == 0
+
+
 def test_the_current_minimum_is_the_lowest_since_what_it_took_newest() -> None:
     possible = told(8_000, at=0.0)
     value(possible, "2", 26_000, at=20.0)
