@@ -177,6 +177,10 @@ class Ruling:
     def take(self, event: Event, now: float) -> None:
         """Bring all of it up to this event."""
         self.issues = []
+        if isinstance(event, Stepped | FactTold):  # before the reading that may be this fact
+            for leg, phase in enumerate(self.phases):
+                if phase.is_healthy and now - phase.at > FAILED_S:
+                    self._failed(leg, now)
         if isinstance(event, FrameSeen):
             self.issues = self.ledger.frame(event)
         elif isinstance(event, FactTold):
@@ -197,10 +201,6 @@ class Ruling:
             (event.name, event.charger), True
         ):
             self.unlawful_until = now + WARM_S
-        if isinstance(event, Stepped | FactTold):
-            for leg, phase in enumerate(self.phases):
-                if phase.is_healthy and now - phase.at > FAILED_S:
-                    self._failed(leg, now)
 
     def _began(self, now: float) -> None:
         self.is_up = True
