@@ -487,6 +487,8 @@ class Teller:
         self._has_told_run = self._has_told_run or attempt.session
         form = attempt.forms[attempt.form]
         stage = Stage(attempt, attempt.form, attempt.call)
+        if attempt.session and form.purpose != "TxProfile":
+            self._in_force.pop(False, None)  # the default may be written over
         under = attempt.call - len(form.calls)
         payload = form.calls[attempt.call] if under < 0 else attempt.clears[under]
         return Set(payload, stage, attempt.offer.urgent)
@@ -573,8 +575,6 @@ class Teller:
             is_down=attempt.trial is not None and attempt.trial.zero, at=now,
         )  # fmt: skip
         self._taken[attempt.session] = taken.key
-        if attempt.session and not taken.key.startswith("TxProfile"):
-            self._in_force.pop(False, None)  # the default was written over
         self._refused = None
         self._again_at = math.inf
         renews = taken.leased and not taken.steady and attempt.trial is None

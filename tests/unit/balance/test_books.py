@@ -98,7 +98,7 @@ def test_p2_what_one_that_refused_takes_at_a_later_try_is_in_its_books() -> None
     books.issue(24_000, 11.0)
     books.rejected(books.offer_id)
     assert books.accepted(books.offer_id, None, 311.0, leased=False)
-    assert (books.top_ma, books.refused, books.proven) == (24_000, False, False)
+    assert (books.top_ma, books.refused, books.proven) == (32_000, False, False)
     books.settle(321.0)
     assert (books.top_ma, books.accepted_ma) == (24_000, 24_000)
 
@@ -779,3 +779,17 @@ def test_inv_10_one_on_its_way_down_to_0_is_not_taken_for_obeying_the_limit_befo
     assert books.caught
     books.sample(0, 23.0)
     assert not books.caught
+
+
+def test_c2_one_that_takes_a_limit_after_all_keeps_its_reserve_until_it_obeys() -> None:
+    """us_split, seed 910: its maximum was given to others as soon as it said yes."""
+    books = told(20)
+    books.known(5.0)
+    books.issue(6_000, 10.0)
+    assert books.rejected(books.offer_id)
+    books.accepted(books.offer_id, 0, 310.0, leased=True)
+    assert (books.top_ma, books.refused) == (32_000, False)
+    books.settle(314.9)
+    assert books.top_ma == 32_000
+    books.settle(315.1)
+    assert books.top_ma == 6_000

@@ -297,6 +297,24 @@ def test_c1_a_default_that_is_accepted_late_takes_away_what_would_rule_over_it()
     assert outcomes(played) == [(3, "accepted")]
 
 
+def test_c1_a_default_is_told_again_after_a_session_for_which_another_may_have_been_taken() -> None:
+    """us_split, seed 904: the 34 A of an unanswered default ruled over the 6 A from before."""
+    played = charging()
+    played.offer(34_000, 2, session=True)
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+    assert purpose(played.profiles()[0]) == "TxDefaultProfile"
+    unanswered = played.calls.pop()
+    played.wait(31)
+    while played.profiles():
+        played.answer({"status": "Rejected"})
+    assert purpose(unanswered[2]) == "TxDefaultProfile"
+    played.stop(1001)
+    played.offer(0, 3)
+
+    assert [(purpose(p), limits(p)[0]) for p in played.profiles()] == [("TxDefaultProfile", 0)]
+
+
 def test_c1_a_profile_whose_removal_was_refused_is_still_in_the_way_of_a_default() -> None:
     played = charging()
     played.offer(20_000, 2, session=True)
