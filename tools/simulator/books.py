@@ -285,22 +285,27 @@ class Possible:
         Of one in watts with all that may pass for its loss: whoever does not know its efficiency
         plans with 0.85, and learns it from what it draws (decided.md, DC efficiency).
         """
-        top, has_any = 0, False
         replaced: dict[int, float] = {}  # OCPP 1.6, 5.16.1: the same id replaces on whatever level
         for e in (e for entries in self.slots.values() for e in entries if e.is_accepted):
             replaced[e.profile_id] = max(e.issued_at, replaced.get(e.profile_id, e.issued_at))
+        top: int | None = None
+        cap: int | None = None  # rules over all, and alone where there is nothing else
+        is_ruled = False
         for slot in sorted(self.slots):
             entries = [
                 e for e in self.slots[slot] if e.issued_at >= replaced.get(e.profile_id, 0.0)
             ]
             newest = max((e.issued_at for e in entries if e.is_accepted), default=None)
-            if slot[0] == CAP or newest is None:
+            if newest is None:
                 continue
-            has_any = True
-            top = max([top, *(e.top_ma(now) for e in entries if e.issued_at >= newest)])
-            if any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries):
-                break
-        return min(self.most_ma, round(top * self.spread)) if has_any else None
+            holds = max(e.top_ma(now) for e in entries if e.issued_at >= newest)
+            if slot[0] == CAP:
+                cap = holds
+            elif not is_ruled:
+                top = max(holds, top or 0)
+                is_ruled = any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries)
+        lawful = [ma for ma in (top, cap) if ma is not None]
+        return min(self.most_ma, round(min(lawful) * self.spread)) if lawful else None
 
     # -- what it comes to ----------------------------------------------------------------------
 

@@ -352,6 +352,11 @@ class Teller:
         if now - s.planned_at > PLAN_S_MAX:
             self._renew_at = now + 1.0
             return []
+        offer = self._offer(s)
+        if offer is not None and _amount((offer.limit_ma, offer.limit_w, None)) < _amount(
+            stands.key
+        ):
+            return []  # less is wanted that it cannot be told: what stands may run out (INV-8)
         return self._start(stands.offer, stands.key, now, s, renewal=True)
 
     def answered(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:

@@ -16,9 +16,9 @@ from linkray.model.settings import Charger
 RUN = Running(7, 1, "T", 0, since=40.0, order=40.0, started="")
 
 
-def situation(now: float) -> Situation:
+def situation(now: float, quirk: Quirk) -> Situation:
     return Situation(
-        Charger("CP1"), RUN, Ability(stack_level_max=8), Quirk(), 180, utc(now), charging=True,
+        Charger("CP1"), RUN, Ability(stack_level_max=8), quirk, 180, utc(now), charging=True,
         ready=True, silenced=False, planned_at=now,
     )  # fmt: skip
 
@@ -26,7 +26,8 @@ def situation(now: float) -> Situation:
 class Told:
     """A teller whose charger accepts all."""
 
-    def __init__(self) -> None:
+    def __init__(self, quirk: Quirk | None = None) -> None:
+        self.quirk = quirk or Quirk()
         self.now = 100.0
         self.teller = Teller("CP1", 1)
         self.limits_a: list[float] = []  # of every profile sent
@@ -35,7 +36,7 @@ class Told:
 
     def want(self, limit_ma: int, number: int, **more: object) -> None:
         self.teller.wanted = offered(limit_ma, number, session=True, **more)
-        self.does(self.teller.step(self.now, situation(self.now)))
+        self.does(self.teller.step(self.now, situation(self.now, self.quirk)))
 
     def does(self, moves: list[Move]) -> None:
         for move in moves:
@@ -46,19 +47,19 @@ class Told:
                 profile = move.payload.cs_charging_profiles
                 self.limits_a.append(profile.charging_schedule.charging_schedule_period[0].limit)
                 self.does(
-                    self.teller.answered(move.stage, "Accepted", self.now, situation(self.now))
+                    self.teller.answered(move.stage, "Accepted", self.now, situation(self.now, self.quirk))
                 )
 
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
         while self.teller.due() <= until:
             self.now = max(self.now, self.teller.due())
-            self.does(self.teller.wake(self.now, situation(self.now)))
+            self.does(self.teller.wake(self.now, situation(self.now, self.quirk)))
         self.now = until
 
     def at_0_by_a_trial(self) -> None:
         self.want(16_000, 1)
-        self.does(self.teller.begin_trial(Trial(zero=True), self.now, situation(self.now)))
+        self.does(self.teller.begin_trial(Trial(zero=True), self.now, situation(self.now, self.quirk)))
         assert self.limits_a == [16, 0]
 
 
@@ -104,7 +105,7 @@ def test_what_a_form_could_not_do_is_told_in_another_under_a_passed_limit_too() 
     t.at_0_by_a_trial()
     t.teller.wanted = offered(12_000, 2, session=True, held=True)
     form = t.teller.in_force(session=True).form
-    t.does(t.teller.ignored(form, t.now, situation(t.now)))
+    t.does(t.teller.ignored(form, t.now, situation(t.now, t.quirk)))
     assert t.limits_a == [16, 0, 12]
 
 
@@ -112,5 +113,16 @@ def test_a_0_is_told_once_its_trial_is_over() -> None:
     t = Told()
     t.at_0_by_a_trial()
     t.want(0, 2, held=True)
-    t.does(t.teller.end_trial(t.now, situation(t.now)))
+    t.does(t.teller.end_trial(t.now, situation(t.now, t.quirk)))
     assert t.limits_a == [16, 0, 0], "with a lease that is renewed"
+
+
+def test_inv_8_what_stands_is_not_renewed_where_less_is_wanted_and_cannot_be_told() -> None:
+    """dc50, seed 911: a lease was renewed in an emergency stop, while its session would not end."""
+    t = Told(Quirk(zero="never"))
+    t.want(16_000, 1)
+    t.wait(61)
+    assert t.limits_a == [16, 16]
+    t.want(0, 2)
+    t.wait(600)
+    assert t.limits_a == [16, 16]

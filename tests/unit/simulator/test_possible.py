@@ -350,6 +350,20 @@ def test_inv_10_a_lower_value_begins_no_new_time_for_who_is_over_the_older_one_t
     assert possible.is_caught
 
 
+def test_rule_3_a_sample_proves_a_cap_that_stands_alone() -> None:
+    possible = Possible(32_000)
+    for call, ma, at in (("1", 32_000, 0.0), ("2", 23_200, 20.0)):
+        possible.issue(
+            Told(0, 15, "ChargePointMaxProfile", 0, "A", (0.0,), (ma / 1000,), (1,), False, None,
+                 None),
+            Entry(call, 15, ma, at),
+        )  # fmt: skip
+        possible.accepted(call, at)
+    assert possible.top_ma(23.0, in_session=True) == 32_000
+    possible.sampled(23_200, 23.0, 23.0, 0.0)
+    assert possible.top_ma(23.0, in_session=True) == 23_200
+
+
 def told(ma: int, *, at: float) -> Possible:
     possible = Possible(32_000)
     value(possible, "1", ma, at=at)
