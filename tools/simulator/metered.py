@@ -16,6 +16,7 @@ from tools.simulator.events import (
 from tools.simulator.judges import DISPATCH_S, GRACE_S
 from tools.simulator.ledger import SITE, Post
 from tools.simulator.ruling import FRESH_S, Ruling, describe
+from tools.world.car import NOTHING
 
 from linkray.model import facts
 from linkray.model.plan import Offer, Plan
@@ -44,6 +45,7 @@ class Metered:
         self.ruling, self.ledger = ruling, ruling.ledger
         self._offers: dict[tuple[str, int], Offer] = {}
         self._granted: dict[tuple[str, int], tuple[float, int, int]] = {}  # at, from, to
+        self._shown: dict[tuple[str, int], tuple[int, int, int]] = {}  # … at the newest reading
         self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
         self._flowed: deque[list[int]] = deque(maxlen=STEPS)  # what the chargers drew just now
         self._took: deque[tuple[int, ...]] = deque(maxlen=STEPS)  # … and what the building took
@@ -92,6 +94,8 @@ class Metered:
         it truly took: a meter that is stuck or wrong counts nobody's current twice (M2, M4).
         """
         ours = [0, 0, 0]
+        self._shown = {key: self.ledger.posts[key].true_ma() for key in self._granted
+                       if key in self.ledger.posts}  # fmt: skip
         if self.ruling.location == "grid":
             for each in self.ledger.under[SITE]:
                 drawn = each.true_ma()
@@ -186,7 +190,9 @@ class Metered:
             there = post is not None and post.is_linked  # the absent: INV-5b
             if post is not None and there and key not in raises and leg in post.counted_legs:
                 top = min(to, max(post.told_ma, post.counted_ma))
-                waits[f"{key[0]}/{key[1]}"] = max(0, top - max(was, post.true_ma()[leg]))
+                shown = self._shown.get(key, NOTHING)[leg]  # it may have come down since
+                seen = max(was, post.true_ma()[leg], shown)
+                waits[f"{key[0]}/{key[1]}"] = max(0, top - seen)
         growth, waiting = sum(growths.values()), sum(waits.values())
         limit = self.ruling.limit_ma(SITE, leg)
         measured = self.ruling.phases[leg].ma

@@ -34,9 +34,13 @@ class Told:
         self.outcomes: list[tuple[int, str]] = []
         self.answered_at = 0.0
 
+    @property
+    def situation(self) -> Situation:
+        return situation(self.now, self.quirk)
+
     def want(self, limit_ma: int, number: int, **more: object) -> None:
         self.teller.wanted = offered(limit_ma, number, session=True, **more)
-        self.does(self.teller.step(self.now, situation(self.now, self.quirk)))
+        self.does(self.teller.step(self.now, self.situation))
 
     def does(self, moves: list[Move]) -> None:
         for move in moves:
@@ -46,20 +50,18 @@ class Told:
             if isinstance(move, Set):
                 profile = move.payload.cs_charging_profiles
                 self.limits_a.append(profile.charging_schedule.charging_schedule_period[0].limit)
-                self.does(
-                    self.teller.answered(move.stage, "Accepted", self.now, situation(self.now, self.quirk))
-                )
+                self.does(self.teller.answered(move.stage, "Accepted", self.now, self.situation))
 
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
         while self.teller.due() <= until:
             self.now = max(self.now, self.teller.due())
-            self.does(self.teller.wake(self.now, situation(self.now, self.quirk)))
+            self.does(self.teller.wake(self.now, self.situation))
         self.now = until
 
     def at_0_by_a_trial(self) -> None:
         self.want(16_000, 1)
-        self.does(self.teller.begin_trial(Trial(zero=True), self.now, situation(self.now, self.quirk)))
+        self.does(self.teller.begin_trial(Trial(zero=True), self.now, self.situation))
         assert self.limits_a == [16, 0]
 
 
@@ -105,7 +107,7 @@ def test_what_a_form_could_not_do_is_told_in_another_under_a_passed_limit_too() 
     t.at_0_by_a_trial()
     t.teller.wanted = offered(12_000, 2, session=True, held=True)
     form = t.teller.in_force(session=True).form
-    t.does(t.teller.ignored(form, t.now, situation(t.now, t.quirk)))
+    t.does(t.teller.ignored(form, t.now, t.situation))
     assert t.limits_a == [16, 0, 12]
 
 
@@ -113,7 +115,7 @@ def test_a_0_is_told_once_its_trial_is_over() -> None:
     t = Told()
     t.at_0_by_a_trial()
     t.want(0, 2, held=True)
-    t.does(t.teller.end_trial(t.now, situation(t.now, t.quirk)))
+    t.does(t.teller.end_trial(t.now, t.situation))
     assert t.limits_a == [16, 0, 0], "with a lease that is renewed"
 
 
