@@ -171,7 +171,13 @@ class Possible:
             self.over_since = None  # rule 3, no *later* contradiction: so far {M} was possible
         before = self.proofs.get(slot)
         if before is None or before[1].issued_at <= entry.issued_at:
-            self.proofs[slot] = (now, entry)  # else: an old answer, come late
+            # … else it is an old answer, come late. The same value once more, with nothing higher
+            # between them, begins no new obey time: the older ones leave by the first.
+            is_same = before is not None and all(
+                e.ma == entry.ma for e in self.slots[slot] if e.issued_at >= before[1].issued_at
+            )
+            at = before[0] if before is not None and is_same else now
+            self.proofs[slot] = (at, entry)
         if self.over_since is not None and self.drawn_ma <= _at_most(self.lawful_ma(now) or 0):
             self.over_since = None  # what it draws is within what it took now: no contradiction
         return True

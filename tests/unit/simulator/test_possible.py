@@ -350,6 +350,27 @@ def test_inv_10_a_lower_value_begins_no_new_time_for_who_is_over_the_older_one_t
     assert possible.is_caught
 
 
+def test_rule_3_the_same_value_once_more_begins_no_new_obey_time() -> None:
+    possible = told(32_000, at=0.0)
+    obey_s = possible.obey.counted_s(0.0)
+    value(possible, "2", 16_000, at=20.0)
+    value(possible, "3", 16_000, at=23.0)
+    possible.prove(20.1 + obey_s, 0.0)
+    assert possible.top_ma(21.0 + obey_s, in_session=True) == 16_000
+
+
+def test_rule_3_the_same_value_after_a_higher_one_begins_its_own_obey_time() -> None:
+    possible = told(32_000, at=0.0)
+    obey_s = possible.obey.counted_s(0.0)
+    value(possible, "2", 16_000, at=20.0)
+    value(possible, "3", 24_000, at=21.0, is_accepted=False)
+    value(possible, "4", 16_000, at=23.0)
+    possible.prove(20.1 + obey_s, 0.0)
+    assert possible.top_ma(21.0 + obey_s, in_session=True) > 16_000
+    possible.prove(23.1 + obey_s, 0.0)
+    assert possible.top_ma(23.1 + obey_s, in_session=True) == 16_000
+
+
 def test_rule_3_a_sample_proves_a_cap_that_stands_alone() -> None:
     possible = Possible(32_000)
     for call, ma, at in (("1", 32_000, 0.0), ("2", 23_200, 20.0)):
