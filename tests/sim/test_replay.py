@@ -22,7 +22,7 @@ from linkray import __version__
 from linkray.balance import recording
 from linkray.balance.recording import from_file, replay, to_file
 from linkray.model.asks import SetEmergencyStop
-from linkray.model.facts import LinkLost, SessionBegan, SettingsChanged
+from linkray.model.facts import EmergencyStopped, SessionBegan, SettingsChanged
 from linkray.model.settings import Access, Csms, Group, LimitPhases, MeterSettings
 
 KEPT, SEGMENT = 3_000, 500  # small, so that an hour of six chargers wraps
@@ -157,7 +157,7 @@ def test_a_recording_that_was_touched_names_the_first_plan_that_differs(
 ) -> None:
     segments = list(from_file(recorded()).segments)
     step = segments[1].steps[40]
-    facts = (*step.facts, LinkLost("C2", step.now))
+    facts = (*step.facts, EmergencyStopped(on=False, by="who", at=step.now))
     segments[1].steps[40] = msgspec.structs.replace(step, facts=facts)
     path = tmp_path / "touched.gz"
     path.write_bytes(to_file(segments, __version__, "now"))
@@ -165,8 +165,8 @@ def test_a_recording_that_was_touched_names_the_first_plan_that_differs(
     assert main([str(path)]) == 1
     told = capsys.readouterr().out
     assert "is another one" in told
-    assert "C2 connector 1: then" in told
-    assert "again 0 A (fail_safe" in told
+    assert "C2 connector 1: then 0 A (emergency_stop" in told
+    assert "again 0 A (not_authorised" in told
 
 
 def test_the_tool_says_span_steps_and_that_all_plans_are_identical(

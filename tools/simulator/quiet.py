@@ -58,6 +58,7 @@ class Quiet:
         self._band: list[tuple[int, int]] = []  # lowest and highest since something stirred
         self._drawn: dict[tuple[str, int], int] = {}
         self._peak: dict[tuple[str, int], int] = {}  # drawn since its offer changed, once settled
+        self._changed_at: dict[tuple[str, int], float] = {}  # its offer; a renewal changes none
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
         self._waits: dict[tuple[str, int], float] = {}
@@ -102,7 +103,8 @@ class Quiet:
             self._drawn[key] = used
             if not follows or before is None:
                 self._stir(now)
-        self._peak[key] = used if follows else max(used, self._peak.get(key, used))
+        settles = now - self._changed_at.get(key, now) <= 2 * self.ruling.site.measurand_interval_s
+        self._peak[key] = used if settles else max(used, self._peak.get(key, used))
 
     def _step(self, now: float) -> None:
         building = self.ledger.world.building.ma
@@ -126,7 +128,7 @@ class Quiet:
         before = self._told.get(key)
         if issue.is_lower or (before is not None and abs(before - issue.ma) < CHANGE_MA):
             return
-        self._told[key] = issue.ma
+        self._told[key], self._changed_at[key] = issue.ma, now
         if before is None or issue.is_new_session:
             return
         self.changes += 1

@@ -42,7 +42,16 @@ from linkray.model.plan import Plan
 from linkray.model.settings import CHARGERS_MAX, Charger, Exclusion, Settings
 
 from .budget import Draws, MeterWatch
-from .connector import FOLLOW_S, NO_CAR, RISE_INTERVALS, Amounts, Connector, Line
+from .connector import (
+    ASK_EVERY_S,
+    ASK_OVER_S,
+    FOLLOW_S,
+    NO_CAR,
+    RISE_INTERVALS,
+    Amounts,
+    Connector,
+    Line,
+)
 from .decide import Decision
 from .possible import CONFIRM_S, LEASE_GRACE_S
 from .schedule import Schedule
@@ -412,10 +421,11 @@ class Balancer:
     def _meter_read(self, fact: MeterRead, now: float) -> int:
         draws = self._draws(now)
         is_over = self._meter.read(fact, draws, now)
-        asked = self._ask_for_values(now) if any(self._meter.jumped) else False
+        every_s = ASK_OVER_S if is_over else ASK_EVERY_S
+        asked = self._ask_for_values(every_s, now) if any(self._meter.jumped) else False
         return NOW if is_over else (SOON if asked else CALM)
 
-    def _ask_for_values(self, now: float) -> bool:
+    def _ask_for_values(self, every_s: float, now: float) -> bool:
         """The meter has jumped: whose is it? Those that may have risen first (balancing.md 1)."""
         phases = [p for p, jumped in enumerate(self._meter.jumped) if jumped]
         asked = [
@@ -424,7 +434,7 @@ class Balancer:
             and any(p in c.legs for p in phases)
         ]  # fmt: skip
         asked.sort(key=lambda c: (now >= c.rise_until, c.drawn_at, c.charger, c.number))
-        return sum(c.want_values(now) for c in asked[:ASKED_MAX]) > 0
+        return sum(c.want_values(now, every_s) for c in asked[:ASKED_MAX]) > 0
 
     def _meter_lost(self, _fact: MeterLost, now: float) -> int:
         self._meter.lost(self._controlled(now), now)

@@ -29,7 +29,8 @@ NEVER = float("-inf")
 NO_CAR: frozenset[Status | None] = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 OUT_OF_ORDER: frozenset[Status | None] = frozenset({"Faulted", "Unavailable"})
 TAKES_PERCENT = 95  # of its offer in watts: the voltage is seldom the lowest that is planned with
-ASK_EVERY_S = 5.0  # values out of turn are asked of one connector at most so often
+ASK_EVERY_S = 5.0  # values out of turn are asked of one connector at most so often …
+ASK_OVER_S = 2.0  # … and while the meter is over the limit: has what it was told come? (INV-9)
 DRAWING: frozenset[Status | None] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
@@ -130,8 +131,9 @@ class Connector:
         "is_status_old", "is_stranger", "is_unheard", "key_parts", "kind", "kind_slow", "legs",
         "line", "measured", "number", "offer", "offer_w", "order", "path", "paused_at",
         "queued_at", "quiet_since", "raised_at", "ramp_ma_s", "reason", "released", "resend",
-        "retry_at", "rise_at", "rise_from_ma", "rise_to_ma", "rise_until", "stage", "stage_at",
-        "status", "stop", "turn_at", "tx", "used_ma", "values_wanted", "vip", "waits_since",
+        "retry_at", "rise_at", "rise_base_ma", "rise_from_ma", "rise_to_ma", "rise_until",
+        "stage", "stage_at", "status", "stop", "turn_at", "tx", "used_ma", "values_wanted", "vip",
+        "waits_since",
     )  # fmt: skip
 
     def __init__(self, charger: str, number: int, line: Line) -> None:
@@ -160,6 +162,7 @@ class Connector:
         self.values_wanted, self.asked_at = 0, NEVER
         self.rise_at = self.rise_until = self.fall_until = NEVER
         self.ramp_ma_s: int | None = None  # how fast it rose by the first value after a raise
+        self.rise_base_ma = 0  # its offer before the newest raise, if values told of it
         self.rise_from_ma = 0  # the offer before the raises that the meter may not show yet …
         self.rise_to_ma = 0  # … and the highest of them, which a later cut need not have ended
         self.fall: tuple[int, int, int] = (0, 0, 0)
@@ -262,9 +265,9 @@ class Connector:
         fallback = self.conf.fallback_ma or 0
         return fallback if fallback >= self.amounts.least_ma else 0
 
-    def want_values(self, now: float) -> bool:
+    def want_values(self, now: float, every_s: float = ASK_EVERY_S) -> bool:
         """Ask for fresh values out of turn; False: it cannot answer, or was asked just now."""
-        if not self.line.linked or self.tx is None or now < self.asked_at + ASK_EVERY_S:
+        if not self.line.linked or self.tx is None or now < self.asked_at + every_s:
             return False
         # Grows also over a restart of the balancer, while the links live on.
         self.values_wanted = max(self.values_wanted + 1, int(now))
@@ -396,7 +399,11 @@ class Connector:
         return self.books.obey_s if self.books.obey_s > OBEY_S else FOLLOW_S
 
     def rises(self, at: float, until: float) -> None:
-        """It may draw more since then, and the meter may see that before its values tell."""
+        """It may draw more since then, and the meter may see that before its values tell: by the
+        raise alone, where its values had shown that what was offered before is not taken.
+        """
+        if self.ramp_ma_s is not None:
+            self.rise_base_ma = self.rise_from_ma if self.ramp_ma_s == 0 else 0
         self.rise_at, self.rise_until, self.ramp_ma_s = at, until, None
 
     def _ramp_ma(self, now: float) -> int:
@@ -439,7 +446,8 @@ class Connector:
                 else:
                     top_ma, offer_ma = self.books.top_ma, self.books.offer_ma
                     if not self._spares(leg):
-                        rising[leg] += min(self._ramp_ma(now), max(0, min(top_ma, offer_ma) - own))
+                        grown = max(0, min(top_ma, offer_ma) - max(own, self.rise_base_ma))
+                        rising[leg] += min(self._ramp_ma(now), grown)
                     granted[leg] += max(0, min(top_ma, max(offer_ma, self.rise_to_ma)) - own)
         if now < self.fall_until:
             for leg in self.legs:

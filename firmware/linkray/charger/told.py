@@ -206,7 +206,10 @@ class Teller:
         (OCPP 1.6, 5.16.4). It is told anew.
         """
         self._overtake()
-        self._in_force.clear()
+        self._in_force = {
+            session: msgspec.structs.replace(stands, key=(*stands.key[:2], NOTHING))
+            for session, stands in self._in_force.items()
+        }
         self._told = None
 
     def _calm(self) -> None:

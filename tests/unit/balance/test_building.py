@@ -108,6 +108,23 @@ def test_inv_2_a_raise_excuses_no_growth_on_a_phase_that_its_car_leaves_alone() 
     assert world.plan.building_ma.l1 == 35_000
 
 
+def test_inv_2_a_raise_excuses_no_growth_where_the_offer_before_it_was_not_taken() -> None:
+    """carpark32, seed 849: a raise by 2.4 A hid 13 A of a building under a car that takes 16 A."""
+    world = World(settings(40, [Charger("c1")], meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.run(9.9)
+    world.begin("c1", car=Car(12))
+    world.run(31.4)
+    assert world.amps() == [20]
+    world.feed(SettingsChanged(settings(44, [Charger("c1")], meter=metered())))
+    world.run(0.2)
+    assert world.amps() == [24]
+    world.building_a = [32, 0, 0]
+    world.run(1)
+    assert world.plan.building_ma.l1 >= 28_000  # but for the 4 A of the raise
+
+
 def test_a_car_that_starts_late_is_no_building() -> None:
     world = modest(0)
     world.feed(StatusSeen("c1", 1, "SuspendedEV", world.now))
