@@ -378,6 +378,22 @@ def test_values_are_asked_for_at_once_when_the_meter_has_jumped_and_not_more_tha
     assert len(asked) <= 1 + 20 / 5
 
 
+def test_inv_9_values_are_asked_for_every_2_s_while_the_meter_is_over_the_limit() -> None:
+    """office8, seed 3: whether a cut had come was not known for 5 s, and noise came on top."""
+    world = World(settings(100, 2, meter=metered()), meter=True)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.run(10)
+    world.begin("c1")
+    world.run(63.5)
+    world.building_a = [110, 0, 0]
+    asked = set()
+    for _ in range(70):
+        world.run(0.1)
+        asked.add(world.offer("c1").values_wanted)
+    assert len(asked) >= 4, asked
+
+
 def test_values_are_asked_for_only_of_chargers_that_can_answer() -> None:
     world = World(settings(63, 3, meter=metered()), meter=True)
     world.connect("c1", "c2")
