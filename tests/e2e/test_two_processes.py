@@ -116,12 +116,7 @@ def test_faces_killed_again_and_again_delay_no_plan_and_no_charger_notices(site:
 
 def test_control_killed_is_shown_within_2_s_and_comes_back_without_a_new_dial(site: Box):
     client = client_of(site)
-    before = {c["id"]: c["connectors"] for c in client.get("chargers")}
-    running = {
-        (charger, connector["id"]): connector["transaction_id"]
-        for charger, connectors in before.items() for connector in connectors
-        if connector["transaction_id"] is not None
-    }  # fmt: skip
+    running = until(lambda: sessions(client), 60, "the first car has come")
     with client.events() as events:
         assert next(events)[0] == "snapshot"
         site.control.kill()
@@ -140,13 +135,18 @@ def test_control_killed_is_shown_within_2_s_and_comes_back_without_a_new_dial(si
     until(lambda: going_on(client, running), 20, "a session goes on under the id it had")
 
 
-def going_on(client: Client, running: dict[tuple[str, int], int]) -> bool:
-    """Whether any session of before still runs; none may have got another's id."""
-    now = {
+def sessions(client: Client) -> dict[tuple[str, int], int]:
+    """The transaction that runs at each (charger, connector)."""
+    return {
         (charger["id"], connector["id"]): connector["transaction_id"]
         for charger in client.get("chargers") for connector in charger["connectors"]
         if connector["transaction_id"] is not None
     }  # fmt: skip
+
+
+def going_on(client: Client, running: dict[tuple[str, int], int]) -> bool:
+    """Whether any session of before still runs; none may have got another's id."""
+    now = sessions(client)
     moved = [
         place for place, number in now.items()
         if number in running.values() and running.get(place) != number

@@ -232,7 +232,7 @@ async def obeys_too_late(run: Run, charger: Charger) -> None:
 
 @charger_trouble("chargers", lawful=False, slow=True)
 async def mute(run: Run, charger: Charger) -> None:
-    """Answers no calls (C1), now and then for longer than its dead-man lasts."""
+    """Answers no calls (C1), in every other case for longer than its dead-man lasts."""
     charger.stop_answering()
     await trio.sleep(run.chance.triangular(5.0, 600.0, 20.0))
     charger.answer_again()

@@ -47,7 +47,9 @@ class Sums:
         self._touched: set[int] = set()
         self._looked_at = -math.inf
         self._processes = 0
-        self._changed_at = -math.inf  # the newest settings: a limit, or one less (INV-1)
+        self._room: dict[tuple[str, int], int] = {}  # under each limit, as it was last
+        self._before: dict[tuple[str, int], int] = {}  # … before the newest settings
+        self._changed_at = -math.inf  # these came then: a limit, or one charger less (INV-1)
         self.ledger.on_change = self._changed
 
     def _changed(self, post: Post) -> None:
@@ -59,7 +61,7 @@ class Sums:
             self.over.clear()
             self.late.clear()
         elif isinstance(event, LimitsChanged):
-            self._changed_at = now
+            self._changed_at, self._before = now, self._room.copy()
         for issue in self.ruling.issues:
             self._judge(issue, now)
         self._follow(now)
@@ -76,7 +78,9 @@ class Sums:
                 continue
             for leg in range(3):
                 place = node * 3 + leg
-                if self._passed(node, leg, self.ledger.sums[place]):
+                total = self.ledger.sums[place]
+                self._room[self.ledger.names[node], leg] = self.ruling.limit_ma(node, leg) - total
+                if self._passed(node, leg, total):
                     self.over.setdefault(place, now)
                 elif place in self.over:
                     del self.over[place]
@@ -102,8 +106,9 @@ class Sums:
                 was_over = self._passed(node, leg, total - growth)
                 since = self.over.get(node * 3 + leg, now)
                 if growth > SLACK_MA and not was_over:
-                    if now - self._changed_at <= GRACE_S:
-                        continue
+                    fitted = growth <= self._before.get((self.ledger.names[node], leg), 0)
+                    if fitted and now - self._changed_at <= GRACE_S:
+                        continue  # it was on its way
                     self._tell("INV-3", "raised before its room was proved", issue, node, leg, now)
                 elif was_over and now - since > GRACE_S and self._is_above_least(issue):
                     self._tell("INV-1", "raised under a passed limit", issue, node, leg, now)

@@ -207,7 +207,7 @@ class Balancer:
         budget = self._meter.budget(draws.granted, draws.absent, now)
         decision = Decision(self._list, ground, budget, self._over, now)
         offers = decision.run(passed_s)
-        self._over, self._passed = decision.over_limits(), decision.passed()
+        self._over, self._passed = decision.over, decision.passed()
         self._seq += 1
         return Plan(
             seq=self._seq, at=now, budget_ma=decision.budget_ma(),

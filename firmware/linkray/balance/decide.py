@@ -98,6 +98,8 @@ class Decision:
             for r in tree.limits[k]:
                 self.promised[r] += amount
         self.left = [room - amount for room, amount in zip(self.room, self.promised, strict=True)]
+        # Limits that the books exceed: until they hold again nothing is raised under them.
+        self.over = frozenset(r for r, left in enumerate(self.left) if left < 0)
 
     def _share(self) -> None:
         allot = Allotment(
@@ -226,10 +228,6 @@ class Decision:
                 for r in limits[self.kind[i]]:
                     promised[r] += amount - self.tops[i]
         return waits
-
-    def over_limits(self) -> frozenset[int]:
-        """Limits that the books exceed: until they hold again nothing is raised under them."""
-        return frozenset(r for r, left in enumerate(self.left) if left < 0)
 
     def passed(self) -> frozenset[int]:
         """Limits through which too much flows although all who obey come down to their offers:

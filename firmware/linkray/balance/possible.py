@@ -135,10 +135,10 @@ class Books:
             self._topped()
         if amount is None or offer_id < self.accepted_id:
             return False
-        if self.refused:  # its maximum was reserved, and may be in force until this is obeyed (P 3)
+        renewal = offer_id == self.accepted_id
+        if self.refused and not renewal:  # its maximum stays reserved until this is obeyed (P 3)
             self._entries.insert(0, (0, self.max_ma))
             self._topped()
-        renewal = offer_id == self.accepted_id
         self.answered, self.refused, self.leased = True, False, leased
         self.lease_s, self.fallback_ma = lease_s, fallback_ma
         self.unknowns = 0

@@ -56,7 +56,7 @@ class Reasons:
         self._blockers: dict[int, Connector | None] = {}
         self._taken = self._taken_by_limit()
         self._full = max(d.site.full)
-        self._over = d.over_limits()
+        self._over = d.over
         self._stops = self._stopping()
         self._places = {i: n for n, i in enumerate(self.order, 1)} if d.ground.fifo else {}
         self._turns = self._next_turns(d.allot.queue)

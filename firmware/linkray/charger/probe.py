@@ -89,7 +89,7 @@ class Probe:
 
     def again(self) -> None:
         """A person wants it all tried anew."""
-        self._tries = 0
+        self._tries, self._ignored = 0, False
         self._not_before = -math.inf
 
     def due(self, now: float) -> float:

@@ -91,6 +91,11 @@ def believed(given: str, utc: datetime, ahead_s: float = 0.0) -> datetime:
     return at if -AHEAD_S_MAX <= behind_s <= BEHIND_S_MAX else utc
 
 
+def _is_past(at: datetime, own: datetime) -> bool:
+    """Whether a charger whose clock reads `own` may have begun something then."""
+    return -SLEWED_S <= (own - at).total_seconds() <= BEHIND_S_MAX
+
+
 class Sessions:
     """The transactions of one charger, those of the store at first."""
 
@@ -106,14 +111,25 @@ class Sessions:
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
         self._orphans: dict[tuple[int, str, int], None] = {}
-        for kept_one in kept:  # what runs began before now, also where our clock was set back since
-            began = moment(kept_one.started)
-            if began is not None and not kept_one.finished and kept_one.connector >= 1:
-                before_s = (self._own_start(kept_one, began) - utc).total_seconds()
-                if before_s > self.ahead_s + SLEWED_S:
-                    self.ahead_s = before_s
+        for kept_one in kept:
+            if not kept_one.finished and kept_one.connector >= 1:
+                self._put_before_now(kept_one, utc)
         for kept_one in sorted(kept, key=lambda transaction: transaction.id):
             self._recall(kept_one, now, utc)
+
+    def _put_before_now(self, kept: Transaction, utc: datetime) -> None:
+        """What runs began before now, also where our clock was set back since."""
+        began = moment(kept.started)
+        if began is None:
+            return
+        own_s = (self._own_start(kept, began) - utc).total_seconds()
+        if own_s <= self.ahead_s + SLEWED_S:
+            return
+        given = moment(kept.given)
+        if given is not None and _is_past(given, utc):  # ours was ahead, its own was not
+            self.ahead_s = max(0.0, self.ahead_s)
+        else:
+            self.ahead_s = own_s
 
     def _own_start(self, kept: Transaction, began: datetime) -> datetime:
         """When it began on the charger's clock, which was told to be ahead by then, or since."""
@@ -132,11 +148,14 @@ class Sessions:
             return
         order = believed(kept.started, utc)
         own = utc + timedelta(seconds=self.ahead_s)
+        started = moment(kept.started) or own
         began = self._own_start(kept, believed(kept.started, own))
         given = moment(kept.given)
-        if given is not None and began + timedelta(seconds=SLEWED_S) < given <= own:
-            # Our clock was behind as it began, and has caught up: on the charger's, which goes
-            # steadily, it began then. A fail-safe that comes later than told is none (P 5).
+        if given is not None and _is_past(given, own) and (
+            began + timedelta(seconds=SLEWED_S) < given or not _is_past(started, own)
+        ):  # fmt: skip
+            # Our clock was behind as it began, or ahead, and is right again: on the charger's,
+            # which goes steadily, it began then. A fail-safe later than told is none (P 5).
             began = given
         age_s = max(0.0, (own - began).total_seconds())  # as its clock counts it
         self.running[kept.connector] = Running(

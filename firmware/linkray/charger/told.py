@@ -28,7 +28,7 @@ DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
 NOTHING = -1  # a transaction that is none
 ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
-HELD_S = 1.0  # a raise under a limit that is passed is looked at again with the next plan
+HELD_S = 1.0  # what waits for another plan is looked at again so soon
 PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
 
 Outcome = Literal["accepted", "rejected", "unknown"]
@@ -359,7 +359,9 @@ class Teller:
         if offer is not None and _amount((offer.limit_ma, offer.limit_w, None)) < _amount(
             stands.key
         ):
-            return []  # less is wanted that it cannot be told: what stands may run out (INV-8)
+            # Less is wanted that it cannot be told: what stands may run out (INV-8).
+            self._renew_at = now + HELD_S
+            return []
         return self._start(stands.offer, stands.key, now, s, renewal=True)
 
     def answered(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:

@@ -128,3 +128,8 @@ def test_inv_8_what_stands_is_not_renewed_where_less_is_wanted_and_cannot_be_tol
     t.want(0, 2)
     t.wait(600)
     assert t.limits_a == [16, 16]
+    t.want(16_000, 3)
+    t.wait(2)
+    assert t.limits_a == [16, 16, 16]
+    t.wait(61)
+    assert t.limits_a == [16, 16, 16, 16]

@@ -154,6 +154,18 @@ def test_t2_a_session_begun_while_our_clock_was_set_back_is_no_day_older_for_it(
     assert ends_s(found(started=40.0, given=86_440.0)) == 60 + 180  # its clock's own mistake
 
 
+@pytest.mark.parametrize("off_s", [0.0, -9.46e8])
+def test_t2_a_session_begun_while_our_clock_was_ahead_is_as_old_as_its_charger_counts(
+    off_s: float,
+) -> None:
+    """office8, seed 913: the charger's clock was held right, and ours is right again."""
+    seen = ChargerSeen("CP1", clock_off_s=off_s)
+    played = found(started=40.0 + 9.46e8, given=40.0, seen=seen)
+
+    assert ends_s(played) == 60 + 180
+    assert beat(played) == person.utc(played.now)
+
+
 def test_t2_a_clock_that_is_held_as_a_session_begins_is_written_down_before_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -29,14 +29,16 @@ def pair(limit_a: int = 40, **made: object) -> Trace:
 # INV-1, INV-3, INV-12
 
 
-@pytest.mark.parametrize(("after_s", "is_found"), [(0.0, False), (0.5, True)])
+@pytest.mark.parametrize(
+    ("told_a", "after_s", "is_found"), [(25, 0.0, False), (25, 0.5, True), (31, 0.0, True)]
+)
 def test_inv_3_a_raise_that_was_on_its_way_as_the_limit_was_lowered_is_none_too_many(
-    after_s: float, is_found: bool,
+    told_a: int, after_s: float, is_found: bool,
 ) -> None:  # fmt: skip
     t = pair(50)
     t.settings_now(site(42, C1, C2))
     t.wait(after_s, dt=0.1)
-    t.tell("C1", 25, transaction=1)
+    t.tell("C1", told_a, transaction=1)
 
     assert ("INV-3" in t.broken) == is_found, t.why()
 
