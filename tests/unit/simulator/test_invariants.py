@@ -116,6 +116,20 @@ def test_inv_1_nothing_rises_under_a_limit_that_is_passed() -> None:
     assert "passed limit" in t.why()[0]
 
 
+@pytest.mark.parametrize(("told_a", "is_found"), [(6.9, False), (7.1, True)])
+def test_inv_1_what_was_told_in_whole_amps_may_be_told_finer_under_a_passed_limit(
+    told_a: float, is_found: bool
+) -> None:
+    t = pair(obey_s=8.0)
+    t.tell("C1", 6, transaction=1)
+    t.settings_now(site(20, C1, C2))
+    t.tell("C2", 6, transaction=2)
+    t.wait(2)
+    t.tell("C1", told_a, transaction=1)
+
+    assert ("INV-1" in t.broken) == is_found, t.why()
+
+
 def test_inv_1_a_lost_charger_without_a_meter_must_be_made_room_for() -> None:
     t = pair()
     t.fact(facts.LinkLost("C2", t.now))
@@ -227,6 +241,23 @@ def test_inv_2_what_was_granted_and_is_not_seen_yet_counts() -> None:
     t.plan()
 
     assert "INV-2" in t.broken
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_inv_2_what_came_down_since_the_newest_reading_is_in_it(is_read: bool) -> None:
+    t = metered()
+    t.tell("C1", 25, transaction=1)
+    t.plan()
+    t.wait(1.0)
+    t.draw("C1", 25)
+    t.read(45, 10, 10)
+    t.draw("C1", 10)
+    if is_read:  # what it was granted and does not draw counts again
+        t.read(32, 10, 10)
+    t.tell("C2", 14, transaction=2)
+    t.plan()
+
+    assert ("INV-2" in t.broken) is is_read, t.why()
 
 
 def test_inv_2_what_the_building_took_a_moment_ago_is_not_given_out() -> None:
@@ -444,6 +475,28 @@ def test_inv_5b_one_that_links_just_now_is_given_what_the_plan_has_for_it() -> N
         assert ("INV-5b" in t.broken) == is_found, t.why()
 
 
+@pytest.mark.parametrize(("after_s", "is_found"), [(0.5, False), (1.5, True)])
+def test_inv_5b_one_that_has_just_ended_its_session_is_told_what_the_plan_has_for_it(
+    after_s: float, is_found: bool
+) -> None:
+    slow = {"C1": Make(phases=1, obey_s=8.0), "C2": Make(phases=1), "C3": Make(phases=1)}
+    t = Trace(site(50, C1, C2, single("C3"), metered=True), slow)
+    t.charging("C1", "C3")
+    t.tell("C1", 0, transaction=1)
+    t.tell("C3", 0, transaction=2)
+    t.metered(0, 0, 0)
+    t.tell("C1", 26, purpose="TxDefaultProfile")
+    t.tell("C1", 26, transaction=1)
+    t.end("C1", 1)
+    t.offer("C1", 0, session=False)
+    t.wait(after_s, plans=False)
+    t.read(0, 0, 0)
+    t.offer("C3", 10)
+    t.plan()
+
+    assert ("INV-5b" in t.broken) == is_found, t.why()
+
+
 # INV-6 to INV-8
 
 
@@ -496,13 +549,20 @@ def test_inv_7_offers_under_the_ceiling_hold() -> None:
     assert not t.broken, t.why()
 
 
-@pytest.mark.parametrize(("session", "is_over"), [(False, False), (True, True)])
-def test_inv_7_nothing_lower_can_be_told_to_idle_ones_that_must_not_be_told_0(
-    session: bool, is_over: bool
+@pytest.mark.parametrize(
+    ("session", "must", "can", "is_over"),
+    [
+        (False, True, True, False), (False, False, False, False),
+        (False, False, True, True), (True, True, True, True),
+    ],
+)  # fmt: skip
+def test_inv_7_nothing_lower_can_be_told_to_idle_ones_that_must_or_can_not_be_told_0(
+    session: bool, must: bool, can: bool, is_over: bool
 ) -> None:
-    kept = [single(f"C{n}", start_with_zero=False) for n in (1, 2, 3)]
+    kept = [single(f"C{n}", start_with_zero=not must) for n in (1, 2, 3)]
     t = Trace(site(16, *kept))
     for n, one in enumerate(kept):
+        t.fact(facts.ChargerKnown(one.id, t.now, (1,), takes_zero=can))
         t.link(one.id)
         if session and n == 0:
             t.begin(one.id, 1)
