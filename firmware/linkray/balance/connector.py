@@ -95,6 +95,10 @@ class Amounts:
         """The most it may draw per phase when told so many watts."""
         return -(-watts * 10**12 // self.divisor)
 
+    def within(self, amount_ma: int) -> int:
+        """The most watts that draw no more than this: of `drawn_at` what it was given."""
+        return amount_ma * self.divisor // 10**12
+
     def takes_all(self, amount_ma: int) -> int:
         """The least that a car draws which takes all of an offer: in watts, of a charger that is
         better than it is planned with.
@@ -117,7 +121,7 @@ class Amounts:
             return min(amount_ma, self.most_ma) // STEP_MA * STEP_MA, None
         if amount_ma >= self.most_ma:
             return self.most_ma, self.most_w
-        watts = amount_ma * self.divisor // 10**12
+        watts = self.within(amount_ma)
         return self.drawn_at(watts), watts
 
 
@@ -202,8 +206,10 @@ class Connector:
             if self.line.obey_s is not None:
                 self.books.known(self.line.obey_s)
         elif was is not None and was.divisor != amounts.divisor:
-            self.books.rescale(was.divisor, amounts.divisor)
+            self.books.rescale(lambda ma: amounts.drawn_at(was.within(ma)))
             self.books.offer_ma = amounts.drawn_at(self.offer_w or 0)
+            if self.default_ma is not None:
+                self.default_ma = amounts.drawn_at(was.within(self.default_ma))
         self.books.set_max(amounts.most_ma)
         self.high = conf.priority == "high" or self.vip
 

@@ -9,6 +9,7 @@ Amounts are mA per phase, those of chargers in watts converted on the safe side.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 OBEY_S = 10.0  # trust.md 1, Model: until learnt
 OBEY_S_MIN = 5.0  # never below
@@ -89,14 +90,12 @@ class Books:
         self._entries = [(i, max_ma if ma == old else ma) for i, ma in self._entries]
         self._topped()
 
-    def rescale(self, times: int, over: int) -> None:
+    def rescale(self, scaled: Callable[[int], int]) -> None:
         """The same watts are other amps: by another voltage or efficiency (trust.md M7)."""
-        def scaled(ma: int) -> int:
-            return -(-ma * times // over)
-
         self.max_ma = scaled(self.max_ma)
         self._entries = [(i, scaled(ma)) for i, ma in self._entries]
         self.offer_ma, self.accepted_ma = scaled(self.offer_ma), scaled(self.accepted_ma)
+        self.fallback_ma = scaled(self.fallback_ma)
         self._ruled = [(until, scaled(ma)) for until, ma in self._ruled]
         self._topped()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.unit.balance.balance_world import Car, World, metered, settings
 
@@ -161,6 +162,21 @@ def test_m7_a_voltage_that_falls_counts_in_what_was_told_before() -> None:
     world.run(2)
     assert books.top_ma >= before * 230 // 210
     assert world.offer("c1").limit_w < told
+
+
+def test_an_idle_one_that_must_not_be_told_0_is_counted_as_its_watts_are_now() -> None:
+    """dc50, seed 10000: its default stayed what it was in amps when the efficiency was another."""
+    idle = msgspec.structs.replace(KW, id="c2", start_with_zero=False)
+    world = World(settings(40, [KW, idle]))
+    world.feed(*(EtaLearned(one, (1000, 1000, 1000), 0.0) for one in ("c1", "c2")))
+    world.connect()
+    world.run(20)
+    world.begin("c1")
+    for sessions in ((870, 870, 870), (930, 930, 930), (1000, 1000, 1000), (890, 890, 890)):
+        world.feed(EtaLearned("c2", sessions, world.now))
+        world.run(20)
+
+        assert 39_000 <= sum(offer.limit_ma for offer in world.plan.offers) <= 40_000
 
 
 def test_a_value_that_is_assumed_teaches_nothing() -> None:
