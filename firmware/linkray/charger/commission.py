@@ -6,7 +6,7 @@ goes on whatever the charger answers, or does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +19,7 @@ from linkray.ocpp.messages import (
     GetConfiguration,
     GetConfigurationResponse,
     Payload,
+    Purpose,
     TriggerMessage,
 )
 
@@ -77,10 +78,10 @@ def commissioning(
     quirk: Quirk,
     *,
     connectors: Callable[[], tuple[int, ...]],
-    has_profile: Callable[[int], bool],
+    told: Callable[[int], Collection[Purpose]],
     status_unknown: Callable[[], tuple[int, ...]],
 ) -> Steps:
-    """Steps 2 to 5. `has_profile`: a connector that was told an offer on this link already."""
+    """Steps 2 to 5. `told`: the purposes of what a connector was told on this link already."""
     known: dict[str, tuple[str | None, bool]] = {}
     outcome = yield Ask("GetConfiguration", GetConfiguration())
     answer = _read(GetConfigurationResponse, outcome)
@@ -104,10 +105,9 @@ def commissioning(
     clears = [
         payload
         for connector in connectors()
-        if not has_profile(connector)
-        for payload in cleared(connector, ability, quirk)
+        for payload in cleared(connector, ability, quirk, told(connector))
     ]
-    if quirk.clear_first and not any(has_profile(c) for c in connectors()):
+    if quirk.clear_first and not any(told(c) for c in connectors()):
         clears.insert(0, ClearChargingProfile())
     for payload in clears if silent < SILENCES_MAX else ():
         outcome = yield Ask("ClearChargingProfile", payload)

@@ -1133,7 +1133,7 @@ class Link:
             self._terms,
             self._quirk,
             connectors=lambda: tuple(sorted(self._connectors)),
-            has_profile=lambda number: self._connector(number).teller.has_told,
+            told=lambda number: self._connector(number).teller.told,
             status_unknown=lambda: tuple(
                 sorted(c.id for c in self._connectors.values() if c.status is None)
             ),
@@ -1176,7 +1176,7 @@ class Link:
         if ability.stack_level_max == before:
             return []
         for connector in self._connectors.values():
-            if connector.teller.has_told:
+            if connector.teller.told:
                 connector.teller.outranked()
         known = msgspec.structs.replace(self._seen, stack_level_max=ability.stack_level_max)
         return [*self._note_seen(now, known), *self._tell_all(now)]

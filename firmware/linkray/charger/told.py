@@ -26,6 +26,7 @@ from .sessions import Running
 AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked again
 DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
+CAP: Purpose = "ChargePointMaxProfile"
 NOTHING = -1  # a transaction that is none
 ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
 HELD_S = 1.0  # what waits for another plan is looked at again so soon
@@ -153,7 +154,7 @@ class Teller:
 
     __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_falls", "_has_told_run",
         "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
-        "has_told", "trial", "wanted")  # fmt: skip
+        "told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int) -> None:
         self._charger = charger
@@ -171,8 +172,8 @@ class Teller:
         self.trial: Trial | None = None  # the passport tries something out
         # Purposes of ours that may be installed: a TxProfile of the session that runs, a default.
         self._may_stand: set[Purpose] = {"TxProfile", "TxDefaultProfile"}
-        self.has_told = False  # this link has sent the connector a profile …
-        self._has_told_run = False  # … for the session that runs
+        self.told: set[Purpose] = set()  # of what this link has sent the connector …
+        self._has_told_run = False  # … also for the session that runs
 
     @property
     def offered(self) -> Phases | None:
@@ -493,9 +494,9 @@ class Teller:
     def _set(self, attempt: Attempt) -> Set:
         if attempt.call == 0:
             attempt.asked += 1
-        self.has_told = True
-        self._has_told_run = self._has_told_run or attempt.session
         form = attempt.forms[attempt.form]
+        self.told.add(form.purpose)
+        self._has_told_run = self._has_told_run or attempt.session
         stage = Stage(attempt, attempt.form, attempt.call)
         if attempt.session and form.purpose != "TxProfile":
             self._in_force.pop(False, None)  # the default may be written over
@@ -505,15 +506,14 @@ class Teller:
 
     def _in_the_way(self, attempt: Attempt) -> list[Purpose]:
         """What may stand beside this form and hold other values: a TxProfile rules over any
-        default (trust.md C1, C2); under a ChargePointMaxProfile the lowest of all rules, and a
-        default of 0 A would never let the session charge (OCPP 1.6, 3.13.1).
+        default (trust.md C1, C2); under a ChargePointMaxProfile the lowest of all rules: a default
+        of 0 A would never let the session charge, nor would a cap (OCPP 1.6, 3.13.1).
         """
         purpose = attempt.forms[attempt.form].purpose
         beside: list[Purpose] = []
         if any(form.purpose == "TxProfile" for form in attempt.forms) and purpose != "TxProfile":
             beside.append("TxProfile")
-        if purpose == "ChargePointMaxProfile":
-            beside.append("TxDefaultProfile")
+        beside.append("TxDefaultProfile" if purpose == CAP else CAP)
         return [p for p in beside if attempt.session and p in self._may_stand]
 
     def _cleared(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
@@ -526,7 +526,7 @@ class Teller:
         form = attempt.forms[stage.form]
         if status not in ("Accepted", "Unknown"):
             attempt.stays = True
-            if form.purpose == "TxDefaultProfile":
+            if form.purpose == "TxDefaultProfile" and "TxProfile" in self._in_the_way(attempt):
                 attempt.doubt = True
                 return self._next_form(attempt, now, s)
         if stage.call + 1 < len(form.calls) + len(attempt.clears):

@@ -265,6 +265,43 @@ def test_c2_a_cap_of_the_charger_holds_once_the_default_of_0_is_taken_away() -> 
     assert outcomes(played) == [(3, "accepted")], "there is none any more"
 
 
+def test_c2_a_cap_that_rules_no_more_is_taken_away_and_proves_nothing_less() -> None:
+    """home, seed 10002: a cap of 0 A from a bad minute starved each session after it."""
+    played = charging()
+    played.offer(6_000, 2, session=True)
+    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+    while played.asked("ClearChargingProfile"):
+        played.answer({"status": "Accepted"})
+    played.offer(16_000, 3, session=True)
+    while purpose(played.profiles()[0]) != "TxDefaultProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+    cleared = []
+    while played.asked("ClearChargingProfile"):
+        cleared += [p["id"] for p in played.asked("ClearChargingProfile")]
+        played.answer({"status": "Rejected" if 15 in cleared else "Accepted"})
+
+    assert {15, 16} <= set(cleared)
+    assert outcomes(played)[-1] == (3, "accepted"), "under a cap it is no more than that"
+
+
+def test_c2_a_cap_of_an_earlier_link_is_taken_away_beside_a_session_that_runs() -> None:
+    ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
+                      meter_start_wh=0)  # fmt: skip
+    played = Played(kept=(ran,), knows_trigger=False)
+    played.boot()
+    played.offer(6_000, 3, session=True)
+    cleared = []
+    while played.calls:
+        cleared += [p["id"] for p in played.asked("ClearChargingProfile")]
+        played.answer({"status": "Accepted", "configurationKey": [
+            {"key": "NumberOfConnectors", "readonly": True, "value": "1"}]})  # fmt: skip
+
+    assert cleared == [15, 16], "and nothing of what the session has"
+
+
 def test_c1_a_default_that_was_overtaken_under_a_profile_of_before_is_not_sure() -> None:
     played = charging()
     played.offer(32_000, 2, session=True)
