@@ -375,6 +375,8 @@ class Balancer:
                 books.cut_from_ma is not None or c.charges_unheard()
             ):
                 c.want_values(now)  # how soon does it obey? Others may wait for it
+            if c.visible(self._settings.site.measurand_interval_s, now) is None:
+                self._unheard(c)
             if c.inoperative and c.is_missed and now >= c.quiet_since + QUIET_S:
                 c.inoperative = c.is_missed = c.stop = False
                 c.stage = 0
@@ -382,6 +384,14 @@ class Balancer:
             if now >= until:
                 self._strangers.discard(charger)
                 self._is_stale = True
+
+    def _unheard(self, c: Connector) -> None:
+        """Its values have stopped. That a car has left is believed only then (INV-10)."""
+        if c.released:
+            c.count_all()
+            self._place(c)
+        if c.books.over_since is not None and c.tx is None and c.status in NO_CAR:
+            c.books.ended()
 
     def _retry(self, c: Connector, now: float) -> None:
         """One that was refused or not answered is sent again (trust.md C1; balancing.md 4)."""
@@ -521,8 +531,6 @@ class Balancer:
         if not is_news:
             return CALM
         c.status = fact.status
-        if c.tx is None and fact.status in NO_CAR:
-            c.books.ended()  # no car: nothing is drawn, whatever was (INV-10)
         if fact.status == "Charging":
             c.demand.wake()
             if c.books.offer_ma > 0:

@@ -245,8 +245,7 @@ class Connector:
         """
         self.books.forget()
         self.default_ma = None
-        self.released = frozenset()
-        self._idle_count = [0, 0, 0]
+        self.count_all()
         self.resend = True
         self.stage = 0
 
@@ -352,14 +351,18 @@ class Connector:
             self.fall, self.fall_until = (fall[0], fall[1], fall[2]), now + FALL_S
 
     def _release(self, fact: Drawn, at: float) -> bool:
-        """P 7: a phase that the car does not use carries nothing, until a sample says else."""
-        if fact.source != "phases" or len(self.legs) != 3:
+        """P 7: a phase that the car does not use carries nothing, until a sample says else; a total
+        may be of any phase.
+        """
+        if len(self.legs) != 3:
             return False
         released = set(self.released)
         for leg in self.legs:
             if fact.current_ma[leg] >= NOT_USED_MA:
                 self._idle_count[leg] = 0
                 released.discard(leg)
+            elif fact.source != "phases":
+                continue
             elif self.used_ma > USED_MA and self.tx is not None:
                 if self._idle_count[leg] == 0:
                     self._idle_since[leg] = at
@@ -374,6 +377,11 @@ class Connector:
         changed = released != self.released
         self.released = frozenset(released)
         return changed
+
+    def count_all(self) -> None:
+        """Its values have stopped: what it may draw is its limit on each phase (trust.md C9)."""
+        self.released = frozenset()
+        self._idle_count = [0, 0, 0]
 
     def in_use(self) -> tuple[int, ...]:
         """The phases of the site that its car uses, as far as is proved."""

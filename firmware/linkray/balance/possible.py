@@ -80,14 +80,19 @@ class Books:
             self._topped()
 
     def _topped(self) -> None:
-        self.top_ma = min(self.max_ma, max(ma for _, ma in self._entries))
+        self.top_ma = max(ma for _, ma in self._entries)
 
     def set_max(self, max_ma: int) -> None:
-        """Its maximum was changed by a person (or by the voltage, for watts)."""
+        """Its maximum was changed by a person (or by the voltage, for watts). Where it is lower,
+        what it was told before may be in force until less is proved (P 3).
+        """
         if max_ma == self.max_ma:
             return
         old, self.max_ma = self.max_ma, max_ma
-        self._entries = [(i, max_ma if ma == old else ma) for i, ma in self._entries]
+        self._entries = [
+            (i, max_ma if ma == old else max(ma, max_ma)) if not i else (i, ma)
+            for i, ma in self._entries
+        ]
         self._topped()
 
     def rescale(self, scaled: Callable[[int], int]) -> None:
@@ -110,7 +115,7 @@ class Books:
         if self.unanswered_since is None:
             self.unanswered_since = now
         self._entries.append((self.offer_id, amount_ma))
-        self.top_ma = max(self.top_ma, min(self.max_ma, amount_ma))
+        self.top_ma = max(self.top_ma, amount_ma)
         if len(self._entries) > ENTRIES_MAX:  # of many unanswered ones only the highest matters
             newest = self._entries[-ENTRIES_MAX // 2 :]
             older = self._entries[: -ENTRIES_MAX // 2]
@@ -195,9 +200,13 @@ class Books:
             self.doubted_id = self.offer_id
             self.distrust()
 
-    def distrust(self) -> None:
-        """It was caught with more than it may draw, or does not answer: {M} (P 1, P 3; C1)."""
-        self._entries = [(0, self.max_ma), *(e for e in self._entries if e[0] >= self.accepted_id)]
+    def distrust(self, drawn_ma: int = 0) -> None:
+        """It was caught with more than it may draw, or does not answer: {M}, and what it has shown
+        above that (P 1, P 3; C1, C4).
+        """
+        most_ma = max([self.max_ma, drawn_ma, *(ma for i, ma in self._entries if not i)])
+        told = [e for e in self._entries if e[0] and e[0] >= self.accepted_id]
+        self._entries = [(0, most_ma), *told]
         self.proven = False
         self.leased = False  # its word is worth nothing: no lease either, until it answers anew
         self._topped()
@@ -228,7 +237,7 @@ class Books:
         if not self.leased or not begun:
             return
         lease_s = self.lease_s or lease_s
-        falls_to = min(self.max_ma, max(fallback_ma, self.fallback_ma))
+        falls_to = max(min(self.max_ma, fallback_ma), self.fallback_ma)
         if now >= min(begun) + lease_s * (1 - RENEWED_PART) - LEASE_GRACE_S and (
             (self.accepted_id, falls_to) not in self._entries
         ):
@@ -251,7 +260,7 @@ class Books:
     def told_since_ma(self) -> int:
         """The highest it was told since what it took newest."""
         told = [ma for i, ma in self._entries if i > self.accepted_id]
-        return min(self.max_ma, max(told, default=0))
+        return max(told, default=0)
 
     def tolerance(self) -> int:
         """How much above its offer still obeys (decided.md, Not obeying)."""
@@ -259,7 +268,7 @@ class Books:
 
     def lawful_ma(self) -> int:
         """The highest it may draw by what it has accepted, or has been sent since."""
-        return min(self.max_ma, max(ma for i, ma in self._entries if i >= self.accepted_id))
+        return max(ma for i, ma in self._entries if i >= self.accepted_id)
 
     def _rules_no_more(self, at: float) -> None:
         """What it had accepted is replaced: for its obey time the charger may still draw it."""
@@ -307,7 +316,7 @@ class Books:
             self.over_since = at if self.proven else max(self._under_at, self.accepted_at)
             self._over_seen_at = at
         if self.proven:  # as a sample showed it lower: the proof is gone (P 3)
-            self.distrust()
+            self.distrust(drawn_ma)
         if at - self.accepted_at > OBEY_S_MIN and self.cut_from_ma is not None:
             self.is_fast, self.is_slow = False, True
             self.obey_s = max(self.obey_s, OBEY_S)
@@ -318,7 +327,7 @@ class Books:
         due_ma = self._due_ma(at)
         if drawn_ma > due_ma + max(1_000, due_ma // 20):
             self.caught = self.caught or (is_sure and at - self._under_at >= self.obey_s)
-            self.distrust()
+            self.distrust(drawn_ma)
 
     def _came_down(self, drawn_ma: int, at: float) -> None:
         """The current came down to the limit: how long did it take, at most? (C5)

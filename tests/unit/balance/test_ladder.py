@@ -220,8 +220,24 @@ def test_inv_10_a_charger_that_charges_without_a_session_is_taken_out_of_service
     assert world.offer("c1").inoperative
     assert world.amps("c2") == [28]
     world.feed(StatusSeen("c1", 1, "Available", world.now))  # the car has left
-    world.run(30)
+    world.run(31)  # it tells nothing any more
     assert world.plan.reserved_ma.l1 == 0
+
+
+def test_inv_10_a_status_does_not_excuse_one_that_charges_without_a_session() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c2")
+    world.run(30)
+    over_s = 0
+    for n in range(30):
+        world.run(10)
+        world.feed(StatusSeen("c1", 1, ("Preparing", "Available")[n % 2], world.now))
+        world.feed(Drawn("c1", 1, Phases(30_000), "phases", world.now))
+        over_s += 10 * (world.amps("c2")[0] + 30 > 60)
+    assert world.offer("c1").inoperative
+    assert ("NOT_OBEYING", "c1") in world.raised
+    assert over_s <= 20
 
 
 def test_an_emergency_stop_that_is_cleared_does_not_end_out_of_service() -> None:

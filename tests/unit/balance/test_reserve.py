@@ -1,0 +1,81 @@
+"""What is reserved for one that may draw more than it was told newest (trust.md 1, P 2, 3, 7)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.unit.balance.balance_world import Car, World, settings
+
+from linkray.model.facts import Drawn, SettingsChanged
+from linkray.model.settings import Charger, Group
+
+THREE = Charger(id="a", phases=3, connection="L1-L2-L3")
+ON_L2 = Charger(id="b", connection="L2")
+
+
+def on_one_phase() -> World:
+    """a has three phases, and its car uses L1 alone; b is on L2, of 40 A."""
+    world = World(settings(40, [THREE, ON_L2]))
+    world.connect()
+    world.begin("a", car=Car(phases=(0,)))
+    world.begin("b")
+    world.run(100)
+    assert world.amps("b") == [32]
+    return world
+
+
+@pytest.mark.parametrize("source", ["total", "power"])
+def test_p7_a_phase_counts_again_also_by_a_value_that_names_none(source: str) -> None:
+    world = on_one_phase()
+    world.cars["a", 1].phases = (0, 1, 2)
+    world.interval_s = 10_000
+
+    for _ in range(3):
+        drawn = world.draws(("a", 1))
+        world.feed(Drawn("a", 1, drawn, source, world.now))  # type: ignore[arg-type]
+        world.run(10)
+
+    assert world.amps("a")[0] + world.amps("b")[0] <= 40
+
+
+def test_c9_a_phase_counts_again_when_the_values_have_stopped() -> None:
+    world = on_one_phase()
+    world.interval_s = 10_000
+
+    world.run(60)
+
+    assert world.amps("a")[0] + world.amps("b")[0] <= 40
+
+
+def test_inv_3_a_maximum_that_is_lowered_frees_nothing_before_the_cut_is_proved() -> None:
+    world = World(settings(40, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(60)
+    assert world.amps() == [20, 20]
+    world.obey_s["c1"] = 9.0
+    lower = (Charger(id="c1", max_ma=8_000), Charger(id="c2"))
+
+    world.feed(SettingsChanged(msgspec.structs.replace(world.settings, chargers=lower)))
+    world.run(8)
+
+    assert world.amps() == [8, 20]
+    world.run(60)
+    assert world.amps() == [8, 32]
+
+
+def test_c4_one_that_draws_above_its_configured_maximum_is_reserved_with_what_it_draws() -> None:
+    a, b = Charger(id="a", max_ma=16_000, group="g"), Charger(id="b", group="g")
+    world = World(settings(100, [a, b], groups=(Group("g", 50_000),)))
+    world.connect()
+    world.begin("a", "b")
+    world.run(60)
+    assert world.amps() == [16, 32]
+    world.deaf.add("a")
+    world.limit_ma["a", 1] = 32_000
+
+    world.run(60)
+
+    assert world.draws(("a", 1)).l1 == 32_000
+    assert world.amps("b")[0] <= 18
+    assert ("NOT_OBEYING", "a") in world.raised
