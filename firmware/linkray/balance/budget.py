@@ -133,7 +133,7 @@ class MeterWatch:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.last: MeterRead | None = None
+        self.last: MeterRead | None = None  # with the newest value of each phase
         self._back_pending = False
         self._excludes = False  # it was seen not to see the chargers
         self.phases = (PhaseHealth(), PhaseHealth(), PhaseHealth())
@@ -184,7 +184,7 @@ class MeterWatch:
         """A good reading; returns whether it is over the limit, so that a plan is made at once."""
         if not self.site.meter.enabled:
             return False
-        self.last = fact
+        self.last = self._filled(fact)
         self._volts(fact, now)
         for p, health in enumerate(self.phases):
             if fact.phases_read[p]:
@@ -198,6 +198,16 @@ class MeterWatch:
         self.reckon(draws, now)
         limit = self.limit()
         return any(fact.current_ma[p] > limit[p] for p in range(3) if fact.phases_read[p])
+
+    def _filled(self, fact: MeterRead) -> MeterRead:
+        """A phase that a reading misses is not at 0: it keeps its newest value, until its age
+        makes it a failed one (INV-4, M8).
+        """
+        if self.last is None or all(fact.phases_read):
+            return fact
+        before, seen = self.last.current_ma, fact.current_ma
+        current_ma = Phases(*(seen[p] if fact.phases_read[p] else before[p] for p in range(3)))
+        return msgspec.structs.replace(fact, current_ma=current_ma)
 
     def reckon(self, draws: Draws, now: float) -> None:
         """The building by the newest reading: a rise counts at once (balancing.md 1).
@@ -364,11 +374,14 @@ class MeterWatch:
         limit = self.limit()
         if not self.site.meter.enabled:
             return limit.l1, limit.l2, limit.l3
-        found = [
-            limit[p] if self.last is not None and health.healthy
-            and now - health.read_at <= FAILED_S else self._degraded(p)[0]
-            for p, health in enumerate(self.phases)
-        ]  # fmt: skip
+        found = []
+        for p, health in enumerate(self.phases):
+            if self.last is None or not health.healthy or now - health.read_at > FAILED_S:
+                found.append(self._degraded(p)[0])
+            elif self.at_grid:  # it sees the chargers too: what is over comes off their offers
+                found.append(limit[p])
+            else:
+                found.append(max(0, limit[p] - max(0, self.last.current_ma[p])))
         return found[0], found[1], found[2]
 
     def over(self) -> Three:

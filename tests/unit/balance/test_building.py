@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import pytest
 from tests.unit.balance.balance_world import Car, World, metered, settings
 
 from linkray.balance.budget import Draws, MeterWatch
 from linkray.balance.connector import FOLLOW_S
 from linkray.model.facts import Drawn, MeterRead, SettingsChanged, StatusSeen
-from linkray.model.settings import Charger
+from linkray.model.settings import Charger, Settings
 from linkray.model.units import Phases
 
 C1, C2, C3 = Charger("c1"), Charger("c2", max_ma=20_000), Charger("c3")
@@ -234,3 +235,67 @@ def test_c11_a_single_phase_charger_that_tells_a_total_tells_its_phase() -> None
     world = totals(60, 18, [C1], 20)
     pass_second(world, 65, 20)
     assert world.plan.building_ma.l1 == 45_000
+
+
+# -- what a reading misses, and what a failed cycle knows of the building -------------------------
+
+
+def test_m8_a_phase_that_a_reading_misses_keeps_its_value_and_leaves_no_more_for_raises() -> None:
+    watch = MeterWatch(settings(60, 1, meter=metered()).site)
+    volts = (230_000, 230_000, 230_000)
+    for second in range(10):
+        now = float(second)
+        watch.read(MeterRead(Phases.each(58_000), volts, now), Draws(), now)
+    whole = watch.budget([0, 0, 0], [0, 0, 0], 9.1)
+    missed = MeterRead(Phases(0, 59_000, 57_000), volts, 10.0, phases_read=(False, True, True))
+    watch.read(missed, Draws(), 10.0)
+    part = watch.budget([0, 0, 0], [0, 0, 0], 10.1)
+    assert (whole.spare, part.spare) == ([2_000] * 3, [2_000, 1_000, 3_000])
+    assert part.fresh and part.room[0] == whole.room[0]
+    watch.read(missed, Draws(), 12.5)
+    assert not watch.budget([0, 0, 0], [0, 0, 0], 12.5).fresh
+
+
+def test_b9_an_overload_on_a_phase_that_the_newest_reading_misses_is_still_taken_off() -> None:
+    watch = MeterWatch(settings(60, 1, meter=metered()).site)
+    volts = (230_000, 230_000, 230_000)
+    watch.read(MeterRead(Phases(72_000, 0, 0), volts, 0.0), Draws(), 0.0)
+    missed = MeterRead(Phases(), volts, 1.0, phases_read=(False, True, True))
+    watch.read(missed, Draws(), 1.0)
+    assert watch.over() == (12_000, 0, 0)
+
+
+def beside_a_building(limit_a: float, building_a: float) -> World:
+    """A meter that sees the building alone; two that charge."""
+    world = World(settings(limit_a, 2, meter=metered(location="building")))
+    world.connect()
+    for second in range(60):
+        if second == 10:
+            world.begin("c1", "c2")
+        world.feed(building_read(world, building_a))
+        world.run(1)
+    return world
+
+
+def building_read(world: World, building_a: float) -> MeterRead:
+    return MeterRead(Phases(int(building_a * 1_000)), (None, None, None), world.now)
+
+
+@pytest.mark.parametrize(
+    ("building_a", "left"), [(80, [10, 10]), (86, [7, 7]), (95, [0, 0]), (120, [0, 0])]
+)
+def test_b9_a_failed_cycle_leaves_the_chargers_what_a_building_leaves_that_is_metered_alone(
+    building_a: float, left: list[float]
+) -> None:
+    world = beside_a_building(100, 80)
+    assert world.amps() == [10, 10]
+    world.now += 0.5
+    world.core.note((building_read(world, building_a),), world.now)
+    world.take(world.core.shrink(world.now))
+    assert world.amps() == left
+
+
+def test_b9_what_a_building_exports_is_nothing_that_a_failed_cycle_gives_out() -> None:
+    world = beside_a_building(20, -30)
+    assert world.amps() == [10, 10]
+    assert world.core._meter.bare(world.now)[0] == 20_000
