@@ -93,9 +93,9 @@ class Balancer:
         self._connectors: dict[tuple[str, int], Connector] = {}
         self._list: list[Connector] = []
         self._confs: dict[str, Charger] = {}
-        self._strangers: set[str] = set()  # linked, and not in the settings (trust.md C26, A30)
-        # deleted while linked: what it was, and until when it counts once it is lost
-        self._deleted: dict[str, tuple[Charger, float]] = {}
+        self._strangers: set[str] = set()  # not in the settings, and counted (trust.md C26, A30)
+        self._deleted: dict[str, Charger] = {}  # of these, while it charged: what it was
+        self._gone: dict[str, float] = {}  # of these, lost: until when each counts all the same
         self._is_stale = False  # a stranger has come or gone since the tree was made
         self._meter = MeterWatch(settings.site)
         self._tree = Tree(settings)
@@ -253,9 +253,8 @@ class Balancer:
         settings = self._settings
         self._is_stale = False
         self._strangers -= {conf.id for conf in settings.chargers}
-        self._deleted = {
-            name: was for name, was in self._deleted.items() if name in self._strangers
-        }
+        self._deleted = {n: was for n, was in self._deleted.items() if n in self._strangers}
+        self._gone = {n: until for n, until in self._gone.items() if n in self._strangers}
         waiting = tuple(self._stranger(charger) for charger in sorted(self._strangers))
         settings = msgspec.structs.replace(settings, chargers=(*settings.chargers, *waiting))
         self._tree = Tree(settings)
@@ -281,9 +280,7 @@ class Balancer:
 
     def _stranger(self, charger: str) -> Charger:
         """How one that is not in the settings counts: as it was when it was deleted."""
-        if charger not in self._deleted:
-            return Charger(charger)
-        conf = self._deleted[charger][0]
+        conf = self._deleted.get(charger, Charger(charger))
         has_group = conf.group is not None and self._settings.group(conf.group) is not None
         return conf if has_group else msgspec.structs.replace(conf, group=None)
 
@@ -360,7 +357,7 @@ class Balancer:
 
     def _tend(self, now: float) -> None:
         """What each plan begins with: offers to be sent again, values to be asked for, connectors
-        to be let in again, deleted chargers to be let go.
+        to be let in again, strangers that are gone to be let go.
         """
         for c in self._list:
             books = c.books
@@ -380,7 +377,7 @@ class Balancer:
             if c.inoperative and c.is_missed and now >= c.quiet_since + QUIET_S:
                 c.inoperative = c.is_missed = c.stop = False
                 c.stage = 0
-        for charger, (_, until) in self._deleted.items():
+        for charger, until in self._gone.items():
             if now >= until:
                 self._strangers.discard(charger)
                 self._is_stale = True
@@ -470,13 +467,14 @@ class Balancer:
         return CALM
 
     def _link_up(self, fact: LinkUp, now: float) -> int:
+        if self._is_stale:
+            self._rebuild()
         line = self._line(fact.charger)
         line.linked, line.linked_at, line.silent_since = True, now, None
         if fact.charger not in self._confs and len(self._strangers) < STRANGERS_MAX:
             self._strangers.add(fact.charger)  # nobody has adopted it: it counts, and gets nothing
             self._is_stale = True
-        if fact.charger in self._deleted:
-            self._deleted[fact.charger] = (self._deleted[fact.charger][0], math.inf)
+        self._gone.pop(fact.charger, None)
         for c in self._of(fact.charger):
             c.is_status_old = True
             c.forget_limits()  # P 1: also what a lease left it; some lose it as they come back
@@ -501,18 +499,27 @@ class Balancer:
             c.released = frozenset()
             self._place(c)
         if fact.charger in self._strangers:
-            if fact.charger in self._deleted:
-                self._leaves(fact.charger, now)
-            else:  # not ours to keep current for
-                self._strangers.discard(fact.charger)
-                self._is_stale = True
+            self._leaves(fact.charger, now)
         self._meter.reckon(self._draws(now), now)
         return SOON
 
     def _leaves(self, charger: str, now: float) -> None:
-        """Deleted while it charged, and now lost: it counts until its lease has run out."""
-        until = now + self._settings.site.dead_man_s + LEASE_GRACE_S
-        self._deleted[charger] = (self._deleted[charger][0], until)
+        """A stranger is lost: what it may draw is not (P 6, A30). It counts until what it was told
+        has run out. One whose session nobody saw end, and that no person has deleted (C25), may
+        charge on by what it had before: it counts until it is back, or adopted and deleted (C23).
+        One that has said nothing at all was no more than a connection (A34).
+        """
+        cs = self._of(charger)
+        lease_s = max([self._settings.site.dead_man_s, *(c.books.lease_s for c in cs)])
+        until = now + lease_s + LEASE_GRACE_S
+        if charger not in self._deleted:
+            if any(c.tx is not None or c.status == "Charging" for c in cs):
+                until = math.inf
+            elif all(c.status is c.drawn is None and not c.books.answered for c in cs):
+                self._strangers.discard(charger)
+                self._is_stale = True
+                return
+        self._gone[charger] = until
 
     def _booted(self, fact: Booted, _now: float) -> int:
         for c in self._of(fact.charger):
@@ -644,6 +651,8 @@ class Balancer:
         return NOW
 
     def _settings_changed(self, fact: SettingsChanged, now: float) -> int:
+        if self._is_stale:
+            self._rebuild()
         kept = {conf.id for conf in fact.settings.chargers}
         for conf in self._settings.chargers:
             line = self._lines.get(conf.id)
@@ -651,7 +660,7 @@ class Balancer:
                 continue
             just_lost = not line.linked and now <= line.lost_at + LEASE_GRACE_S
             if line.linked or (just_lost and any(c.tx is not None for c in self._of(conf.id))):
-                self._deleted[conf.id] = (conf, math.inf)
+                self._deleted[conf.id] = conf
                 self._strangers.add(conf.id)
                 if not line.linked:
                     self._leaves(conf.id, line.lost_at)

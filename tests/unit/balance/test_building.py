@@ -10,7 +10,7 @@ from tests.unit.balance.balance_world import Car, World, metered, settings
 from linkray.balance.budget import Draws, MeterWatch
 from linkray.balance.connector import FOLLOW_S
 from linkray.model.facts import Drawn, MeterRead, SettingsChanged, StatusSeen
-from linkray.model.settings import Charger, Settings
+from linkray.model.settings import Charger
 from linkray.model.units import Phases
 
 C1, C2, C3 = Charger("c1"), Charger("c2", max_ma=20_000), Charger("c3")

@@ -984,11 +984,11 @@ def test_an_ac_charger_in_watts_is_never_told_less_than_6_a() -> None:
 # -- odd facts ----------------------------------------------------------------------------------
 
 
-def test_facts_about_unknown_chargers_change_nothing_once_they_are_gone() -> None:
+def test_facts_about_unknown_chargers_change_nothing() -> None:
     world = busy(60, 2)
     before = world.plan.offers
     world.feed(
-        Drawn("nobody", 1, Phases(9_000), "phases", world.now), LinkUp("nobody", world.now),
+        Drawn("nobody", 1, Phases(9_000), "phases", world.now),
         SessionBegan("nobody", 1, 9, "t", world.now), LinkLost("nobody", world.now),
         OfferAnswered("c1", 1, 10**9, "accepted", world.now),
         StatusSeen("c1", 65, "Charging", world.now), StatusSeen("c1", 0, "Faulted", world.now),

@@ -1,0 +1,132 @@
+"""Chargers that nobody has adopted: counted while they are linked, and after (P 6, A30, C25)."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkray.model.facts import (
+    ChargerKnown,
+    LinkLost,
+    LinkUp,
+    OfferAnswered,
+    SessionBegan,
+    SessionEnded,
+    SettingsChanged,
+    StatusSeen,
+)
+from linkray.model.settings import Charger
+
+from .balance_world import World, settings
+
+
+def beside_a_stranger(status: str = "Charging", *, session: bool = True) -> World:
+    """60 A, two that charge, and one at 32 A that nobody has adopted and that says nothing."""
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    world.silent.add("new")
+    world.linked.add("new")
+    world.feed(ChargerKnown("new", (1,)), LinkUp("new", world.now),
+               StatusSeen("new", 1, status, world.now))  # type: ignore[arg-type]
+    if session:
+        world.feed(SessionBegan("new", 1, 99, "t", world.now, order=1.0, found=True))
+    world.run(30)
+    assert world.amps("c1", "c2") == [14, 14]
+    return world
+
+
+def test_p6_one_that_nobody_adopted_and_that_is_lost_as_it_charges_counts_until_it_is_deleted(
+) -> None:
+    world = beside_a_stranger()
+    world.lose("new")
+    world.run(1_000)
+    assert world.amps("c1", "c2") == [14, 14]
+    assert world.plan.reserved_ma.l1 == 32_000
+    both = settings(60, 2).chargers
+    world.feed(SettingsChanged(settings(60, [*both, Charger(id="new")])))
+    world.run(30)
+    assert world.amps("c1", "c2") == [14, 14]  # adopted, and as lost as before (C23)
+    world.feed(SettingsChanged(settings(60, 2)))
+    world.run(30)
+    assert world.amps("c1", "c2") == [30, 30]
+
+
+@pytest.mark.parametrize("ends", ["Available", "Preparing"])
+def test_a30_one_without_a_session_that_is_lost_counts_until_what_it_was_told_has_run_out(
+    ends: str,
+) -> None:
+    world = beside_a_stranger(ends, session=False) if ends == "Preparing" else beside_a_stranger()
+    if ends == "Available":
+        world.feed(SessionEnded("new", 1, 99, world.now),
+                   StatusSeen("new", 1, "Finishing", world.now))
+    world.lose("new")
+    world.run(180)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(30)
+    assert world.amps("c1", "c2") == [30, 30]
+    assert [o.charger for o in world.plan.offers] == ["c1", "c2"]
+
+
+def test_p5_a_stranger_with_a_longer_lease_counts_for_as_long() -> None:
+    world = beside_a_stranger("Preparing", session=False)
+    offer = world.offer("new")
+    world.feed(OfferAnswered("new", 1, offer.id, "accepted", world.now, leased=True, lease_s=1800))
+    world.run(20)
+    assert world.amps("c1", "c2") == [30, 30]
+    world.lose("new")
+    world.run(1_790)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(60)
+    assert world.amps("c1", "c2") == [30, 30]
+
+
+def test_a34_what_has_said_nothing_before_it_is_lost_was_a_connection_and_no_charger() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    told = len(world.sent)
+    for _ in range(20):  # no plan in between: nothing is told for its sake
+        world.core.note((LinkUp("evil", world.now), LinkLost("evil", world.now)), world.now)
+        world.run(1)
+    assert len(world.sent) == told
+    world.feed(ChargerKnown("evil", (1,)), LinkUp("evil", world.now))
+    world.run(30)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.lose("evil")
+    world.run(15)
+    assert world.amps("c1", "c2") == [30, 30]
+
+
+def until_let_go(world: World) -> None:
+    """Until the plan in which the lost stranger's time is over, and no further."""
+    before = world.plan.seq
+    while not world.core._is_stale:
+        world.run(0.5)
+        assert world.plan.seq < before + 300
+
+
+@pytest.mark.parametrize("when", ["at once", "as its time is over"])
+def test_c13_a_stranger_that_is_back_counts_for_as_long_as_its_link_stands(when: str) -> None:
+    world = beside_a_stranger("Preparing", session=False)
+    if when == "at once":
+        world.core.note((LinkLost("new", world.now), LinkUp("new", world.now)), world.now)
+    else:
+        world.lose("new")
+        until_let_go(world)
+        world.feed(LinkUp("new", world.now))
+    world.run(600)
+    assert world.amps("c1", "c2") == [14, 14]
+
+
+def test_c25_two_deleted_at_once_both_count_though_a_stranger_has_just_been_let_go() -> None:
+    world = beside_a_stranger("Preparing", session=False)
+    world.silent |= {"c1", "c2"}
+    world.lose("new")
+    world.run(185)
+    world.lose("c2")
+    until_let_go(world)
+    world.feed(SettingsChanged(settings(60, [Charger(id="c3")])))
+    world.run(100)
+    assert {o.charger for o in world.plan.offers} == {"c1", "c2", "c3"}
