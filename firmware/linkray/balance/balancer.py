@@ -46,6 +46,7 @@ from .connector import (
     ASK_EVERY_S,
     ASK_OVER_S,
     FOLLOW_S,
+    NEVER,
     NO_CAR,
     RISE_INTERVALS,
     Amounts,
@@ -455,7 +456,7 @@ class Balancer:
         self._meter.sees(fact.location, now)
         return NOW
 
-    def _charger_known(self, fact: ChargerKnown, _now: float) -> int:
+    def _charger_known(self, fact: ChargerKnown, now: float) -> int:
         numbers = tuple(sorted({n for n in fact.connectors if 1 <= n <= CONNECTORS_MAX}))
         line = self._line(fact.charger)
         numbers, least = numbers or line.numbers, (fact.least_ma, fact.least_w)
@@ -464,6 +465,10 @@ class Balancer:
             line.numbers, line.least = numbers, least
             if fact.charger in self._confs:
                 self._rebuild()
+        for c in self._of(fact.charger) if fact.inoperative else ():
+            if c.number in fact.inoperative and c.stage_at == NEVER:
+                # Put out of service before this start (INV-10); what was done since is known here.
+                c.inoperative, c.stage_at, c.quiet_since = True, now, now
         return CALM
 
     def _link_up(self, fact: LinkUp, now: float) -> int:
@@ -480,6 +485,7 @@ class Balancer:
             c.forget_limits()  # P 1: also what a lease left it; some lose it as they come back
             c.books.told_as_it_links()
             c.is_missed = c.inoperative
+            c.quiet_since = max(c.quiet_since, now)  # nobody saw whether it was quiet meanwhile
             c.raised_at = -math.inf  # it was told its fail-safe meanwhile: this is a beginning
         return SOON
 

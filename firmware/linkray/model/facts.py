@@ -63,6 +63,7 @@ class ChargerKnown(Fact, frozen=True, tag=True):
     least_ma: int = 0  # what its make charges with at least, as far as that is known …
     least_w: int = 0  # … and in watts: less is 0 to it (trust.md C7)
     takes_zero: bool = True  # False: it must not be told 0, only a stop brings it there
+    inoperative: tuple[int, ...] = ()  # connectors put out of service (INV-10)
 
 
 class LinkUp(Fact, frozen=True, tag=True):

@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 from tests.unit.balance.balance_world import World, metered, settings
 
+from linkray.balance.checkpoint import balancer_of, taken
 from linkray.model.facts import (
     Booted,
     ChargerKnown,
     Drawn,
     EmergencyStopped,
+    LinkUp,
     OfferAnswered,
     OperativeAsked,
     SettingsChanged,
@@ -246,6 +248,69 @@ def test_an_emergency_stop_that_is_cleared_does_not_end_out_of_service() -> None
     world.feed(EmergencyStopped(False, "page", world.now))
     world.run(120)
     assert world.offer("c1").inoperative
+
+
+def begun_anew() -> World:
+    """A balancer that begins; the store says that c1 was put out of service before."""
+    world = World(settings(50, 2))
+    world.run(5)
+    world.feed(ChargerKnown("c1", (1,), inoperative=(1,)), ChargerKnown("c2", (1,)))
+    return world
+
+
+def test_inv_10_out_of_service_lasts_over_a_new_start_until_a_minute_of_quiet() -> None:
+    world = begun_anew()
+    world.run(600)  # not linked yet: nobody sees whether it is quiet
+    assert world.offer("c1").inoperative
+    assert world.raised[FAULT] == "connector 1, out of service"
+    world.connect()
+    world.run(50)
+    assert (world.offer("c1").inoperative, world.offer("c2").inoperative) == (True, False)
+    world.run(15)
+    assert not world.offer("c1").inoperative
+    assert FAULT not in world.raised
+
+
+def test_inv_10_after_a_new_start_one_that_draws_all_the_same_stays_out_of_service() -> None:
+    world = begun_anew()
+    world.feed(ChargerKnown("c1", (1,), inoperative=(1,)), LinkUp("c1", world.now))
+    for _ in range(12):
+        world.feed(Drawn("c1", 1, Phases(20_000), "phases", world.now))
+        world.run(10)
+    assert world.offer("c1").inoperative
+    world.feed(Drawn("c1", 1, Phases(), "phases", world.now))
+    world.run(55)
+    assert world.offer("c1").inoperative
+    world.run(10)
+    assert not world.offer("c1").inoperative
+
+
+def test_one_that_was_let_in_is_not_put_out_again_by_what_the_store_knew_before() -> None:
+    world = begun_anew()
+    world.connect()
+    world.run(70)
+    assert not world.offer("c1").inoperative
+    world.feed(ChargerKnown("c1", (1, 2), inoperative=(1,)))  # Operative is not answered yet
+    world.run(2)
+    assert not world.offer("c1").inoperative
+
+
+def test_what_was_put_out_of_service_now_is_no_less_so_by_what_the_store_knew_before() -> None:
+    world = out_of_service()
+    world.feed(ChargerKnown("c1", (1, 2)))
+    world.run(120)
+    assert world.offer("c1").inoperative
+
+
+def test_a_state_that_is_read_again_keeps_who_is_out_of_service_and_the_minute() -> None:
+    world = begun_anew()
+    world.connect()
+    world.run(30)
+    world.core = balancer_of(taken(world.core))
+    world.run(25)
+    assert world.offer("c1").inoperative
+    world.run(10)
+    assert not world.offer("c1").inoperative
 
 
 # -- those that refuse --------------------------------------------------------------------------
