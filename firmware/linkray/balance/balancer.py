@@ -57,7 +57,7 @@ from .decide import Decision
 from .possible import CONFIRM_S, LEASE_GRACE_S
 from .schedule import Schedule
 from .shrink import shrunk
-from .survey import Ground
+from .survey import Ground, idle_ma
 from .tree import Tree
 
 TICK_S = 1.0  # balancing.md, Each tick
@@ -194,7 +194,8 @@ class Balancer:
         site = self._settings.site
         draws = self._draws(now)
         at_zero = all(
-            c.books.top_ma == 0 or c.books.offer_ma == 0 for c in self._list if c.line.linked
+            c.books.top_ma == 0 or c.books.offer_ma <= (idle_ma(c) if c.tx is None else 0)
+            for c in self._list if c.line.linked
         )
         overloaded = self._meter.watch_overload(at_zero, now)
         ground = Ground(

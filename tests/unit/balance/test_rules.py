@@ -617,6 +617,31 @@ def test_b2_a_building_alone_over_the_limit_stops_all_and_is_a_fault_after_30_s(
     assert world.amps() == [21.5, 21.5]
 
 
+@pytest.mark.parametrize("meant", ["start_with_zero", "takes_zero"])
+def test_b2_one_that_idles_at_a_default_above_0_hides_no_overload_by_the_building(
+    meant: str,
+) -> None:
+    idle = Charger(id="c2", start_with_zero=meant != "start_with_zero")
+    world = World(settings(60, [Charger(id="c1"), idle], meter=metered()), meter=True)
+    world.feed(ChargerKnown("c2", (1,), takes_zero=meant != "takes_zero"))
+    world.connect("c1")
+    world.linked.add("c2")
+    world.feed(LinkUp("c2", world.now), StatusSeen("c2", 1, "Available", world.now))
+    world.run(10)
+    world.begin("c1")
+    world.run(120)
+    assert (world.amps("c1"), world.offer("c2").limit_ma) == ([32], 6_000)
+    world.building_a = [80, 0, 0]
+    world.run(25)
+    assert world.raised == {}
+    world.run(20)
+    assert ("SITE_OVERLOADED", None) in world.raised
+    assert world.offer("c2").limit_ma == 0
+    world.building_a = [0, 0, 0]
+    world.run(75)
+    assert world.raised == {}
+
+
 def test_b3_a_square_wave_of_the_building_raises_nothing_until_it_has_rested_60_s() -> None:
     world = busy_metered(building_a=50)
     told = len(world.sent)
