@@ -522,7 +522,7 @@ class Balancer:
         if charger not in self._deleted:
             if any(c.tx is not None or c.status == "Charging" for c in cs):
                 until = math.inf
-            elif all(c.status is c.drawn is None and not c.books.answered for c in cs):
+            elif not any(c.status or c.drawn or c.books.answered for c in cs):
                 self._strangers.discard(charger)
                 self._is_stale = True
                 return

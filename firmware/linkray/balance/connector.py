@@ -65,8 +65,7 @@ class Amounts:
         self, conf: Charger, site: Site, voltage_mv: int, eta: int = ETA_MIN,
         make_least: tuple[int, int] = (0, 0),
     ) -> None:  # fmt: skip
-        milli_phases = {1: 1_000, 2: 2_000 if site.split_mode == "240" else 1_732, 3: 3_000}
-        self.milli_phases = milli_phases[conf.phases]
+        self.milli_phases = site.milli_phases(conf.phases)
         even = site.voltage_mv * self.milli_phases  # watts to amps at η 1, as configured
         self.divisor = voltage_mv * self.milli_phases * eta
         self._in_watts = conf.unit == "W"

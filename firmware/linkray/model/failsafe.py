@@ -82,5 +82,5 @@ def _most_ma(charger: Charger, site: Site) -> int:
 
 
 def _in_ma(watts: int, charger: Charger, site: Site) -> int:
-    milli_phases = {1: 1_000, 2: 2_000 if site.split_mode == "240" else 1_732, 3: 3_000}
-    return -(-watts * 10**11 // (site.voltage_mv * milli_phases[charger.phases] * ETA_PERCENT))
+    milli_phases = site.milli_phases(charger.phases)
+    return -(-watts * 10**11 // (site.voltage_mv * milli_phases * ETA_PERCENT))

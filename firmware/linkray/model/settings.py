@@ -146,6 +146,12 @@ class Site(SettingsPart, frozen=True):
     ] = "add"
     time_zone: Annotated[str, _meta("Time zone of the site", max_length=64)] = "UTC"
 
+    def milli_phases(self, phases: int) -> int:
+        """How many phases' worth of power a charger's amps are, in 1/1000: two legs of 208 V, line
+        to line, are √3 of one at 120 V.
+        """
+        return {1: 1_000, 2: 2_000 if self.split_mode == "240" else 1_732, 3: 3_000}[phases]
+
 
 class Group(SettingsPart, frozen=True):
     """Chargers behind one cable or fuse (manual, Configure chargers as a group)."""
@@ -337,8 +343,12 @@ def check_sense(settings: Settings, before: Settings | None = None) -> None:
         if exclusion not in kept.schedule:
             _check_exclusion(exclusion, f"$.schedule[{place}]")
     for place, charger in enumerate(settings.chargers):
-        if charger not in kept.chargers:
-            _check_amounts(charger, f"$.chargers[{place}]")
+        is_new, path = charger not in kept.chargers, f"$.chargers[{place}]"
+        if is_new:
+            _check_amounts(charger, path)
+        trouble = _cannot_charge(charger, settings.site, path)
+        if trouble is not None and (is_new or _cannot_charge(charger, kept.site, path) is None):
+            raise BadSettings(trouble)
 
 
 def _check_exclusion(exclusion: Exclusion, path: str) -> None:
@@ -353,6 +363,28 @@ def _check_exclusion(exclusion: Exclusion, path: str) -> None:
             f"Expected an end after {start}, got {end}; across midnight give two: {start} to "
             f"{LAST_MINUTE} and, on the next day, 00:00 to {end} - at {path}.end"
         )
+
+
+def _cannot_charge(charger: Charger, site: Site, path: str) -> str | None:
+    """Why no legal offer is left between its minimum and its maximum, where one of them is in
+    watts: what it is told in amps goes by 100 mA (trust.md 1, INV-6).
+    """
+    highest_w, lowest_w = charger.highest_w(), charger.lowest_w()
+    field = "max_ma" if highest_w is None else "max_w"
+    each = site.voltage_mv * site.milli_phases(charger.phases)  # of a mA, in 1/10^9 W
+    if charger.unit == "W":
+        least = -(-charger.lowest_ma() * each // 10**9) if lowest_w is None else lowest_w
+        most = charger.highest_ma() * each // 10**9 if highest_w is None else highest_w
+    else:
+        least = charger.lowest_ma()
+        if lowest_w is not None:
+            least = max(6_000, -(-lowest_w * 10**9 // each))
+        most = charger.highest_ma() if highest_w is None else highest_w * 10**9 // each
+        least, most = -(-least // 100) * 100, most // 100 * 100
+    unit = "W" if charger.unit == "W" else "mA per phase"
+    if least <= most:
+        return None
+    return f"Expected at least its minimum of {least} {unit}, got {most} {unit} - at {path}.{field}"
 
 
 def _check_amounts(charger: Charger, path: str) -> None:

@@ -134,6 +134,7 @@ def test_inv7_the_ceiling_is_sealed_on_site_by_an_assembler_and_never_by_key(who
 
 
 NIGHT = {"days": ["Mon"], "start": "22:00", "end": "06:00"}
+LAID = {"phases": 3, "connection": "L1-L2-L3"}
 
 
 @pytest.mark.parametrize(("body", "path", "word"), [
@@ -156,6 +157,20 @@ NIGHT = {"days": ["Mon"], "start": "22:00", "end": "06:00"}
     ({"chargers": [{"id": "A", "fallback_ma": 40_000}]}, "$.chargers[0].fallback_ma", ""),
     ({"chargers": [{"id": "A", "supply_limit_ma": 5_000}]}, "$.chargers[0].supply_limit_ma",
      "at least its minimum of 6000"),
+    ({"chargers": [{"id": "A", "max_w": 1_000}]}, "$.chargers[0].max_w",
+     "minimum of 6000 mA per phase, got 4300"),
+    ({"chargers": [{"id": "A", **LAID, "max_w": 4_139}]}, "$.chargers[0].max_w", "got 5900 mA"),
+    ({"chargers": [{"id": "A", **LAID, "max_w": 4_139, "unit": "W"}]}, "$.chargers[0].max_w",
+     "minimum of 4140 W"),
+    ({"chargers": [{"id": "A", **LAID, "max_w": 11_000, "min_ma": 16_000, "unit": "W"}]},
+     "$.chargers[0].max_w", "minimum of 11040 W"),
+    ({"chargers": [{"id": "A", "max_ma": 16_000, "min_w": 4_000}]}, "$.chargers[0].max_ma",
+     "minimum of 17400 mA per phase"),
+    ({"chargers": [{"id": "A", "max_ma": 16_000, "min_w": 4_000, "unit": "W"}]},
+     "$.chargers[0].max_ma", "minimum of 4000 W, got 3680 W"),
+    ({"site": {"split_mode": "208", "voltage_mv": 120_000},
+      "chargers": [{"id": "A", "phases": 2, "connection": "L1-L2", "max_w": 1_240}]},
+     "$.chargers[0].max_w", "got 5900 mA"),
 ])  # fmt: skip
 def test_b8_what_can_be_read_and_makes_no_sense_is_refused_where_it_is_new(body, path, word):
     answer = patched(Settings(), json.dumps(body).encode(), 3, takes_anything)
@@ -176,6 +191,29 @@ def test_a_time_that_can_be_is_taken(exclusion):
 
     assert isinstance(new, Settings)
     assert new.schedule == (exclusion,)
+
+
+@pytest.mark.parametrize("charger", [
+    {"max_w": 1_380}, {**LAID, "max_w": 4_140}, {**LAID, "max_w": 4_140, "unit": "W"},
+    {**LAID, "max_w": 2_000, "min_w": 1_000, "unit": "W"},
+    {**LAID, "max_w": 50_000, "min_w": 50_000, "unit": "W"}, {"max_ma": 6_000},
+    {**LAID, "max_w": 22_000, "min_ma": 8_000},
+])  # fmt: skip
+def test_inv_6_a_charger_that_can_be_told_its_minimum_is_taken(charger):
+    body = json.dumps({"chargers": [{"id": "A", **charger}]}).encode()
+
+    assert isinstance(patched(Settings(), body, 3, takes_anything), Settings)
+
+
+def test_inv_6_a_voltage_that_leaves_a_charger_less_than_its_minimum_is_refused():
+    old = Settings(chargers=(Charger("A", max_w=1_380), Charger("B", max_w=1_000)))
+
+    refused = patched(old, b'{"site": {"voltage_mv": 240000}}', 3, takes_anything)
+    taken = patched(old, b'{"site": {"voltage_mv": 220000}}', 3, takes_anything)
+
+    assert isinstance(refused, Answer)
+    assert json.loads(bytes(refused.data))["path"] == "$.chargers[0].max_w"
+    assert isinstance(taken, Settings)  # what stood before, B too, stays
 
 
 def test_what_an_older_version_let_in_stays_while_other_things_change():
