@@ -181,6 +181,13 @@ def _may_max(ability: Ability, quirk: Quirk) -> bool:
     return quirk.charge_point_max and ability.connectors == 1
 
 
+def _is_on_0(ability: Ability, quirk: Quirk) -> bool:
+    """Whether its offer goes to connector 0: two sockets' would rule over one another there, and no
+    TxProfile belongs there (OCPP 1.6, 5.16).
+    """
+    return quirk.connector_zero and ability.connectors == 1
+
+
 def _ways(
     in_session: bool,
     dead_man_s: int,
@@ -190,7 +197,7 @@ def _ways(
 ) -> Iterator[_Way]:
     """The order of attempts (balancing.md 4; quirks.md, Order of attempts)."""
     purposes: list[Purpose] = ["TxDefaultProfile"]
-    if in_session and quirk.tx_profile:
+    if in_session and quirk.tx_profile and not _is_on_0(ability, quirk):
         purposes.insert(0, "TxProfile")
     kinds: tuple[Kind, ...] = ("Relative", "Absolute") if quirk.kind is None else (quirk.kind,)
     shapes = _shapes(dead_man_s, ability, quirk)
@@ -356,7 +363,7 @@ class _Writer(msgspec.Struct, frozen=True):
         )
         is_tx = way.purpose == "TxProfile"
         return SetChargingProfile(
-            0 if is_max or self.quirk.connector_zero else self.offer.connector,
+            0 if is_max or _is_on_0(self.ability, self.quirk) else self.offer.connector,
             CsChargingProfiles(
                 _id(self.offer.connector, way.purpose) + under,
                 self._level(way) - under,

@@ -48,7 +48,7 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tx_profile: bool = True  # False: TxDefaultProfile also during a transaction
     tx_profile_from: Literal["start", "Charging"] = "start"  # TxProfile not before this status
     charge_point_max: bool = True  # False: no ChargePointMaxProfile
-    connector_zero: bool = False  # profiles go to connector 0 only
+    connector_zero: bool = False  # its one socket's profiles go to connector 0
     stack_level: Annotated[int, Meta(ge=0)] | None = None  # this level, and no pair
     stack_level_below_max: Annotated[int, Meta(ge=0)] = 0  # this many under the reported maximum
     relative_from_start: bool = True  # False: a Relative TxProfile counts from its arrival

@@ -408,6 +408,11 @@ def test_quirks_narrow_the_ladder() -> None:
     assert {tuple(key.split("/")[:2]) for key in found} == {("TxDefaultProfile", "Relative")}
     for form in forms(quirk=Quirk(connector_zero=True)):
         assert form.calls[0].connector_id == 0
+        assert form.purpose != "TxProfile", "none belongs there"
+    two = Ability(stack_level_max=8, connectors=2)
+    for number in (1, 2):  # there the one's would rule over the other's
+        for form in forms(offer(10_000, number), ability=two, quirk=Quirk(connector_zero=True)):
+            assert form.calls[0].connector_id == number
     assert not [key for key in keys(forms(quirk=Quirk(step_ma=1000))) if "whole" in key]
 
 
