@@ -140,9 +140,13 @@ class Measured:
         self._energy_wh: float | None = None  # of the running transaction, never less than before
 
     def feed(
-        self, values: Sequence[MeterValue], wiring: Wiring, now: float, *, interval_s: float
-    ) -> Reading:
-        """A MeterValues of this connector (also `transactionData` of a StopTransaction)."""
+        self, values: Sequence[MeterValue], wiring: Wiring, now: float, *, interval_s: float,
+        age_s: float = 0.0,
+    ) -> Reading:  # fmt: skip
+        """A MeterValues of this connector (also `transactionData` of a StopTransaction).
+
+        `age_s`: so long before now they were measured, and prove no limit that was accepted since.
+        """
         self._interval_s = interval_s
         was_faulty = self._faulty
         dropped: list[str] = []
@@ -159,7 +163,7 @@ class Measured:
             if found is not None:
                 register = _Register(found[0], found[1], now, stamp)
                 flagged = self._advance(register, wiring) or flagged
-        drawn = self._climb(seen, register, wiring, now)
+        drawn = self._climb(seen, register, wiring, now, age_s)
         return Reading(
             drawn,
             None if register is None else math.floor(register.wh),
@@ -257,8 +261,9 @@ class Measured:
         return flagged
 
     def _climb(
-        self, seen: _Seen, register: _Register | None, wiring: Wiring, now: float
-    ) -> Drawn | None:
+        self, seen: _Seen, register: _Register | None, wiring: Wiring, now: float,
+        age_s: float,
+    ) -> Drawn | None:  # fmt: skip
         """The ladder: the best rung that this message reaches."""
         found = _from_current(seen, wiring) or _from_power(seen, wiring)
         over_s = 0.0
@@ -274,7 +279,7 @@ class Measured:
             and now - held.at < RUNG_INTERVALS * self._interval_s
         ):
             return None
-        self._drawn = self._fact(wired(wiring.connection, own_ma), source, now, over_s)
+        self._drawn = self._fact(wired(wiring.connection, own_ma), source, now, over_s + age_s)
         return self._drawn
 
     def _slope(self, register: _Register) -> tuple[float, float] | None:

@@ -33,3 +33,35 @@ def test_what_is_of_now_is_live_at_once_and_ends_the_doubt() -> None:
     assert fresh.is_live(NOW, NOW)
     assert fresh.off_s == 0.0
     assert fresh.is_live(None, NOW)
+
+
+def test_c20_a_queue_of_a_clock_that_is_far_ahead_is_not_live() -> None:
+    fresh = Freshness()
+    ahead = timedelta(hours=14)
+    lives = [fresh.is_live(later(n) + ahead, later(n)) for n in range(0, 60, 10)]
+    assert lives == [False, False, False, True, True, True]
+
+    assert not fresh.is_live(later(60) + ahead - timedelta(hours=2), later(60))
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_a_value_is_as_old_as_its_stamp_once_the_clock_is_known() -> None:
+    fresh = Freshness()
+    assert fresh.is_live(later(-60), NOW)
+    assert fresh.age_s(later(-60), NOW) == 0.0, "its clock may be behind"
+    assert fresh.is_live(later(9), later(10))
+    assert fresh.age_s(later(9), later(10)) == 0.0
+    assert fresh.is_live(later(-100), later(11))
+    assert fresh.age_s(later(-100), later(11)) == 110.0
+    assert fresh.age_s(None, later(11)) == 0.0
+
+
+def test_c28_values_of_a_clock_that_is_steadily_a_minute_behind_are_of_now() -> None:
+    fresh = Freshness()
+    assert fresh.is_live(NOW, NOW)
+    for second in range(10, 60, 10):
+        assert fresh.is_live(later(second - 60), later(second))
+    assert fresh.age_s(later(-10), later(50)) == 0.0

@@ -56,6 +56,15 @@ def drawn(*samples: SampledValue, wiring: Wiring = ONE) -> Drawn | None:
     return feed(Measured("C1", 1), *samples, wiring=wiring).drawn
 
 
+def test_a_value_that_waited_says_so_whatever_its_rung() -> None:
+    """It proves no limit that was accepted since (decided.md: a fresh sample)."""
+    measured = Measured("C1", 1)
+    value = MeterValue(T0, (amps(5, "L1"),))
+    reading = measured.feed([value], ONE, 1_000.0, interval_s=10.0, age_s=110.0)
+    assert reading.drawn is not None
+    assert (reading.drawn.at, reading.drawn.over_s) == (1_000.0, 110.0)
+
+
 # the ladder
 
 
