@@ -28,6 +28,7 @@ from linkray.ocpp.messages import StartTransaction, StopTransaction
 
 from .told_time import SLEWED_S
 
+WAITED_S = 10.0  # what comes sooner is of now: the way there, and clocks (trust.md 1, P 5: δ)
 QUEUED = timedelta(minutes=1)  # a start that comes later than this waited in the charger
 REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
 AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
@@ -46,7 +47,7 @@ class Running(msgspec.Struct):
     connector: int
     tag: str
     meter_start_wh: int
-    since: float  # monotonic
+    since: float  # monotonic, as old as its charger counts it
     order: float  # UTC seconds: FIFO, also across a restart
     started: str
     accepted: bool = True
@@ -57,6 +58,9 @@ class Running(msgspec.Struct):
     stop_at: float = math.inf  # when RemoteStopTransaction goes out next
     stops: int = 0
     quiet_at: float = math.inf  # when it is given up: its connector has said Available
+    heard_at: float = -math.inf  # when its start came; never: it was found running
+    late_s: float = 0.0  # how long before that it began, by its charger's clock
+    doubt_s: float = 0.0  # so much of its age is by that clock alone
 
     @property
     def energy_wh(self) -> int:
@@ -94,6 +98,12 @@ def believed(given: str, utc: datetime, ahead_s: float = 0.0) -> datetime:
 def _is_past(at: datetime, own: datetime) -> bool:
     """Whether a charger whose clock reads `own` may have begun something then."""
     return -SLEWED_S <= (own - at).total_seconds() <= BEHIND_S_MAX
+
+
+def _waited_s(late_s: float, behind_s: float) -> float:
+    """How long before it came something began, by a clock that is so far behind."""
+    age_s = late_s - behind_s
+    return age_s if WAITED_S < age_s <= BEHIND_S_MAX else 0.0
 
 
 class Sessions:
@@ -177,17 +187,26 @@ class Sessions:
         now: float,
         utc: datetime,
         name: str,
+        behind_s: float = 0.0,
     ) -> tuple[Running, Running | None, tuple[AnyRecord, ...]]:
-        """A new transaction; a running one of the connector ends, incomplete."""
+        """A new transaction; a running one of the connector ends, incomplete.
+
+        One that waited in the charger is as old as it counts itself: its Relative schedule began
+        with it (balancing.md 4). `behind_s`: its clock is known to be so far behind what we told.
+        """
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
         at = believed(start.timestamp, utc, self.ahead_s)
+        given = moment(start.timestamp)
+        late_s = -math.inf if given is None else (utc - given).total_seconds() + self.ahead_s
+        age_s = _waited_s(late_s, behind_s)
         if abs(utc - at) < QUEUED:  # it has just begun: our one clock puts it in its place
             at = utc
         run = Running(
             id=transaction_id, connector=start.connector_id, tag=start.id_tag,
-            meter_start_wh=start.meter_start, since=now, order=at.timestamp(), started=stamp(at),
-            accepted=decision.accepted, vip=decision.vip,
+            meter_start_wh=start.meter_start, since=now - age_s, order=at.timestamp(),
+            started=stamp(at), accepted=decision.accepted, vip=decision.vip, heard_at=now,
+            late_s=late_s, doubt_s=age_s,
         )  # fmt: skip
         self.running[start.connector_id] = run
         _remember(self._starts, _start_key(start), (transaction_id, decision.accepted))
@@ -199,6 +218,15 @@ class Sessions:
             )
         )  # fmt: skip
         return run, older, tuple(records)
+
+    def clock_is(self, behind_s: float) -> None:
+        """Its clock is seen to be so far behind: what seemed to have waited in it may be of now.
+        Never the other way, for its clock may have been set right since (trust.md C28).
+        """
+        for run in self.running.values():
+            age_s = _waited_s(run.late_s, behind_s)
+            if age_s < run.doubt_s:
+                run.since, run.doubt_s = run.heard_at - age_s, age_s
 
     def give_up(self, run: Running, utc: datetime) -> tuple[AnyRecord, ...]:
         """End a transaction whose StopTransaction did not come; its last sample counts."""

@@ -36,6 +36,53 @@ def test_a_believable_time_of_the_charger_is_taken_and_what_it_wrote_is_kept() -
     assert began.friendly_name == "Yard"
 
 
+def test_p5_a_session_that_waited_in_its_charger_is_as_old_as_that_counts_it() -> None:
+    """Its Relative schedule began with it: told as if new, its fail-safe would rule at once."""
+    sessions = Sessions("CP1", (), 0.0, UTC_NOW)
+    run, _older, _records = begun(sessions, stamp="2026-06-15T11:40:00Z")
+    assert (run.since, run.heard_at, run.doubt_s) == (-1_200.0, 0.0, 1_200.0)
+
+    run, _older, _records = begun(sessions, 2, connector=2, stamp="2026-06-15T11:59:50Z")
+    assert (run.since, run.doubt_s) == (0.0, 0.0), "the way there, and clocks"
+
+
+def test_p5_the_age_of_a_session_follows_a_clock_that_we_told_to_be_ahead() -> None:
+    sessions = Sessions("CP1", (), 0.0, UTC_NOW, ahead_s=3_600.0)
+    run, _older, _records = begun(sessions, stamp="2026-06-15T12:40:00Z")
+    assert run.since == -1_200.0
+
+
+def test_c28_a_session_of_a_charger_whose_clock_is_known_to_be_behind_is_no_older_for_it() -> None:
+    sessions = Sessions("CP1", (), 0.0, UTC_NOW)
+    run, _older, _records = sessions.begin(
+        start(stamp="2026-06-15T09:40:00Z"), 1, YES, now=0.0, utc=UTC_NOW, name="",
+        behind_s=7_200.0,
+    )  # fmt: skip
+    assert (run.since, run.doubt_s) == (-1_200.0, 1_200.0)
+
+
+def test_c28_a_session_of_a_clock_that_is_known_to_be_far_off_is_as_old_as_it_is() -> None:
+    for given, behind_s, age_s in (
+        ("2026-06-16T02:00:00Z", -50_400.0, 0.0), ("2026-06-16T01:40:00Z", -50_400.0, 1_200.0),
+        ("1970-01-01T00:00:00Z", 0.0, 0.0), ("yesterday", -50_400.0, 0.0),
+    ):  # fmt: skip
+        sessions = Sessions("CP1", (), 0.0, UTC_NOW)
+        run, _older, _records = sessions.begin(
+            start(stamp=given), 1, YES, now=0.0, utc=UTC_NOW, name="", behind_s=behind_s
+        )
+        assert -run.since == age_s, given
+
+
+def test_c28_a_clock_that_shows_itself_behind_makes_a_session_younger_and_never_older() -> None:
+    sessions = Sessions("CP1", (), 0.0, UTC_NOW)
+    run, _older, _records = begun(sessions, stamp="2026-06-15T10:00:00Z")
+    assert run.since == -7_200.0
+    sessions.clock_is(7_199.0)
+    assert (run.since, run.doubt_s) == (0.0, 0.0)
+    sessions.clock_is(0.0)  # a heartbeat has set it right
+    assert (run.since, run.doubt_s) == (0.0, 0.0)
+
+
 def test_c28_a_time_that_cannot_be_is_replaced_by_ours_and_kept_as_given() -> None:
     for given in ("1970-01-01T00:00:00Z", "2026-06-16T02:00:00Z", "yesterday", ""):
         sessions = Sessions("CP1", (), 0.0, UTC_NOW)
