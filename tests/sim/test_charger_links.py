@@ -31,6 +31,7 @@ from linkray.kit.tls import own_certificate, server_context
 from linkray.model.asks import LOCAL, StartCharging, StopCharging, Who
 from linkray.model.facts import (
     AnyFact,
+    ChargerKnown,
     Drawn,
     LinkLost,
     LinkUp,
@@ -40,6 +41,7 @@ from linkray.model.facts import (
 )
 from linkray.model.faults import Fault
 from linkray.model.plan import NO_PLAN, Offer, Plan, Reason
+from linkray.model.records import ChargerSeen
 from linkray.model.settings import Charger, Settings, Site
 from linkray.model.tags import Decision
 from linkray.model.units import Phases
@@ -484,6 +486,13 @@ async def test_a_configured_charger_that_is_not_connected_is_a_fault_and_is_show
 
         assert b.raised() == {("charger_offline", "CP1")}
         assert not b.views["CP1"].value.connected
+
+
+async def test_inv_10_what_is_out_of_service_is_told_before_any_link_stands() -> None:
+    async with box(Settings(chargers=(Charger("CP1"),))) as b:
+        b.room.know([ChargerSeen("CP1", connectors=2, inoperative=(2,))])
+        known = [fact for fact in b.room.known() if isinstance(fact, ChargerKnown)]
+        assert [fact.inoperative for fact in known] == [(2,)]
 
 
 # -- duplicates and half-open links ----------------------------------------------------------

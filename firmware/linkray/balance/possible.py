@@ -31,8 +31,8 @@ class Books:
     __slots__ = (
         "_cuts", "_entries", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
         "accepted_id", "accepted_ma", "answered", "caught", "cut_from_ma",
-        "doubted_id", "doubtful_until", "fallback_ma", "is_fast", "is_slow", "issued_at",
-        "lapsed", "lease_s", "leased", "lost", "max_ma", "obey_s", "offer_id",
+        "doubted_id", "doubtful_until", "fallback_ma", "falls_s", "is_fast", "is_slow",
+        "issued_at", "lapsed", "lease_s", "leased", "lost", "max_ma", "obey_s", "offer_id",
         "offer_ma", "over_since", "proven", "refused", "top_ma", "unanswered_since", "unknowns",
         "unrenewed_at",
     )  # fmt: skip
@@ -63,7 +63,8 @@ class Books:
         self.refused = False
         self.leased = False
         self.lease_s = 0.0  # how long that which is accepted lasts without renewal …
-        self.fallback_ma = 0  # … and what it then falls to
+        self.fallback_ma = 0  # … and what it then falls to …
+        self.falls_s = 0.0  # … as soon as that: a renewal with another time may not have come
         self.unrenewed_at: float | None = None  # since when nobody renews it
         self.lapsed = False  # its lease has run out in a charger proven to step down
         self.unknowns = 0
@@ -143,6 +144,7 @@ class Books:
         if self.refused and not renewal:  # its maximum stays reserved until this is obeyed (P 3)
             self._entries.insert(0, (0, self.max_ma))
             self._topped()
+        self.falls_s = min(self.falls_s, lease_s) if renewal and self.leased else lease_s
         self.answered, self.refused, self.leased = True, False, leased
         self.lease_s, self.fallback_ma = lease_s, fallback_ma
         self.unknowns = 0
@@ -236,9 +238,10 @@ class Books:
         begun = [at for at in (self.unrenewed_at, silent_since) if at is not None]
         if not self.leased or not begun:
             return
+        falls_s = min(filter(None, (lease_s, self.falls_s)), default=0.0)
         lease_s = self.lease_s or lease_s
         falls_to = max(min(self.max_ma, fallback_ma), self.fallback_ma)
-        if now >= min(begun) + lease_s * (1 - RENEWED_PART) - LEASE_GRACE_S and (
+        if now >= min(begun) + falls_s * (1 - RENEWED_PART) - LEASE_GRACE_S and (
             (self.accepted_id, falls_to) not in self._entries
         ):
             self._entries.append((self.accepted_id, falls_to))

@@ -391,7 +391,8 @@ class Link:
     def _known(self) -> Out:
         (least_ma, least_w), numbers = self._inquiry.least, tuple(sorted(self._connectors))
         takes_zero = self._quirk.zero != "never"
-        return Tell(ChargerKnown(self._charger, numbers, least_ma, least_w, takes_zero))
+        out = tuple(n for n in numbers if n in self._seen.inoperative)
+        return Tell(ChargerKnown(self._charger, numbers, least_ma, least_w, takes_zero, out))
 
     def _connector(self, number: int) -> Connector:
         connector = self._connectors.get(number)
@@ -632,7 +633,8 @@ class Link:
         new_id = self._around.take_transaction_id()
         held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
-            start, new_id, decision, now=now, utc=utc, name=name
+            start, new_id, decision, now=now, utc=utc, name=name,
+            behind_s=self._fresh.clock_s or 0.0,
         )
         connector, outs = self._grown(number, now)
         outs += held
@@ -746,10 +748,12 @@ class Link:
         own = self._time.at(utc, now)
         live = tuple(v for v in values if self._fresh.is_live(moment(v.timestamp), own))
         outs: list[Out] = []
+        self._sessions.clock_is(self._fresh.clock_s or 0.0)
         if not live:  # of the charger's own queue, hours old
             return outs
         reading = connector.measured.feed(
-            live, self._wiring, now, interval_s=self._terms.interval_s
+            live, self._wiring, now, interval_s=self._terms.interval_s,
+            age_s=self._fresh.age_s(moment(live[-1].timestamp), own),
         )
         if reading.drawn is not None and run is not None:
             connector.expect_values(self._terms.interval_s, now)
@@ -978,8 +982,11 @@ class Link:
         quirk = self._quirk
         if not self._terms.kept:  # nobody has said how many phases it has (INV-6)
             quirk = msgspec.structs.replace(quirk, number_phases=False)
+        ability = self._ability
+        if ability.connectors < len(self._connectors):  # by its word; more have shown themselves
+            ability = msgspec.structs.replace(ability, connectors=len(self._connectors))
         return Situation(
-            charger=kept, run=run, ability=self._ability, quirk=quirk,
+            charger=kept, run=run, ability=ability, quirk=quirk,
             dead_man_s=self._dead_man_s(now), utc=self._time.at(utc, now),
             charging=connector.charged, ready=self._ready, silenced=silenced,
             planned_at=self._around.planned_at(), wiring=self._wiring,
@@ -1431,7 +1438,8 @@ class Link:
             limit_ma=0 if wanted is None else wanted.offer_ma.highest(),
             fallback_ma=fallback_ma(self._terms.charger, self._quirk),
             form="" if stands is None else stands.form,
-            leased=stands is not None and stands.leased, on_trial=teller.trial is not None,
+            leased=stands is not None and stands.lease.ends_s > 0,
+            on_trial=teller.trial is not None,
             free=free, age_s=0.0 if run is None else now - run.since,
             drawn_ma=None if drawn is None else drawn.current_ma.highest(),
             drawn_at=-math.inf if drawn is None else drawn.at,

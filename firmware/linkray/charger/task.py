@@ -566,7 +566,9 @@ class ChargerRoom:
         now = trio.current_time()
         facts: list[ChargerKnown | LeaseProven | ObeyTimeKnown] = []
         for c in self._configured:
-            facts.append(ChargerKnown(c, tuple(range(1, max(1, self.connectors.get(c, 0)) + 1))))
+            numbers = tuple(range(1, max(1, self.connectors.get(c, 0)) + 1))
+            out = self.seen[c].inoperative if c in self.seen else ()
+            facts.append(ChargerKnown(c, numbers, inoperative=out))
             if c in self.seen:
                 facts += self.shelf.proofs(self.seen[c], now)
         return facts

@@ -36,6 +36,16 @@ Outcome = Literal["accepted", "rejected", "unknown"]
 Key = tuple[int, int | None, int | None]  # limit_ma, limit_w, transaction
 
 
+class Lease(NamedTuple):
+    """When an offer falls by itself, in s (0: never), and to what."""
+
+    ends_s: int = 0
+    falls_to_ma: int = 0
+
+
+NO_LEASE = Lease()
+
+
 class Situation(msgspec.Struct, frozen=True):
     """All that holds for a connector when it is told something."""
 
@@ -66,18 +76,21 @@ class Trial(msgspec.Struct, frozen=True):
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("asked", "call", "clears", "doubt", "failures", "form", "forms", "key", "leased",
-                 "offer", "over", "overtaken", "renewal", "session", "stays", "trial")  # fmt: skip
+    __slots__ = ("asked", "call", "clears", "doubt", "failures", "form", "forms", "key", "lease",
+                 "offer", "over", "overtaken", "renewal", "renews_s", "session", "stays",
+                 "trial")  # fmt: skip
 
     def __init__(
         self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
-        trial: Trial | None = None,
+        lease: Lease, renews_s: float, trial: Trial | None = None,
     ) -> None:  # fmt: skip
         self.offer = offer
         self.key = key
         self.forms = forms
         self.session = session
         self.renewal = renewal
+        self.lease = lease  # of its forms that fall back by themselves …
+        self.renews_s = renews_s  # … which are renewed after so long
         self.trial = trial
         self.failures: dict[str, str] = {}  # forms that did not do, and why
         self.form = 0
@@ -86,9 +99,12 @@ class Attempt:
         self.stays = False  # one of them was refused
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
-        self.leased = False
         self.over = False
         self.overtaken = False
+
+    def leases(self, form: int) -> Lease:
+        """What the charger does by itself once it has taken this form."""
+        return self.lease if self.forms[form].leased else NO_LEASE
 
     def is_as_default(self) -> bool:
         """Whether a profile that outlasts the session may have been taken for it."""
@@ -129,7 +145,7 @@ class InForce(msgspec.Struct, frozen=True):
 
     key: Key
     offer: Offer
-    leased: bool
+    lease: Lease
     form: str = ""
     is_down: bool = False  # at 0 by a trial, whatever its offer is
     at: float = 0.0  # when it was accepted
@@ -152,8 +168,8 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_falls", "_has_told_run",
-        "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
+    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_has_told_run", "_in_force",
+        "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
         "told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int) -> None:
@@ -164,10 +180,9 @@ class Teller:
         self._in_force: dict[bool, InForce] = {}  # for a session; as the default
         self._taken: dict[bool, str] = {}  # the form that worked
         self._refused: Outcome | None = None  # every form failed, and how
-        self._told: tuple[int, Outcome] | None = None
+        self._told: tuple[int, Outcome, Lease] | None = None
         self._again_at = math.inf
         self._renew_at = math.inf
-        self._falls = (0, 0)  # when a lease ends, in s, and to what, in mA
         self._raise_at = math.inf  # a higher offer that waits for the write budget
         self.trial: Trial | None = None  # the passport tries something out
         # Purposes of ours that may be installed: a TxProfile of the session that runs, a default.
@@ -302,21 +317,21 @@ class Teller:
             if offer.again:  # INV-10: the first step of the ladder goes out on the wire
                 return self._start(offer, key, now, s, renewal=False)
             self._in_force[session] = msgspec.structs.replace(stands, offer=offer)
-            return self._tell(offer, "accepted", now, stands.leased)
+            return self._tell(offer, "accepted", now, stands.lease)
         if offer.held and self._is_down(stands, key):
             # It waits: the books, that never went down with it, exceed a limit (INV-1). Its obey
             # time is that of the 0 A that it is to be at (INV-10).
             self._raise_at = now + HELD_S
             assert stands is not None
-            return self._tell(offer, "accepted", stands.at, stands.leased)
+            return self._tell(offer, "accepted", stands.at, stands.lease)
         if self._held(stands, key, s):
             # The books hold more than the charger does, which harms nobody (writes.py).
             self._raise_at = now + s.raise_in_s
             assert stands is not None
-            return self._tell(offer, "accepted", now, stands.leased)
+            return self._tell(offer, "accepted", now, stands.lease)
         self._raise_at = math.inf
         if self._refused is not None and now < self._again_at:
-            return self._tell(offer, self._refused, now, leased=False)
+            return self._tell(offer, self._refused, now)
         return self._start(offer, key, now, s, renewal=False)
 
     def _on_trial(self, offer: Offer, key: Key) -> bool:
@@ -385,15 +400,17 @@ class Teller:
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
                 # What was in its way was not taken away, and may rule over it still.
-                outcome: Outcome = "unknown" if self._in_the_way(attempt) else "accepted"
-                return self._tell(attempt.offer, outcome, now, attempt.forms[stage.form].leased,
-                                  as_default=attempt.is_as_default())  # fmt: skip
+                as_default = attempt.is_as_default()
+                if self._in_the_way(attempt):
+                    return self._tell(attempt.offer, "unknown", now, as_default=as_default)
+                return self._tell(attempt.offer, "accepted", now, attempt.leases(stage.form),
+                                  as_default=as_default)  # fmt: skip
             return []
         if self._expects(stage):
             attempt.failures[attempt.forms[stage.form].key] = status
             return self._next_form(attempt, now, s)
         if attempt.overtaken and not attempt.doubt and attempt.trial is None:
-            return self._tell(attempt.offer, "rejected", now, leased=False)
+            return self._tell(attempt.offer, "rejected", now)
         return []
 
     def failed(self, stage: Stage, code: str, text: str, now: float, s: Situation) -> list[Move]:
@@ -405,12 +422,15 @@ class Teller:
             self._overtake()
             if attempt.trial is not None:
                 return []
-            return self._tell(attempt.offer, "unknown", now, leased=False,
+            return self._tell(attempt.offer, "unknown", now,
                               as_default=attempt.is_as_default())  # fmt: skip
         if code == "full":
             if attempt is self._attempt:
                 self._overtake()
-                self._again_at = now + 1.0
+                if attempt.renewal:  # the same offer stands: no other try would send it
+                    self._renew_at = now + 1.0
+                else:
+                    self._again_at = now + 1.0
             return []
         if stage.call >= len(attempt.forms[stage.form].calls):
             return self._cleared(stage, code, now, s)
@@ -419,7 +439,7 @@ class Teller:
             self._may_stand.add(attempt.forms[stage.form].purpose)
         if not self._expects(stage):
             told = attempt.overtaken and attempt.doubt and attempt.trial is None
-            return self._tell(attempt.offer, "unknown", now, leased=False,
+            return self._tell(attempt.offer, "unknown", now,
                               as_default=attempt.is_as_default()) if told else []  # fmt: skip
         known = attempt.forms[attempt.form].key == self._taken.get(attempt.session)
         if code == "timeout" and known and attempt.asked <= RESENDS:
@@ -458,7 +478,6 @@ class Teller:
         session = s.run is not None
         taken = self._taken.get(session) or s.taken.get(session)
         dead_man_s = s.dead_man_s if trial is None or trial.zero else trial.dead_man_s
-        self._falls = (dead_man_s, fallback_ma(s.charger, s.quirk))
         forms = profile(
             offer, s.charger,
             session=None if s.run is None else Session(s.run.id, max(0.0, now - s.run.since)),
@@ -469,23 +488,42 @@ class Teller:
             forms = tuple(form for form in forms if form.key == taken)
         if s.quirk.twice_after_zero and not renewal and self._is_zero(session) and key[0]:
             forms = tuple(msgspec.structs.replace(f, calls=f.calls + f.calls) for f in forms)
-        attempt = Attempt(offer, key, forms, session=session, renewal=renewal, trial=trial)
+        # Where only the charger says that its session is older than its start on our line, and its
+        # clock is behind, its lease lasts so much longer (trust.md 1, P 5).
+        lease = Lease(dead_man_s + (0 if s.run is None else math.ceil(s.run.doubt_s)),
+                      fallback_ma(s.charger, s.quirk))  # fmt: skip
+        attempt = Attempt(offer, key, forms, session=session, renewal=renewal, lease=lease,
+                          renews_s=dead_man_s / 3, trial=trial)  # fmt: skip
         if not forms and trial is not None:
             return self.end_trial(now, s)
         if not forms:
             return [] if s.run is None else self._cannot_say_0(offer, s.run, now)
         self._attempt = attempt
-        return [self._set(attempt)]
+        return [*self._before(attempt, now), self._set(attempt)]
+
+    def _before(self, attempt: Attempt, now: float) -> list[Move]:
+        """A renewal may be in force before its answer comes: from here on what stands may last as
+        long as the longer of both, and for ever where one of them does (trust.md 1, P 2).
+        """
+        stands = self._in_force.get(attempt.session)
+        if not attempt.renewal or attempt.trial is not None or stands is None:
+            return []
+        old, new = stands.lease, attempt.leases(attempt.form)
+        both = Lease(*map(max, old, new)) if old.ends_s and new.ends_s else NO_LEASE
+        if both == old:
+            return []
+        self._in_force[attempt.session] = msgspec.structs.replace(stands, lease=both)
+        return self._tell(attempt.offer, "accepted", now, both)
 
     def _cannot_say_0(self, offer: Offer, run: Running, now: float) -> list[Move]:
         """Only the end of its session brings it to 0 (trust.md C7); but not at once where it is at
         0 by its default, for as long as the cuts that make its room take.
         """
-        default, until = self._in_force.get(False), run.since + ROOM_S
+        default, until = self._in_force.get(False), run.heard_at + ROOM_S
         if self._has_told_run or default is None or _amount(default.key) > 0 or now >= until:
             return [Stop(self._connector)]
         self._again_at = until
-        return self._tell(offer, "accepted", now, default.leased)
+        return self._tell(offer, "accepted", now, default.lease)
 
     def _is_zero(self, session: bool) -> bool:
         stands = self._in_force.get(session)
@@ -551,7 +589,7 @@ class Teller:
         attempt.form += 1
         attempt.call = attempt.asked = 0
         if attempt.form < len(attempt.forms):
-            return [self._set(attempt)]
+            return [*self._before(attempt, now), self._set(attempt)]
         return self._failed_all(attempt, now, s)
 
     def _has_lapsed(self, attempt: Attempt, s: Situation) -> bool:
@@ -572,31 +610,28 @@ class Teller:
         self._refused = "unknown" if attempt.doubt else "rejected"
         self._again_at = now + (DOUBT_S if attempt.doubt else AGAIN_S)
         self._told = None
-        return self._tell(attempt.offer, self._refused, now, leased=False,
+        return self._tell(attempt.offer, self._refused, now,
                           as_default=attempt.is_as_default())  # fmt: skip
 
     def _accepted(self, attempt: Attempt, form: int, now: float, s: Situation) -> list[Move]:
         self._attempt = None
         attempt.over = True
         taken = attempt.forms[form]
-        before = self._in_force.get(attempt.session)
+        lease = attempt.leases(form)
         self._in_force[attempt.session] = InForce(
-            attempt.key, attempt.offer, taken.leased, taken.key,
+            attempt.key, attempt.offer, lease, taken.key,
             is_down=attempt.trial is not None and attempt.trial.zero, at=now,
         )  # fmt: skip
         self._taken[attempt.session] = taken.key
         self._refused = None
         self._again_at = math.inf
         renews = taken.leased and not taken.steady and attempt.trial is None
-        self._renew_at = now + s.dead_man_s / 3 if renews else math.inf
+        self._renew_at = now + attempt.renews_s if renews else math.inf
         outs: list[Move] = [Took(self._connector, attempt.offer, taken, attempt.failures,
                                  attempt.session, attempt.trial)]  # fmt: skip
-        silent = attempt.renewal and before is not None and before.leased == taken.leased
-        if not silent and attempt.trial is None:
+        if attempt.trial is None:
             as_default = attempt.session and taken.purpose != "TxProfile"
-            outs += self._tell(
-                attempt.offer, "accepted", now, taken.leased, as_default=as_default
-            )
+            outs += self._tell(attempt.offer, "accepted", now, lease, as_default=as_default)
         return [*outs, *self.step(now, s)]
 
     def _overtake(self) -> None:
@@ -605,16 +640,17 @@ class Teller:
             self._attempt = None
 
     def _tell(
-        self, offer: Offer, outcome: Outcome, now: float, leased: bool, *, as_default: bool = False
-    ) -> list[Move]:
-        """The fact, once for each offer and outcome; offers of our own making have no number."""
-        if offer.id == 0 or self._told == (offer.id, outcome):
+        self, offer: Offer, outcome: Outcome, now: float, lease: Lease = NO_LEASE, *,
+        as_default: bool = False,
+    ) -> list[Move]:  # fmt: skip
+        """The fact, once for each offer, outcome and lease; offers of our own have no number."""
+        if offer.id <= 0 or self._told == (offer.id, outcome, lease):
             return []
-        self._told = (offer.id, outcome)
+        self._told = (offer.id, outcome, lease)
         return [
-            OfferAnswered(self._charger, self._connector, offer.id, outcome, now, leased=leased,
-                          lease_s=self._falls[0] if leased else 0,
-                          fallback_ma=self._falls[1] if leased else 0, as_default=as_default)
+            OfferAnswered(self._charger, self._connector, offer.id, outcome, now,
+                          leased=lease.ends_s > 0, lease_s=lease.ends_s,
+                          fallback_ma=lease.falls_to_ma, as_default=as_default)
         ]  # fmt: skip
 
 

@@ -137,7 +137,7 @@ class Drawn(Fact, frozen=True, tag=True):
     source: Source
     at: float
     energy_wh: int | None = None
-    over_s: float = 0.0  # it is the mean of so long before `at` (a register's slope); 0: of then
+    over_s: float = 0.0  # of so long before `at` (a register's slope, a value that waited)
 
 
 class OfferAnswered(Fact, frozen=True, tag=True):

@@ -225,3 +225,19 @@ def test_the_obey_time_of_the_passport_holds_from_the_start_and_never_below_5_s(
     assert world.amps() == [16, 16]
     world.feed(ObeyTimeKnown("c1", 42.0, world.now))
     assert (books.obey_s, books.is_fast) == (42.0, False)
+
+
+def test_p6_a_renewal_with_a_longer_lease_may_not_have_come_before_the_link_was_lost() -> None:
+    """Then it falls as soon as by the shorter one, and holds as long as by the longer."""
+    books = leased(6, fallback_ma=10_000)
+    books.accepted(books.offer_id, None, 50.0, leased=True, lease_s=1_800.0, fallback_ma=10_000)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 100.0 + 2 * D_S / 3, is_proven=True)
+    assert books.top_ma == 10_000
+    books = leased(20)
+    books.accepted(books.offer_id, None, 50.0, leased=True, lease_s=1_800.0, fallback_ma=8_000)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 1_900.0, is_proven=True)
+    assert books.top_ma == 20_000
+    books.lapse(0.0, 0, 1_910.0, is_proven=True)
+    assert books.top_ma == 8_000

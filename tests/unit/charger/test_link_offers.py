@@ -20,6 +20,7 @@ from linkray.charger.wire import (
 from linkray.model.asks import StartCharging, StopCharging
 from linkray.model.facts import (
     ChargerKnown,
+    Drawn,
     LinkUp,
     OfferAnswered,
     SessionBegan,
@@ -842,3 +843,68 @@ def test_the_highest_stack_level_is_known_from_the_link_before() -> None:
     again.boot()
     levels(again, 5)
     assert again.profiles() == [], "it stands on the right level"
+
+
+def test_p5_a_session_that_waited_in_its_charger_is_told_an_end_from_its_own_beginning() -> None:
+    """Told as if it were new, its car got nothing; and only its charger says how old it is."""
+    played = Played()
+    played.commission()
+    played.start(stamp=at(played.now - 1_200))
+    played.offer(16_000, 2, session=True)
+
+    periods = played.profiles()[0]["csChargingProfiles"]["chargingSchedule"]
+    assert periods["chargingSchedulePeriod"][1]["startPeriod"] == 1_200 + 180
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+    assert [f.lease_s for f in played.facts(OfferAnswered)] == [1_200 + 180]
+
+
+def test_c28_a_session_is_told_as_young_as_it_is_once_its_charger_s_clock_is_seen_behind() -> None:
+    played = Played(start=10_000.0, knows_trigger=False)
+    played.boot()
+    played.yes()
+    played.start(stamp=at(played.now - 7_200))
+    for _ in range(4):
+        played.meter(6, stamp=at(played.now - 7_200))
+        played.wait(10)
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+
+    assert [f.lease_s for f in played.facts(OfferAnswered)] == [180]
+
+
+def test_a_value_that_waited_in_the_charger_is_no_proof_of_what_it_was_told_since() -> None:
+    played = charging()
+    played.meter(12)
+    played.wait(150)  # its values stop; then they come from its queue
+    played.meter(5, stamp=at(played.now - 110))
+    assert [(f.at, f.over_s) for f in played.facts(Drawn)] == [(played.now, 110.0)]
+    played.wait(10)
+    played.meter(5)
+    assert [f.over_s for f in played.facts(Drawn)] == [0.0]
+
+
+def test_inv_10_what_is_out_of_service_is_told_as_it_links_and_when_told_anew() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=2, inoperative=(2,)))
+    assert [f.inoperative for f in played.facts(ChargerKnown, all_of_them=True)] == [(2,)]
+    played.feed(Retell())
+    assert [f.inoperative for f in played.facts(ChargerKnown)] == [(2,)]
+
+
+def test_no_socket_s_offer_goes_to_connector_0_where_several_have_shown_themselves() -> None:
+    zero = """
+why = "its profiles go to connector 0"
+seen = ["somebody"]
+match = [{vendor = "Acme"}]
+connector_zero = true
+"""
+    played = Played(quirks=zero)
+    played.boot()
+    played.yes()
+    played.status("Available", 2)
+    for number in (1, 2):
+        played.start(number, tag=f"T{number}")
+        played.offer(10_000, number, connector=number, session=True)
+    assert [p["connectorId"] for p in played.profiles()] == [1]
+    played.yes()
+    told = [json.loads(out.text) for out in played.said if isinstance(out, Send)]
+    assert [f[3]["connectorId"] for f in told if f[2] == "SetChargingProfile"] == [1, 2]

@@ -16,10 +16,10 @@ from linkray.model.settings import Charger
 RUN = Running(7, 1, "T", 0, since=40.0, order=40.0, started="")
 
 
-def situation(now: float, quirk: Quirk) -> Situation:
+def situation(now: float, quirk: Quirk, dead_man_s: int = 180) -> Situation:
     return Situation(
-        Charger("CP1"), RUN, Ability(stack_level_max=8), quirk, 180, utc(now), charging=True,
-        ready=True, silenced=False, planned_at=now,
+        Charger("CP1"), RUN, Ability(stack_level_max=8), quirk, dead_man_s, utc(now),
+        charging=True, ready=True, silenced=False, planned_at=now,
     )  # fmt: skip
 
 
@@ -33,10 +33,14 @@ class Told:
         self.limits_a: list[float] = []  # of every profile sent
         self.outcomes: list[tuple[int, str]] = []
         self.answered_at = 0.0
+        self.dead_man_s = 180
+        self.leases: list[tuple[int, bool, int]] = []  # as told: offer, whether, how long
+        self.is_answering = True
+        self.is_full = False  # the line takes nothing
 
     @property
     def situation(self) -> Situation:
-        return situation(self.now, self.quirk)
+        return situation(self.now, self.quirk, self.dead_man_s)
 
     def want(self, limit_ma: int, number: int, **more: object) -> None:
         self.teller.wanted = offered(limit_ma, number, session=True, **more)
@@ -47,9 +51,14 @@ class Told:
             if isinstance(move, OfferAnswered):
                 self.outcomes.append((move.offer_id, move.outcome))
                 self.answered_at = move.at
-            if isinstance(move, Set):
+                self.leases.append((move.offer_id, move.leased, move.lease_s))
+            if isinstance(move, Set) and self.is_full:
+                self.does(self.teller.failed(move.stage, "full", "", self.now, self.situation))
+            elif isinstance(move, Set):
                 profile = move.payload.cs_charging_profiles
                 self.limits_a.append(profile.charging_schedule.charging_schedule_period[0].limit)
+                if not self.is_answering:
+                    continue
                 self.does(self.teller.answered(move.stage, "Accepted", self.now, self.situation))
 
     def wait(self, seconds: float) -> None:
@@ -133,3 +142,65 @@ def test_inv_8_what_stands_is_not_renewed_where_less_is_wanted_and_cannot_be_tol
     assert t.limits_a == [16, 16, 16]
     t.wait(61)
     assert t.limits_a == [16, 16, 16, 16]
+
+
+def test_p5_a_lease_that_grows_with_its_renewal_is_told_before_it_may_be_in_force() -> None:
+    """Proven on the charger, it would be credited three minutes after a loss, of thirty."""
+    t = Told()
+    t.want(16_000, 1)
+    t.dead_man_s, t.is_answering = 1_800, False
+    t.wait(61)
+    assert t.limits_a == [16, 16]
+    assert t.leases == [(1, True, 180), (1, True, 1_800)], "its answer may be lost"
+
+
+def test_p5_a_lease_that_shrinks_counts_once_the_charger_has_taken_it() -> None:
+    t = Told()
+    t.dead_man_s = 1_800
+    t.want(16_000, 1)
+    t.dead_man_s, t.is_answering = 180, False
+    t.wait(601)
+    assert t.limits_a == [16, 16]
+    assert t.leases == [(1, True, 1_800)]
+
+    t.is_answering = True
+    t.want(12_000, 2)
+    assert t.leases[-1] == (2, True, 180)
+    t.wait(601)
+    assert t.leases[-1] == (2, True, 180), "what is renewed as it was is not told again"
+    assert len(t.leases) == 2
+
+
+def test_p5_a_renewal_without_an_end_of_its_own_earns_no_lease() -> None:
+    """A day's profile writes are used up: what is told then stands for ever."""
+    t = Told()
+    t.want(16_000, 1)
+    t.dead_man_s = 0
+    t.wait(61)
+    assert t.leases == [(1, True, 180), (1, False, 0)]
+
+
+def test_an_offer_that_is_repeated_while_its_renewal_is_on_its_way_is_answered() -> None:
+    t = Told()
+    t.want(16_000, 1)
+    t.wait(55)
+    t.is_answering = False
+    stages = []
+    t.now = t.teller.due()
+    moves = t.teller.wake(t.now, t.situation)
+    stages += [move.stage for move in moves if isinstance(move, Set)]
+    t.want(16_000, 2)
+    t.does(t.teller.answered(stages[0], "Accepted", t.now, t.situation))
+    assert t.outcomes == [(1, "accepted"), (2, "accepted")]
+
+
+def test_a_renewal_that_finds_the_line_full_is_sent_a_second_later() -> None:
+    t = Told()
+    t.want(16_000, 1)
+    t.is_full = True
+    t.wait(70)
+    assert t.limits_a == [16]
+    t.is_full = False
+    t.want(16_000, 2)
+    t.wait(2)
+    assert t.limits_a == [16, 16]
