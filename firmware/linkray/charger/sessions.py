@@ -29,7 +29,7 @@ from linkray.ocpp.messages import StartTransaction, StopTransaction
 from .told_time import SLEWED_S
 
 WAITED_S = 10.0  # what comes sooner is of now: the way there, and clocks (trust.md 1, P 5: δ)
-QUEUED = timedelta(minutes=1)  # a start that comes later than this waited in the charger
+QUEUED_S = 60.0  # a start that comes later than this waited in the charger
 REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
 AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
 BEHIND_S_MAX = 30 * 86_400.0  # further behind than its queue can be
@@ -196,12 +196,12 @@ class Sessions:
         """
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
-        at = believed(start.timestamp, utc, self.ahead_s)
         given = moment(start.timestamp)
         late_s = -math.inf if given is None else (utc - given).total_seconds() + self.ahead_s
         age_s = _waited_s(late_s, behind_s)
-        if abs(utc - at) < QUEUED:  # it has just begun: our one clock puts it in its place
-            at = utc
+        at = utc  # it has just begun: our one clock puts it in its place
+        if age_s >= QUEUED_S:
+            at -= timedelta(seconds=age_s)
         run = Running(
             id=transaction_id, connector=start.connector_id, tag=start.id_tag,
             meter_start_wh=start.meter_start, since=now - age_s, order=at.timestamp(),

@@ -71,6 +71,7 @@ def test_c28_a_session_of_a_clock_that_is_known_to_be_far_off_is_as_old_as_it_is
             start(stamp=given), 1, YES, now=0.0, utc=UTC_NOW, name="", behind_s=behind_s
         )
         assert -run.since == age_s, given
+        assert UTC_NOW.timestamp() - run.order == age_s, "its record and its place in the order"
 
 
 def test_c28_a_clock_that_shows_itself_behind_makes_a_session_younger_and_never_older() -> None:
