@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 from tools.simulator.events import (
     BalancerRestarted,
@@ -349,6 +350,16 @@ class Seen:
         return max(0, ma - max(known)) if known else 0
 
 
+class Flow(NamedTuple):
+    """What flows on one phase of one node."""
+
+    total_ma: int
+    helped_ma: int  # of it, who can be reached
+    lawful_ma: int  # the total without those that do what no charger may …
+    could_ma: int  # … and of that who can be reached
+    is_excused: bool  # the meter says what is not so: nobody knows what flows here
+
+
 class Wires:
     """What truly flows: no limit passed for longer than lawful, no fuse near its trip."""
 
@@ -366,7 +377,9 @@ class Wires:
             self._read(event.fact, now)
         if not isinstance(event, Stepped):
             return
-        nodes, reached = self._flows()
+        wrong = self.ruling.unlawful(now)
+        nodes, reached = self._flows(set())
+        lawful, heeding = self._flows(wrong) if wrong else (nodes, reached)
         building = self.ledger.world.building.ma
         absent = [a - b for a, b in zip(nodes[SITE], reached, strict=True)]
         self._know([a + b for a, b in zip(nodes[SITE], building, strict=True)], absent, now)
@@ -377,8 +390,10 @@ class Wires:
                 strands = self._strands[name] = (Strand(), Strand(), Strand())
             for leg in range(3):
                 total = ours[leg] + (building[leg] if node == SITE else 0)
-                helped = ours[leg] if node != SITE else reached[leg]
-                self._carry(node, leg, strands[leg], (total, helped), event.dt, now)
+                helped, could = (ours, lawful[node]) if node != SITE else (reached, heeding)
+                flow = Flow(total, helped[leg], total - ours[leg] + lawful[node][leg], could[leg],
+                            node == SITE and None in wrong)  # fmt: skip
+                self._carry(node, leg, strands[leg], flow, event.dt, now)
 
     def _read(self, fact: facts.MeterRead, now: float) -> None:
         building = self.ledger.world.building.ma
@@ -406,12 +421,12 @@ class Wires:
                 if now - phase.failed_at > allowed:
                     self.unseen_ma[leg] = 0
 
-    def _flows(self) -> tuple[list[list[int]], list[int]]:
-        """What the chargers truly draw, under every node; and those that LinkRay can reach."""
+    def _flows(self, but: set[str | None]) -> tuple[list[list[int]], list[int]]:
+        """What the chargers but these truly draw, under every node; those LinkRay can reach."""
         flows, reached = [[0, 0, 0] for _ in self.ledger.names], [0, 0, 0]
         for post in self.ledger.posts.values():
             drawn = post.true_ma()
-            if drawn != (0, 0, 0):
+            if drawn != NOTHING and post.charger not in but:
                 for node in post.path:
                     flow = flows[node]
                     flow[0] += drawn[0]
@@ -431,18 +446,15 @@ class Wires:
         return was_pulled and post.true is not None and not post.true.is_connected
 
     def _carry(
-        self, node: int, leg: int, strand: Strand, flow: tuple[int, int], dt: float, now: float
+        self, node: int, leg: int, strand: Strand, flow: Flow, dt: float, now: float
     ) -> None:
-        total, ours = flow
         limit = self._wire_ma(node, leg)
         rated = strand.rated_ma = max(strand.rated_ma, limit)
         least = self.helpless_ma[leg] if node == SITE else STILL_MA
-        if ours < least:  # the building, and who is lost: nobody could help
-            strand.over_s = 0.0
-            share = min(1.0, total / rated) if rated else 0.0
+        if flow.helped_ma < least:  # the building, and who is lost: nobody could help
+            share = min(1.0, flow.total_ma / rated) if rated else 0.0
         else:
-            share = total / rated if rated else 2.0
-            strand.over_s = strand.over_s + dt if total > limit else 0.0
+            share = flow.total_ma / rated if rated else 2.0
         strand.theta += (share * share - strand.theta) * min(1.0, dt / FUSE_TAU_S)
         self.theta_max = max(self.theta_max, strand.theta)
         lawful = not self.ruling.was_unlawful
@@ -450,14 +462,18 @@ class Wires:
             self.ruling.violated("fuse", "the virtual fuse is near its trip", now, leg=leg + 1,
                                  node=self.ledger.names[node],
                                  percent=round(100 * strand.theta / FUSE_OPENS, 1))  # fmt: skip
-        if strand.over_s <= 0:
+        if flow.total_ma <= limit or flow.helped_ma < least:
+            strand.over_s = 0.0
             return
         allowed, name = self._allowed_s(node, leg), self.ledger.names[node]
         self.allowed_s[name] = max(self.allowed_s.get(name, 0.0), allowed)
-        if not self.ruling.is_unlawful(now):
-            unseen = self.unseen_ma[leg] if node == SITE else 0
-            if strand.over_s > allowed and total - unseen > limit:
-                self._passed(node, leg, strand, total, allowed, now)
+        # INV-9 has its bounds for "simulated compliant cars" and "lazy lawful cars": what an
+        # unlawful one takes is its own doing; what all others take together is not.
+        is_over = flow.lawful_ma > limit and flow.could_ma >= least
+        strand.over_s = strand.over_s + dt if is_over else 0.0
+        unseen = self.unseen_ma[leg] if node == SITE else 0
+        if strand.over_s > allowed and flow.lawful_ma - unseen > limit and not flow.is_excused:
+            self._passed(node, leg, strand, flow.total_ma, allowed, now)
 
     def _wire_ma(self, node: int, leg: int) -> int:
         """What the wires may carry: the limit as set, under the ceiling."""

@@ -67,7 +67,7 @@ class Ruling:
         self.changed_at = -math.inf  # the newest limit, schedule, ceiling or meter's state
         self.stopped_at: float | None = None
         self.wrong: dict[tuple[str, str | None], bool] = {}  # what is wrong → whether lawful
-        self.unlawful_until = -math.inf
+        self._warm: dict[str | None, float] = {}  # who did what none may (None: the meter) → until
         self.was_unlawful = False
         self.sees: str | None = None  # what the meter was found to see, against its setting (M15)
         self._clock: tuple[float, float] | None = None  # UTC at a monotonic time
@@ -79,9 +79,14 @@ class Ruling:
     def violated(self, invariant: str, what: str, now: float, **state: Any) -> None:
         self._tell(invariant, what, now, state)
 
-    def is_unlawful(self, now: float) -> bool:
-        """Whether some charger does, or did just now, what no charger may."""
-        return now < self.unlawful_until or not all(self.wrong.values())
+    def unlawful(self, now: float) -> set[str | None]:
+        """The chargers that do, or did just now, what no charger may; None among them: the meter.
+
+        trust.md 1 asks of the wires what lawful devices can keep; what stands beside or below one
+        that is not is as lawful as ever.
+        """
+        warm = {who for who, until in self._warm.items() if now < until}
+        return warm | {who for (_, who), is_lawful in self.wrong.items() if not is_lawful}
 
     # -- the meter ---------------------------------------------------------------------------
 
@@ -200,7 +205,7 @@ class Ruling:
         elif isinstance(event, FaultEnded) and not self.wrong.pop(
             (event.name, event.charger), True
         ):
-            self.unlawful_until = now + WARM_S
+            self._warm[event.charger] = now + WARM_S
 
     def _began(self, now: float) -> None:
         self.is_up = True

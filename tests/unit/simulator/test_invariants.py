@@ -8,7 +8,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.unit.simulator.traces import Trace, single, site, three
-from tools.simulator.events import BalancerRestarted, FaultBegan, LimitsChanged, QueuesSeen
+from tools.simulator.events import (
+    BalancerRestarted,
+    FaultBegan,
+    FaultEnded,
+    LimitsChanged,
+    QueuesSeen,
+)
 from tools.world import Make
 
 from linkray.model import facts
@@ -816,6 +822,70 @@ def test_a_wire_without_a_meter_over_its_limit_is_found() -> None:
     t.wait(5)
 
     assert t.broken == {"limit"}
+
+
+def beside(wrong: str | None, amps: float) -> Trace:
+    """Two in a group of 40 A draw so much each; one of the site does what none may."""
+    kept = [single(f"C{n}", group="G" if n < 3 else None) for n in (1, 2, 3)]
+    t = Trace(site(200, *kept, groups=(Group("G", 40_000),), metered=wrong is None))
+    t.charging("C1", "C2", at_a=20)
+    t.note(FaultBegan(t.now, "refuses", wrong, is_lawful=False))
+    t.checker.violations.clear()
+    t.draw("C1", amps)
+    t.draw("C2", 22.5)
+    t.wait(20)
+    return t
+
+
+@pytest.mark.parametrize(
+    ("wrong", "amps", "is_found"),
+    [("C3", 22.5, True), (None, 22.5, True), ("C1", 22.5, False), ("C1", 32.0, False)],
+)
+def test_an_unlawful_charger_excuses_the_wires_above_it_alone(
+    wrong: str | None, amps: float, is_found: bool
+) -> None:
+    t = beside(wrong, amps)
+
+    assert ("limit" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize(("others_a", "is_found"), [(39.0, False), (41.0, True)])
+def test_an_unlawful_charger_excuses_no_more_than_its_own_current(
+    others_a: float, is_found: bool
+) -> None:
+    t = pair(40)
+    t.note(FaultBegan(t.now, "disobeys", "C1", is_lawful=False))
+    t.draw("C1", 32)
+    t.draw("C2", others_a)
+    t.wait(20)
+
+    assert ("limit" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize("is_lied_to", [False, True])
+def test_a_meter_that_says_what_is_not_so_excuses_the_wires_that_it_sees(is_lied_to: bool) -> None:
+    t = pair(40)
+    t.note(FaultBegan(t.now, "stuck" if is_lied_to else "late", None, is_lawful=not is_lied_to))
+    t.draw("C1", 25)
+    t.draw("C2", 20)
+    t.wait(20)
+
+    assert ("limit" in t.broken) is not is_lied_to, t.why()
+
+
+@pytest.mark.parametrize(("after_s", "is_found"), [(30.0, False), (65.0, True)])
+def test_the_wires_are_excused_for_a_minute_after_an_unlawful_charger_obeys_again(
+    after_s: float, is_found: bool
+) -> None:
+    t = pair(40)
+    t.note(FaultBegan(t.now, "disobeys", "C1", is_lawful=False))
+    t.note(FaultEnded(t.now, "disobeys", "C1"))
+    t.wait(after_s)
+    t.draw("C1", 25)
+    t.draw("C2", 20)
+    t.wait(10)
+
+    assert ("limit" in t.broken) is is_found, t.why()
 
 
 def test_a_fuse_that_comes_near_its_trip_is_found() -> None:
