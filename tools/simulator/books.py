@@ -127,7 +127,7 @@ class ObeyTime:
 class Possible:
     """The possible set of one connector, and what it comes to."""
 
-    most_ma: int
+    most_ma: int  # M, as configured now
     slots: dict[Slot, list[Entry]] = field(default_factory=dict)
     is_unknown: bool = True  # rule 1: {M}
     forgot_at: float = -math.inf  # … since then
@@ -311,19 +311,26 @@ class Possible:
                 top = max(holds, top or 0)
                 is_ruled = any(e.is_accepted and (e.has_floor or now < e.ends_at) for e in entries)
         lawful = [ma for ma in (top, cap) if ma is not None]
-        return min(self.most_ma, round(min(lawful) * self.spread)) if lawful else None
+        if not lawful:
+            return None
+        held = min(lawful)  # a maximum that was lowered since takes nothing from it
+        return max(held, min(self.most_ma, round(held * self.spread)))
 
     # -- what it comes to ----------------------------------------------------------------------
 
     def top_ma(self, now: float, *, in_session: bool) -> int:
-        """U before wiring: the highest that may be in force."""
+        """U before wiring: the highest that may be in force.
+
+        A maximum that is lowered is a lower source (INV-7): its room is free when the cut is
+        "*proved*, not merely sent" (INV-3).
+        """
         if self.is_unknown or self.is_caught or self.is_doubted:
             return self.most_ma
         top = self._ruling_ma(now, in_session=in_session)
         cap = [e for slot, entries in self.slots.items() if slot[0] == CAP for e in entries]
         if any(e.is_accepted for e in cap):
             top = min(top, max(e.top_ma(now) for e in cap))
-        return min(self.most_ma, top)
+        return top  # each was capped by the M of its time: it may draw that until told less
 
     def _ruling_ma(self, now: float, *, in_session: bool) -> int:
         """The highest level that surely holds a value rules; above it lies what may be there."""

@@ -140,6 +140,7 @@ class Ledger:
         self.by_charger: dict[str, list[Post]] = {}
         self.on_change: Callable[[Post], None] | None = None
         self._calls: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._proven: set[str] = set()  # chargers that were seen to honour their lease
         self._due: list[tuple[float, int, Post]] = []
         self._count = 0
         self.configure(settings)
@@ -242,10 +243,17 @@ class Ledger:
         return post.possible.top_ma(self.now, in_session=True)
 
     def _absent_ma(self, post: Post) -> int:
-        """All it can, or what its lease truly leaves it once the dead-man time is over."""
-        most, true = post.possible.most_ma, post.true
+        """All it can, or what its lease truly leaves it once the dead-man time is over.
+
+        All it can is {M}, and what it was told before M was lowered: a "disconnect adds F, removes
+        nothing" (rule 6).
+        """
+        told = post.possible.top_ma(self.now, in_session=post.tx is not None)
+        most, true = max(post.possible.most_ma, told), post.true
         over = self.now >= post.lost_at + self.settings.site.dead_man_s
         if not over or true is None or not math.isfinite(post.lost_at):
+            return most
+        if post.charger not in self._proven:  # "for others no lease credit is taken" (rule 5)
             return most
         at = true.find(post.number)
         if at is None:
@@ -426,6 +434,10 @@ class Ledger:
         elif isinstance(fact, facts.ChargerKnown):
             for post in self.by_charger.get(fact.charger, ()):
                 post.takes_zero = fact.takes_zero
+        elif isinstance(fact, facts.LeaseProven):
+            (self._proven.add if fact.is_proven else self._proven.discard)(fact.charger)
+            for post in self.by_charger.get(fact.charger, ()):
+                self.count(post)
         elif isinstance(fact, facts.LinkUp | facts.LinkLost | facts.Booted):
             if isinstance(fact, facts.LinkUp) and fact.charger not in self.by_charger:
                 self._stranger(fact.charger)

@@ -78,6 +78,33 @@ def test_inv_3_a_raise_after_a_sample_has_proved_the_cut_holds() -> None:
     assert not t.broken, t.why()
 
 
+@pytest.mark.parametrize(
+    ("status", "after_s", "is_found"),
+    [(None, 2.0, True), (None, 60.0, True), ("Accepted", 2.0, True), ("Accepted", 11.0, False)],
+)
+def test_inv_3_the_room_of_a_lowered_maximum_is_given_out_when_the_cut_is_proved(
+    status: str | None, after_s: float, is_found: bool
+) -> None:
+    t = pair(40, obey_s=4.0)
+    t.settings_now(site(40, single("C1", max_ma=8_000), C2))
+    t.tell("C1", 8, transaction=1, status=status)
+    t.wait(after_s)
+    t.tell("C2", 32, transaction=2)
+
+    assert ("INV-3" in t.broken) is is_found, t.why()
+
+
+def test_inv_10_who_draws_what_it_took_before_its_maximum_was_lowered_obeys() -> None:
+    t = pair(40)
+    t.settings_now(site(40, single("C1", max_ma=8_000), C2))
+    for _ in range(3):
+        t.wait(6)
+        t.says("C1", 20)
+
+    assert "INV-10" not in t.broken, t.why()
+    assert t.may_ma("C1") == 20_000
+
+
 def test_inv_3_a_group_between_is_not_forgotten() -> None:
     inner, outer = Group("inner", 20_000, "outer"), Group("outer", 30_000)
     kept = [single(f"C{n}", group="inner" if n == 1 else "outer") for n in (1, 2)]

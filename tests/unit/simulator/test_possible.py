@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from tests.unit.simulator.traces import Trace, single, site, three
 from tools.simulator.books import Entry, ObeyTime, Possible, Told
 from tools.world import Make
+from tools.world.profiles import read_profile
 
 from linkray.model import facts
 
@@ -139,6 +141,27 @@ def test_rule_5_no_lease_is_credited_while_the_charger_truly_holds_its_value() -
     assert t.may_ma("C1") == 32_000  # nothing in its own book: it truly may
 
 
+@pytest.mark.parametrize(("proofs", "may_a"), [((), 32), ((True,), 0), ((True, False), 32)])
+def test_rule_5_a_lease_is_credited_to_one_on_which_it_was_proven_alone(
+    proofs: tuple[bool, ...], may_a: int
+) -> None:
+    t = one()  # whose own book truly says 0 A
+    t.tell("C1", 20, transaction=1, more=((180, 0.0),))
+    t.wait(15)
+    for is_proven in proofs:
+        t.fact(facts.LeaseProven("C1", t.now, is_proven))
+    t.fact(facts.LinkLost("C1", t.now))
+    true = t.world.charger("C1")
+    true.book.install(read_profile(1, {
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative", "chargingSchedule": {
+            "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 0}]},
+    }, true.clock()))  # fmt: skip
+    t.wait(200)
+
+    assert t.may_ma("C1") == may_a * 1000
+
+
 def test_rule_6_a_lost_charger_may_draw_its_maximum() -> None:
     t = one()
     t.tell("C1", 8, transaction=1)
@@ -146,6 +169,18 @@ def test_rule_6_a_lost_charger_may_draw_its_maximum() -> None:
     t.fact(facts.LinkLost("C1", t.now))
 
     assert t.may_ma("C1") == 32_000
+
+
+def test_rule_6_a_lowered_maximum_takes_nothing_from_one_that_is_lost() -> None:
+    t = one()
+    t.tell("C1", 20, transaction=1)
+    t.wait(15)
+    t.settings_now(site(100, single("C1", max_ma=8_000)))
+    t.fact(facts.LinkLost("C1", t.now))
+    assert t.may_ma("C1") == 20_000
+
+    t.fact(facts.LinkUp("C1", t.now))
+    assert t.may_ma("C1") == 8_000  # rule 1: {M}
 
 
 def test_rule_7_a_phase_is_released_after_three_samples_and_counts_again_with_one() -> None:
