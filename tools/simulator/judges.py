@@ -23,11 +23,13 @@ from tools.simulator.ruling import Ruling, describe
 
 from linkray.model import facts
 from linkray.model.plan import Offer, Plan
+from linkray.model.settings import Charger
 
 DISPATCH_S = 1.0  # INV-1
 GRACE_S = 0.3  # a frame that was on its way when the cause came
 TICK_S = 1.0
 LOOK_S = 0.25  # how often what does not hold is looked at
+CLEARLY = 0.85  # of what a minimum in the other unit comes to
 WHOLE_MA = 1_000  # some forms are told in whole amps
 STOP_S = 2.0  # INV-8
 GAP_S = 1.5  # INV-11
@@ -211,11 +213,22 @@ class Legal:
         amount = self.ledger.value_ma(conf, unit, limit)
         if amount > self.ledger.most_ma(conf) + SLACK_MA:
             yield "above its maximum"
+        if self._is_too_low(conf, unit, limit, amount):
+            yield "below its minimum"
+
+    def _is_too_low(self, conf: Charger, unit: str, limit: float, amount_ma: int) -> bool:
+        """Below "[max(m, 6), M] (in kW: [m, M])". Where m is set in the other unit, clearly so: by
+        volts and losses that nobody has seen it may have been enough (decided.md, Voltage).
+        """
         lowest_w = conf.lowest_w()
-        if unit == "A" and lowest_w is None and amount < max(LEAST_MA, conf.lowest_ma()):
-            yield "below its minimum"
-        if unit == "W" and lowest_w is not None and limit < lowest_w:
-            yield "below its minimum"
+        if unit == "W" and lowest_w is not None:
+            return limit < lowest_w
+        least_ma = max(LEAST_MA, conf.lowest_ma())
+        if unit == "W":
+            return amount_ma < least_ma * CLEARLY
+        if lowest_w is not None:
+            least_ma = max(LEAST_MA, int(self.ledger.amps_ma(conf, lowest_w) * CLEARLY))
+        return amount_ma < least_ma
 
 
 class Ceilings:
@@ -301,10 +314,11 @@ class Stop:
             since = now
         self._judged_from = max(since, self._judged_from or since)
         for issue in self.ruling.issues:
-            if issue.ma > 0 and not issue.is_lower and now - since > GRACE_S:
+            # "No value > 0 until an authorised clear": in whatever period, on whatever level.
+            if any(limit > 0 for limit in issue.told.limits) and now - since > GRACE_S:
                 self.ruling.violated("INV-8", "a value above 0 while stopped", now,
                                      connector=f"{issue.post.charger}/{issue.post.number}",
-                                     told_ma=issue.ma)  # fmt: skip
+                                     told=repr(issue.told))  # fmt: skip
         if isinstance(event, Planned | Stepped) and now - self._judged_from > STOP_S + GRACE_S:
             self._all_told(now)
 

@@ -545,6 +545,33 @@ def test_inv_6_a_value_that_no_charger_can_be_told_is_found() -> None:
         assert f"INV-6 {why}" in t.why(), limit
 
 
+@pytest.mark.parametrize(
+    ("unit", "limit", "is_found"),
+    [("W", 1_000, True), ("W", 4_140, False), ("W", 0, False)],
+)
+def test_inv_6_watts_that_are_less_than_the_minimum_in_amps_are_found(
+    unit: str, limit: float, is_found: bool
+) -> None:
+    t = Trace(site(100, three("C1", unit="W")))
+    t.charging("C1")
+    t.tell("C1", limit, transaction=1, unit=unit, phases=3)
+
+    assert ("INV-6 below its minimum" in t.why()) is is_found, t.why()
+
+
+@pytest.mark.parametrize(
+    ("amps", "is_found"), [(1.0, True), (6.0, True), (10.0, True), (12.1, False), (0, False)]
+)
+def test_inv_6_amps_that_are_less_than_the_minimum_in_watts_are_found(
+    amps: float, is_found: bool
+) -> None:
+    t = Trace(site(100, three("C1", max_w=22_000, min_w=8_400)))
+    t.charging("C1")
+    t.tell("C1", amps, transaction=1, phases=3)
+
+    assert ("INV-6 below its minimum" in t.why()) is is_found, t.why()
+
+
 def test_inv_6_a_profile_for_another_transaction_is_found() -> None:
     t = Trace(site(100, C1))
     t.charging("C1")
@@ -685,6 +712,26 @@ def test_inv_8_who_is_not_told_to_stop_is_found() -> None:
     t.wait(4)
 
     assert t.broken == {"INV-8"}
+
+
+@pytest.mark.parametrize(
+    ("fallback_a", "stack", "is_found"), [(10, 8, True), (10, 7, True), (0, 8, False)]
+)
+def test_inv_8_a_value_of_a_later_period_or_a_lower_level_is_found_too(
+    fallback_a: int, stack: int, is_found: bool
+) -> None:
+    t = pair()
+    t.emergency(on=True)
+    t.wait(0.5)
+    if stack == 7:  # the lower one of a stacked pair
+        t.tell("C1", 0, transaction=1, duration=180)
+        t.tell("C1", fallback_a, transaction=1, stack=7, offered=False)
+    else:
+        t.tell("C1", 0, transaction=1, more=((180, fallback_a),))
+    t.stop("C2", 2)
+    t.wait(3)
+
+    assert t.broken == ({"INV-8"} if is_found else set()), t.why()
 
 
 def test_inv_8_everybody_told_0_or_stopped_holds() -> None:
