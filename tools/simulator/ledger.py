@@ -31,6 +31,7 @@ SLACK_MA = 20  # of rounding W → A
 NO_CAR = frozenset({"Available", "Unavailable", "Faulted", "Reserved"})
 RELEASE_SAMPLES = 3  # rule 7
 RELEASE_MA, USED_MA = 500, 3_000  # a phase below the one, while another is above the other
+STALE_INTERVALS, STALE_GRACE_S = 3, 5.0  # C9
 STUCK_S = 11.0  # unanswered for so long it is not to be counted on: 1 s dispatch, 10 s obey time
 QUEUE_S = 10.0  # for so long after it was linked its values may be kept ones
 FREE_S = 10.0  # how often an absent charger's lease is looked at
@@ -263,8 +264,18 @@ class Ledger:
         now_ma = true.book.limit(post.number, clock, running).ma
         return min(most, max(now_ma, at.pilot_ma))
 
+    def _released_until(self, post: Post) -> float:
+        """C9: "value marked stale after 3 intervals", its charger's own where those are longer, and
+        then "possible-current = limit, never historic".
+        """
+        own_s = 0.0 if post.true is None else post.true.sample_interval_s()
+        interval_s = max(self.settings.site.measurand_interval_s, own_s)
+        return post.drawn_at + STALE_INTERVALS * interval_s + STALE_GRACE_S
+
     def count(self, post: Post) -> None:
         """Bring what stands in the sums up to what is so."""
+        if post.released and self.now >= self._released_until(post):
+            post.released, post.idle_samples = frozenset(), [0, 0, 0]
         top = self.top_ma(post)
         legs = tuple(leg for leg in post.legs if leg not in post.released)
         if (top, legs) != (post.counted_ma, post.counted_legs):
@@ -281,6 +292,8 @@ class Ledger:
                  post.possible.next_end(self.now))  # fmt: skip
         if not post.is_linked and top:
             at = min(at, self.now + FREE_S)
+        if post.released:
+            at = min(at, self._released_until(post))
         at = max(at, self.now + 0.001)
         if at < post.due_at:
             self._count += 1
@@ -300,6 +313,8 @@ class Ledger:
 
     def _waits(self, post: Post) -> bool:
         """Whether it stands in the list of what is due already, for later."""
+        if post.released and self.now >= self._released_until(post):
+            return False
         at = post.possible.proves_at(post.obeys_after_s())
         return at <= self.now  # contradicted: only a sample can help
 
@@ -504,6 +519,11 @@ class Ledger:
         )
         if fact.source == "phases" and len(post.legs) == 3 and post.tx is not None:
             self._release(post, used)
+        else:  # "counts again on any sample above", a total too, once that truly flows (rule 7)
+            true = post.true_ma()
+            post.released = frozenset(
+                leg for leg in post.released if min(post.drawn[leg], true[leg]) < RELEASE_MA
+            )
         self.count(post)
 
     def _release(self, post: Post, used: int) -> None:

@@ -453,7 +453,7 @@ class Charger:
         began.began_at = self.stamp()
         at.transaction, at.tag = began, None
         at.session_began()
-        at.sample_at = self.now + self._sample_interval_s()
+        at.sample_at = self.now + self.sample_interval_s()
         self.sessions += 1
         if self._ignores:
             at.frozen = Limit(self.make.max_ma, self.make.phases)
@@ -467,7 +467,8 @@ class Charger:
         }, lambda told: self._started(at, began, told))  # fmt: skip
         self.settle(at)
 
-    def _sample_interval_s(self) -> float:
+    def sample_interval_s(self) -> float:
+        """How often it tells its values while it charges; 0: never of its own accord."""
         return float(self.keys["MeterValueSampleInterval"].value)
 
     def _started(self, at: Connector, began: Transaction, told: Json) -> None:

@@ -10,6 +10,7 @@ from tools.world import Make
 from tools.world.profiles import read_profile
 
 from linkray.model import facts
+from linkray.model.units import Phases
 
 C1 = single("C1")
 
@@ -195,6 +196,40 @@ def test_rule_7_a_phase_is_released_after_three_samples_and_counts_again_with_on
     assert sums[:3] == [16_000, 0, 0]
     t.says_phases("C1", 15.5, 2.0, 0.0)
     assert sums[:3] == [16_000, 16_000, 0]
+
+
+def released() -> Trace:
+    """It has shown for half a minute that it uses L1 alone."""
+    t = Trace(site(100, three("C1")))
+    t.world.charger("C1").keys["MeterValueSampleInterval"].value = "10"
+    t.charging("C1", at_a=16)
+    for _ in range(3):
+        t.says_phases("C1", 15.5, 0.0, 0.0)
+        t.wait(10)
+    assert t.checker.ledger.sums[:3] == [16_000, 0, 0]
+    return t
+
+
+@pytest.mark.parametrize(("used_a", "total_a"), [(15.5, 15.5), (0.0, 5.2), (15.5, 0.4)])
+def test_rule_7_a_total_counts_a_released_phase_again_where_that_truly_carries_it(
+    used_a: float, total_a: float
+) -> None:
+    t = released()
+    t.world.charger("C1").connector(1).drawn_ma = (15_500, round(used_a * 1000), 0)
+    t.fact(facts.Drawn("C1", 1, Phases.each(round(total_a * 1000)), "total", t.now))
+
+    counts = min(used_a, total_a) > 0.5
+    assert t.checker.ledger.sums[:3] == [16_000, 16_000 if counts else 0, 0]
+
+
+@pytest.mark.parametrize(("after_s", "is_counted"), [(24.0, False), (26.0, True)])
+def test_c9_a_released_phase_counts_again_when_its_value_is_stale(
+    after_s: float, is_counted: bool
+) -> None:
+    t = released()  # its value is of ten seconds ago
+    t.wait(after_s)
+
+    assert t.checker.ledger.sums[:3] == ([16_000] * 3 if is_counted else [16_000, 0, 0])
 
 
 def test_an_ended_transaction_takes_its_profiles_along() -> None:
