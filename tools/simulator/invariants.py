@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from tools.simulator import judges, metered, quiet
+from tools.simulator import judges, metered, quiet, service
 from tools.simulator.events import Event, Violation
 from tools.simulator.ledger import Ledger
 from tools.simulator.ruling import Ruling
@@ -44,7 +44,7 @@ class Checker:
             judges.Sums(ruling), metered.Metered(ruling), metered.Reaction(ruling),
             judges.Legal(ruling), judges.Ceilings(ruling), judges.Stop(ruling),
             judges.Ladder(ruling), judges.Beat(ruling), judges.Queues(ruling),
-            quiet.Quiet(ruling), self.wires,
+            quiet.Quiet(ruling), service.Service(ruling), self.wires,
         )  # fmt: skip
         ruling.is_up = True
 

@@ -1147,6 +1147,87 @@ def test_inv_15_who_waits_longer_than_its_turn_is_found() -> None:
     assert "INV-15 waits for longer than its bound" in t.why()
 
 
+# Live, Priority
+
+
+def waiting(limit_a: int, told_a: tuple[float, float]) -> Trace:
+    """Two that have charged for a while, told so much for some minutes now."""
+    t = pair(limit_a)
+    t.wait(400, dt=5.0)
+    for place, (name, amps) in enumerate(zip(("C1", "C2"), told_a, strict=True), 1):
+        t.tell(name, amps, transaction=place)
+        t.draw(name, amps)
+    t.checker.violations.clear()
+    return t
+
+
+@pytest.mark.parametrize(("after_s", "is_found"), [(170.0, False), (230.0, True)])
+def test_live_that_nobody_charges_although_there_is_room_is_found(
+    after_s: float, is_found: bool
+) -> None:
+    t = waiting(60, (0, 0))
+    t.wait(after_s, dt=5.0)
+
+    assert ("Live" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize(
+    "cause", ["no room", "one charges", "asleep", "stopped", "mute", "others may draw it"]
+)
+def test_live_who_waits_for_a_cause_holds(cause: str) -> None:
+    t = waiting(60, (0, 6 if cause == "one charges" else 0))
+    cars = [t.world.charger(name).connector(1).car for name in ("C1", "C2")]
+    if cause == "asleep":
+        for car in cars:
+            assert car is not None
+            car.asleep = True
+    elif cause == "no room":
+        t.settings_now(site(5, C1, C2))
+    elif cause == "stopped":
+        t.emergency(on=True)
+    elif cause == "mute":
+        t.tell("C1", 0, transaction=1, status=None)
+        t.tell("C2", 0, transaction=2, status=None)
+    elif cause == "others may draw it":
+        t.fact(facts.LinkLost("C1", t.now))
+        t.settings_now(site(40, C1, C2))
+    t.wait(400, dt=5.0)
+
+    assert "Live" not in t.broken, t.why()
+
+
+@pytest.mark.parametrize(("after_s", "is_found"), [(900.0, False), (1_000.0, True)])
+def test_live_one_that_waits_beside_room_while_others_charge_has_the_time_of_a_turn(
+    after_s: float, is_found: bool
+) -> None:
+    t = waiting(60, (0, 20))
+    t.wait(after_s, dt=5.0)
+
+    assert ("Live" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize(
+    ("high", "told_a", "uses_a", "is_found"),
+    [
+        ("C1", (10, 30), 10, True), ("C1", (10, 30), 5, False), ("C1", (31, 9), 31, False),
+        ("both", (10, 30), 10, False), (None, (10, 30), 10, False),
+    ],
+)  # fmt: skip
+def test_priority_a_normal_one_that_holds_what_a_high_one_could_use_is_found(
+    high: str | None, told_a: tuple[float, float], uses_a: float, is_found: bool
+) -> None:
+    t = waiting(40, told_a)
+    kept = [
+        single(name, priority="high" if high in (name, "both") else "normal")
+        for name in ("C1", "C2")
+    ]
+    t.settings_now(site(40, *kept))
+    t.draw("C1", uses_a)
+    t.wait(200, dt=5.0)
+
+    assert ("Priority" in t.broken) is is_found, t.why()
+
+
 def test_inv_17_a_queue_over_its_maximum_is_found() -> None:
     t = pair()
     t.note(QueuesSeen(t.now, {"inbox": (64, 64)}))
