@@ -1084,6 +1084,41 @@ def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
     assert t.broken == {"INV-15"}
 
 
+@pytest.mark.parametrize(("after_s", "is_found"), [(170.0, False), (190.0, True)])
+def test_inv_15_offers_are_constant_three_minutes_after_the_newest_input(
+    after_s: float, is_found: bool
+) -> None:
+    t = pair()
+    for name in ("C1", "C2"):
+        t.draw(name, 20)
+        t.says(name, 20)
+    t.wait(after_s, dt=1.0)
+    t.tell("C1", 18, transaction=1)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize(
+    ("before_a", "after_a", "apart_s", "is_found"),
+    [(18, 20, 25, True), (18, 20, 35, False), (18, 16, 25, False)],
+)
+def test_inv_15_under_noise_a_second_change_within_30_s_is_found_but_for_a_cut(
+    before_a: float, after_a: float, apart_s: float, is_found: bool
+) -> None:
+    t = pair(50)
+    for name in ("C1", "C2"):
+        t.draw(name, 20)
+        t.says(name, 20)
+    t.wait(200, dt=1.0)
+    t.world.building.ma = (1_000, 0, 0)
+    t.wait(1)
+    t.tell("C1", before_a, transaction=1)
+    t.wait(apart_s, dt=1.0)
+    t.tell("C1", after_a, transaction=1)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
+
+
 def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_none() -> None:
     def settled() -> Trace:
         t = pair(50)
