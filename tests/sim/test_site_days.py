@@ -32,6 +32,12 @@ PLAN = (
     ("dc50", 0.35, ("none", "all")),
     ("nested200", 0.3, ("none", "all")),
 )
+# Of the energy that might have been delivered, what each site's run without faults gives at least:
+# no invariant holds it against a firmware that it charges little (balancing.md, Fair).
+ENERGY_RATIO_MIN = {
+    "home": 0.95, "us_split": 0.9, "office8": 0.9, "us_208": 0.95, "flats63": 0.88,
+    "depot": 0.85, "carpark32": 0.88, "dc50": 0.68, "nested200": 0.85,
+}  # fmt: skip
 KEPT = [line.split() for line in (Path(__file__).parent / "seeds.txt").read_text().splitlines()
         if line and not line.startswith("#")]  # fmt: skip
 RUNS = [
@@ -52,7 +58,12 @@ def held(report: Report) -> None:
 
 @pytest.mark.parametrize(("site", "seed", "hours", "faults"), RUNS)
 def test_every_invariant_holds(site: str, seed: int, hours: float, faults: str) -> None:
-    held(simulate(SITES / f"{site}.toml", seed, hours, faults))
+    report = simulate(SITES / f"{site}.toml", seed, hours, faults)
+
+    held(report)
+    if (seed, faults) == (1, "none"):  # the first of each site in PLAN
+        assert report.energy_ratio is not None
+        assert report.energy_ratio >= ENERGY_RATIO_MIN[site]
 
 
 @pytest.mark.parametrize("faults", ["none", "all"])
@@ -69,6 +80,8 @@ def test_a_run_of_the_tests_is_a_hundred_site_hours_over_every_site_and_fault_se
 
     assert sum(hours for _site, hours, _faults in planned) >= 100
     assert {site for site, _hours, _faults in planned} == {p.stem for p in sites_named(None)}
+    assert set(ENERGY_RATIO_MIN) == {site for site, _hours, _faults in planned}
+    assert all(sets[0] == "none" for _site, _hours, sets in PLAN)
     assert {t.set for t in TROUBLES} == set(SETS)
     for name in SETS:
         assert any(faults == name for _site, _hours, faults in planned)

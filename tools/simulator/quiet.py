@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 from tools.simulator.events import (
     EmergencyAsked,
@@ -24,6 +25,7 @@ from tools.simulator.events import (
 )
 from tools.simulator.ledger import Issue, Post
 from tools.simulator.ruling import Ruling
+from tools.world.car import NOTHING
 
 from linkray.model import facts
 
@@ -37,6 +39,7 @@ HOUR_S = 3_600.0
 CHANGES_MAX = 10  # of a charger in an hour
 CHANGE_MA = 50
 TURN_S = 900.0  # balancing.md 3
+MAKES_ROOM_S, FOLLOWS_S = 60.0, 150.0  # before and after a turn its neighbours may move
 HUNGRY_MA = 6_000
 BEGIN = (ProcessBegan, ProcessEnded, LimitsChanged, EmergencyAsked, FaultBegan, FaultEnded,
          WallStepped)  # fmt: skip
@@ -45,6 +48,18 @@ INPUTS = (
     facts.MeterLost, facts.MeterBack, facts.SettingsChanged, facts.EmergencyStopped,
     facts.CeilingSealed, facts.LeaseProven, facts.ObeyTimeKnown,
 )  # fmt: skip
+
+
+class Change(NamedTuple):
+    """A connector was told another value."""
+
+    at: float
+    key: tuple[str, int]
+    before_ma: int
+    to_ma: int
+    last_at: float  # the change before it
+    is_unmoved: bool  # no input has moved for three minutes
+    is_unstirred: bool  # … or only within the reference noise
 
 
 class Quiet:
@@ -63,6 +78,8 @@ class Quiet:
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
         self._waits: dict[tuple[str, int], float] = {}
+        self._turned_at = -math.inf  # the newest change of one that waits, sleeps or is paused
+        self._pending: deque[Change] = deque()  # changes that may have made room for a turn
 
     def note(self, event: Event, now: float) -> None:
         if isinstance(event, BEGIN):
@@ -108,6 +125,8 @@ class Quiet:
         self._peak[key] = used if settles else max(used, self._peak.get(key, used))
 
     def _step(self, now: float) -> None:
+        while self._pending and self._pending[0].at < now - MAKES_ROOM_S:
+            self._judge(self._pending.popleft())
         building = self.ledger.world.building.ma
         if self._building is None or any(
             abs(a - b) > STILL_MA for a, b in zip(building, self._building, strict=True)
@@ -136,26 +155,40 @@ class Quiet:
         self.changes += 1
         if self._has_tapered(issue.post):
             self._moved_at = now  # also for those who get what it leaves
-        if self._takes_turns():
+        change = Change(now, issue.post.key, before, issue.ma, changed_at,
+                        now - self._moved_at > CONSTANT_S, now - self._stirred_at > CONSTANT_S)  # fmt: skip
+        if not self._takes_turns():
+            self._judge(change)
+        elif not issue.ma or not before or issue.post.drawn == NOTHING:
+            # Its turn, or a sleeper's: room is made for it just before, and is given out after it.
+            self._turned_at = now
+            while self._pending and self._pending[-1].at >= now - MAKES_ROOM_S:
+                self._pending.pop()
+        elif now - self._turned_at > FOLLOWS_S:
+            self._pending.append(change)
+
+    def _judge(self, change: Change) -> None:
+        """A change that no input and nobody's turn has brought about."""
+        told = {"connector": f"{change.key[0]}/{change.key[1]}", "before_ma": change.before_ma,
+                "told_ma": change.to_ma}  # fmt: skip
+        if change.is_unmoved:
+            self.ruling.violated("INV-15", "changed although nothing has moved for 3 min",
+                                 change.at, **told)  # fmt: skip
+        if not change.is_unstirred or change.at < self._stirred_at:
             return
-        if now - self._moved_at > CONSTANT_S:
-            self.ruling.violated("INV-15", "changed although nothing has moved for 3 min", now,
-                                 connector=f"{key[0]}/{key[1]}", before_ma=before,
-                                 told_ma=issue.ma)  # fmt: skip
-        if now - self._stirred_at > CONSTANT_S:
-            # Calm: "no connector changes more than once in 30 s, except to protect a limit", as
-            # a cut may.
-            if issue.ma > before and now - changed_at < APART_S:
-                self.ruling.violated("INV-15", "changed twice within 30 s", now,
-                                     connector=f"{key[0]}/{key[1]}", before_ma=before,
-                                     told_ma=issue.ma, changed_at=changed_at)  # fmt: skip
-            hour = self._hour.setdefault(issue.post.charger, deque())
-            hour.append(now)
-            while hour[0] < now - HOUR_S:
-                hour.popleft()
-            if len(hour) > CHANGES_MAX * len(self.ledger.by_charger[issue.post.charger]):
-                self.ruling.violated("INV-15", "changed too often within an hour", now,
-                                     charger=issue.post.charger, changes=len(hour))  # fmt: skip
+        # Calm: "no connector changes more than once in 30 s, except to protect a limit", as a
+        # cut may.
+        if change.to_ma > change.before_ma and change.at - change.last_at < APART_S:
+            self.ruling.violated("INV-15", "changed twice within 30 s", change.at,
+                                 changed_at=change.last_at, **told)  # fmt: skip
+        charger = change.key[0]
+        hour = self._hour.setdefault(charger, deque())
+        hour.append(change.at)
+        while hour[0] < change.at - HOUR_S:
+            hour.popleft()
+        if len(hour) > CHANGES_MAX * len(self.ledger.by_charger.get(charger, ())):
+            self.ruling.violated("INV-15", "changed too often within an hour", change.at,
+                                 charger=charger, changes=len(hour))  # fmt: skip
 
     def _has_tapered(self, post: Post) -> bool:
         """Whether its battery fills: too slow a fall to stir, and yet no constant input."""
@@ -164,8 +197,10 @@ class Quiet:
         return peak - used >= TAPER_MA
 
     def _takes_turns(self) -> bool:
-        """Whether somebody waits at 0, or sleeps: then time itself moves the offers."""
-        return any(p.is_linked and p.tx is not None and (not p.told_ma or p.drawn == (0, 0, 0))
+        """Whether somebody waits at 0, or sleeps: then time itself moves the offers, but only
+        those around the turns (balancing.md 2 and 3: "every 15 min", "for 60 s").
+        """
+        return any(p.is_linked and p.tx is not None and (not p.told_ma or p.drawn == NOTHING)
                    for p in self.ledger.posts.values())  # fmt: skip
 
     # -- nobody starves ----------------------------------------------------------------------

@@ -1169,6 +1169,44 @@ def test_inv_15_many_changes_in_an_hour_of_noise_are_found() -> None:
     assert "hour" in t.why()[0]
 
 
+def beside_a_sleeper() -> Trace:
+    t = Trace(site(90, C1, C2, single("C3")))
+    t.charging("C1", "C2", "C3", at_a=20)
+    for name, amps in (("C1", 20), ("C2", 20), ("C3", 0)):
+        t.draw(name, amps)
+        t.says(name, amps)
+    t.wait(400, dt=1.0)
+    t.checker.violations.clear()
+    return t
+
+
+@pytest.mark.parametrize(("turn_after_s", "is_found"), [(None, True), (20.0, False), (70.0, True)])
+def test_inv_15_a_sleeper_pardons_what_makes_room_for_its_turn_alone(
+    turn_after_s: float | None, is_found: bool
+) -> None:
+    t = beside_a_sleeper()
+    t.tell("C1", 14, transaction=1)
+    if turn_after_s is not None:
+        t.wait(turn_after_s, dt=1.0)
+        t.tell("C3", 6, transaction=3)
+    t.wait(70, dt=1.0)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize(("after_s", "is_found"), [(140.0, False), (160.0, True)])
+def test_inv_15_a_sleeper_pardons_what_comes_soon_after_its_turn(
+    after_s: float, is_found: bool
+) -> None:
+    t = beside_a_sleeper()
+    t.tell("C3", 6, transaction=3)
+    t.wait(after_s, dt=1.0)
+    t.tell("C1", 25, transaction=1)
+    t.wait(70, dt=1.0)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
+
+
 def test_inv_15_who_waits_longer_than_its_turn_is_found() -> None:
     t = pair(12)
     t.tell("C1", 12, transaction=1)
