@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from tools.simulator.books import Entry, Possible, Told, read_told
+from tools.simulator.books import SAMPLE_S, Entry, Possible, Told, read_told
 from tools.simulator.events import FrameSeen
 from tools.world import Charger as TrueCharger
 from tools.world import World
@@ -33,6 +35,8 @@ RELEASE_SAMPLES = 3  # rule 7
 RELEASE_MA, USED_MA = 500, 3_000  # a phase below the one, while another is above the other
 STALE_INTERVALS, STALE_GRACE_S = 3, 5.0  # C9
 STUCK_S = 11.0  # unanswered for so long it is not to be counted on: 1 s dispatch, 10 s obey time
+AGED_S, AGED_S_MAX = 5.0, 900.0  # a value on its way is younger; a clock that was set steps more
+STAMP = re.compile(r'"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"')
 QUEUE_S = 10.0  # for so long after it was linked its values may be kept ones
 FREE_S = 10.0  # how often an absent charger's lease is looked at
 ETA_MIN = 0.85  # decided.md, DC efficiency
@@ -141,6 +145,7 @@ class Ledger:
         self.by_charger: dict[str, list[Post]] = {}
         self.on_change: Callable[[Post], None] | None = None
         self._calls: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._ages: dict[str, tuple[float, float]] = {}  # its newest values: came when, how old
         self._proven: set[str] = set()  # chargers that were seen to honour their lease
         self._due: list[tuple[float, int, Post]] = []
         self._count = 0
@@ -330,7 +335,18 @@ class Ledger:
                 self._stopped(event)
         elif text[:2] in ("[3", "[4") and self._calls:
             self._answered(event)
+        elif "MeterValues" in text:
+            self._ages[event.charger] = self.now, self._age_s(event)
         return []
+
+    def _age_s(self, event: FrameSeen) -> float:
+        """How old its values are by their stamp and its own clock, as far as that was not set."""
+        true = self.world.chargers.get(event.charger)
+        stamps = STAMP.findall(event.text)
+        if true is None or not stamps:
+            return 0.0
+        age_s = true.clock() - max(datetime.fromisoformat(stamp).timestamp() for stamp in stamps)
+        return age_s if AGED_S < age_s < AGED_S_MAX else 0.0
 
     def _called(self, event: FrameSeen) -> list[Issue]:
         _, call, action, asked = event.message[:4]
@@ -514,9 +530,11 @@ class Ledger:
         used = max(post.drawn[leg] for leg in post.legs)
         # What comes as soon as it is linked may be from its queue (C20): no fresh sample.
         over_s = max(fact.over_s, QUEUE_S) if self.now < post.linked_at + QUEUE_S else fact.over_s
-        post.possible.sampled(
-            used, min(fact.at, self.now), self.now, post.obeys_after_s(), over_s
-        )
+        # decided.md: "`Accepted` and a *fresh* sample". What a charger kept says nothing of now.
+        came_at, age_s = self._ages.get(fact.charger, (-math.inf, 0.0))
+        is_of_them = came_at >= self.now - SAMPLE_S
+        at = min(fact.at, self.now - age_s) if is_of_them else min(fact.at, self.now)
+        post.possible.sampled(used, at, self.now, post.obeys_after_s(), over_s)
         if fact.source == "phases" and len(post.legs) == 3 and post.tx is not None:
             self._release(post, used)
         else:  # "counts again on any sample above", a total too, once that truly flows (rule 7)

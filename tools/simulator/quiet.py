@@ -155,8 +155,10 @@ class Quiet:
         self.changes += 1
         if self._has_tapered(issue.post):
             self._moved_at = now  # also for those who get what it leaves
-        change = Change(now, issue.post.key, before, issue.ma, changed_at,
-                        now - self._moved_at > CONSTANT_S, now - self._stirred_at > CONSTANT_S)  # fmt: skip
+        change = Change(
+            now, key, before, issue.ma, changed_at,
+            now - self._moved_at > CONSTANT_S, now - self._stirred_at > CONSTANT_S,
+        )  # fmt: skip
         if not self._takes_turns():
             self._judge(change)
         elif not issue.ma or not before or issue.post.drawn == NOTHING:

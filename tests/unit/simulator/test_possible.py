@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from tests.unit.simulator.traces import Trace, single, site, three
 from tools.simulator.books import Entry, ObeyTime, Possible, Told
+from tools.simulator.events import FrameSeen
 from tools.world import Make
 from tools.world.profiles import read_profile
 
@@ -79,6 +82,24 @@ def test_rule_3_a_fresh_sample_after_the_answer_proves_it_sooner() -> None:
     t.says("C1", 7.9)
 
     assert t.may_ma("C1") == 8_000
+
+
+@pytest.mark.parametrize(("age_s", "is_proved"), [(0.0, True), (2.0, True), (110.0, False)])
+def test_c20_a_value_that_its_charger_kept_from_before_the_answer_proves_nothing(
+    age_s: float, is_proved: bool
+) -> None:
+    t = one(obey_s=8.0)
+    t.tell("C1", 20, transaction=1)
+    t.wait(120)
+    t.tell("C1", 8, transaction=1)
+    t.wait(3)
+    true = t.world.charger("C1")
+    value = {"timestamp": true.stamp(true.clock() - age_s), "sampledValue": []}
+    said = [2, "v1", "MeterValues", {"connectorId": 1, "meterValue": [value]}]
+    t.note(FrameSeen(t.now, "C1", "in", json.dumps(said)))
+    t.says("C1", 7.9)
+
+    assert t.may_ma("C1") == (8_000 if is_proved else 20_000)
 
 
 def test_c5_lateness_counts_once_it_was_seen_and_anew_when_it_was_over() -> None:
