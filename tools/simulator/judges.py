@@ -326,7 +326,8 @@ class Stop:
         for post in self.ledger.posts.values():
             runs = post.is_linked and post.tx is not None
             fresh = max(post.linked_at, post.began_at) + STOP_S + GRACE_S >= now
-            if runs and not fresh and not post.is_stopped and (post.told_ma or not post.is_told):
+            told_0 = post.is_told and not post.told_ma and not post.told_highest
+            if runs and not fresh and not post.is_stopped and not told_0:
                 self.ruling.violated("INV-8", "neither told 0 nor stopped in time", now,
                                      connector=f"{post.charger}/{post.number}",
                                      told_ma=post.told_ma)  # fmt: skip

@@ -62,6 +62,7 @@ class Post:
     status: str | None = None
     told_ma: int = 0  # the newest value on the wire, for what runs now
     told_at: float = -math.inf
+    told_highest: float = 0.0  # … in any of its periods, in its unit
     told_before_ma: int = 0
     is_told: bool = False  # anything, since the link stands
     open_since: float | None = None  # the newest value waits for its answer
@@ -384,6 +385,7 @@ class Ledger:
         if not is_lower:
             post.told_before_ma, post.told_ma, post.told_at = was, ma, self.now
             post.is_told, post.is_refused = True, False
+            post.told_highest = max(told.limits)
         if post.open_since is None:
             post.open_since = self.now
         self.count(post)

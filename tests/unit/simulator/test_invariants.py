@@ -734,6 +734,19 @@ def test_inv_8_a_value_of_a_later_period_or_a_lower_level_is_found_too(
     assert t.broken == ({"INV-8"} if is_found else set()), t.why()
 
 
+@pytest.mark.parametrize(("fallback_a", "is_found"), [(10, True), (0, False)])
+def test_inv_8_what_rises_by_itself_later_is_not_told_to_stop(
+    fallback_a: int, is_found: bool
+) -> None:
+    t = pair()
+    t.emergency(on=True)
+    t.tell("C1", 0, transaction=1, more=((180, fallback_a),))  # at once: it was on its way
+    t.stop("C2", 2)
+    t.wait(3)
+
+    assert t.broken == ({"INV-8"} if is_found else set()), t.why()
+
+
 def test_inv_8_everybody_told_0_or_stopped_holds() -> None:
     t = pair()
     t.emergency(on=True)
