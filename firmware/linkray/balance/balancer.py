@@ -621,7 +621,7 @@ class Balancer:
             return SOON
         if fact.as_default:
             c.default_ma = None  # it may have been written over
-        if c.books.unknown(fact.offer_id):
+        if fact.outcome == "unknown" and c.books.unknown(fact.offer_id):
             c.retry_at = now
         return CALM
 

@@ -502,18 +502,27 @@ class Teller:
         return [*self._before(attempt, now), self._set(attempt)]
 
     def _before(self, attempt: Attempt, now: float) -> list[Move]:
-        """A renewal may be in force before its answer comes: from here on what stands may last as
-        long as the longer of both, and for ever where one of them does (trust.md 1, P 2).
+        """A form may be in force before its answer comes (trust.md 1, P 2): one that outlasts the
+        session may have written over the default, also where the session ends meanwhile; and under
+        a renewal what stands may last as long as the longer of both, for ever where one does.
         """
+        outs: list[Move] = []
+        purpose = attempt.forms[attempt.form].purpose
+        default = self._in_force.pop(False, None) if (
+            attempt.session and purpose != "TxProfile") else None  # fmt: skip
+        if default is not None:
+            offer = attempt.offer
+            outs.append(OfferAnswered(self._charger, self._connector, offer.id, "sent", now,
+                                      as_default=True))  # fmt: skip
         stands = self._in_force.get(attempt.session)
         if not attempt.renewal or attempt.trial is not None or stands is None:
-            return []
+            return outs
         old, new = stands.lease, attempt.leases(attempt.form)
         both = Lease(*map(max, old, new)) if old.ends_s and new.ends_s else NO_LEASE
         if both == old:
-            return []
+            return outs
         self._in_force[attempt.session] = msgspec.structs.replace(stands, lease=both)
-        return self._tell(attempt.offer, "accepted", now, both)
+        return [*outs, *self._tell(attempt.offer, "accepted", now, both)]
 
     def _cannot_say_0(self, offer: Offer, run: Running, now: float) -> list[Move]:
         """Only the end of its session brings it to 0 (trust.md C7); but not at once where it is at
@@ -536,8 +545,6 @@ class Teller:
         self.told.add(form.purpose)
         self._has_told_run = self._has_told_run or attempt.session
         stage = Stage(attempt, attempt.form, attempt.call)
-        if attempt.session and form.purpose != "TxProfile":
-            self._in_force.pop(False, None)  # the default may be written over
         under = attempt.call - len(form.calls)
         payload = form.calls[attempt.call] if under < 0 else attempt.clears[under]
         return Set(payload, stage, attempt.offer.urgent)

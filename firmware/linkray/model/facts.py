@@ -144,7 +144,8 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     """What became of an offer on the wire.
 
     `accepted`: the charger has taken it; `rejected`: it refused this value in every form it knows;
-    `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force.
+    `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force;
+    `sent`: it goes out in a form that may write over what rules without a session (`as_default`).
     `leased`: the profile that was accepted falls back by itself (the dead-man's second period),
     after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase. `as_default`: it
     was told by a profile that outlasts the session (TxDefaultProfile, ChargePointMaxProfile).
@@ -153,7 +154,7 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     charger: str
     connector: int
     offer_id: int
-    outcome: Literal["accepted", "rejected", "unknown"]
+    outcome: Literal["accepted", "rejected", "unknown", "sent"]
     at: float
     leased: bool = False
     lease_s: int = 0

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from tests.unit.balance.balance_world import Car, World, settings
 
-from linkray.model.facts import Drawn, SettingsChanged
+from linkray.model.facts import Drawn, OfferAnswered, SettingsChanged
 from linkray.model.settings import Charger, Group
 
 THREE = Charger(id="a", phases=3, connection="L1-L2-L3")
@@ -79,3 +79,20 @@ def test_c4_one_that_draws_above_its_configured_maximum_is_reserved_with_what_it
     assert world.draws(("a", 1)).l1 == 32_000
     assert world.amps("b")[0] <= 18
     assert ("NOT_OBEYING", "a") in world.raised
+
+
+def test_p2_what_may_outlast_a_session_counts_when_that_ends_before_its_answer() -> None:
+    """us_split, seed 20115: a renewal went out as the default, and its session was over already."""
+    world = World(settings(40, 2))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(60)
+    assert world.amps() == [20, 20]
+    offer = world.offer("c1")
+
+    world.feed(OfferAnswered("c1", 1, offer.id, "sent", world.now, as_default=True))
+    world.silent.add("c1")
+    world.end("c1")
+    world.run(5)
+
+    assert world.amps("c2") == [20]
