@@ -396,7 +396,8 @@ class Teller:
                 in_the_way = self._in_the_way(attempt)
                 attempt.clears = purposes_cleared(self._connector, in_the_way)
                 if in_the_way:
-                    return self._next_call(attempt, now, s)
+                    gone = self._default_goes(attempt, now, CAP) if CAP in in_the_way else []
+                    return [*gone, *self._next_call(attempt, now, s)]
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
                 # What was in its way was not taken away, and may rule over it still.
@@ -506,14 +507,8 @@ class Teller:
         session may have written over the default, also where the session ends meanwhile; and under
         a renewal what stands may last as long as the longer of both, for ever where one does.
         """
-        outs: list[Move] = []
-        purpose = attempt.forms[attempt.form].purpose
-        default = self._in_force.pop(False, None) if (
-            attempt.session and purpose != "TxProfile") else None  # fmt: skip
-        if default is not None:
-            offer = attempt.offer
-            outs.append(OfferAnswered(self._charger, self._connector, offer.id, "sent", now,
-                                      as_default=True))  # fmt: skip
+        outlasts = attempt.session and attempt.forms[attempt.form].purpose != "TxProfile"
+        outs: list[Move] = self._default_goes(attempt, now) if outlasts else []
         stands = self._in_force.get(attempt.session)
         if not attempt.renewal or attempt.trial is not None or stands is None:
             return outs
@@ -523,6 +518,15 @@ class Teller:
             return outs
         self._in_force[attempt.session] = msgspec.structs.replace(stands, lease=both)
         return [*outs, *self._tell(attempt.offer, "accepted", now, both)]
+
+    def _default_goes(self, attempt: Attempt, now: float, purpose: str = "") -> list[Move]:
+        """What is sent next may write over the default, or take it away where it stands as this."""
+        default = self._in_force.get(False)
+        if default is None or not default.form.startswith(purpose):
+            return []
+        del self._in_force[False]
+        return [OfferAnswered(self._charger, self._connector, attempt.offer.id, "sent", now,
+                              as_default=True)]  # fmt: skip
 
     def _cannot_say_0(self, offer: Offer, run: Running, now: float) -> list[Move]:
         """Only the end of its session brings it to 0 (trust.md C7); but not at once where it is at

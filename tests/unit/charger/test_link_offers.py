@@ -291,6 +291,28 @@ def test_c2_a_cap_that_rules_no_more_is_taken_away_and_proves_nothing_less() -> 
     assert outcomes(played)[-1] == (3, "accepted"), "under a cap it is no more than that"
 
 
+def test_p2_a_default_that_stands_as_a_cap_is_told_again_after_a_session_that_took_it_away(
+) -> None:
+    """flats63, seed 20301: what lay under the cap ruled when the session was over."""
+    played = Played()
+    played.commission()
+    played.offer(0, 1)
+    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
+        played.answer({"status": "Rejected"})
+    played.yes()
+    played.start()
+    played.offer(16_000, 2, session=True)
+    played.answer({"status": "Accepted"})
+    assert outcomes(played) == [(2, "sent")], "what rules without a session is open from here on"
+    assert [p["id"] for p in played.asked("ClearChargingProfile")] == [15]
+    played.yes()
+
+    played.stop(1001)
+    played.offer(0, 3)
+
+    assert [limits(p)[0] for p in played.profiles()] == [0]
+
+
 def test_c2_a_cap_of_an_earlier_link_is_taken_away_beside_a_session_that_runs() -> None:
     ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
                       meter_start_wh=0)  # fmt: skip
