@@ -78,6 +78,7 @@ class Quiet:
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
         self._waits: dict[tuple[str, int], float] = {}
+        self._offers: dict[tuple[str, int], int] = {}  # of the newest plan
         self._turned_at = -math.inf  # the newest change of one that waits, sleeps or is paused
         self._pending: deque[Change] = deque()  # changes that may have made room for a turn
 
@@ -89,6 +90,7 @@ class Quiet:
         elif isinstance(event, Stepped):
             self._step(now)
         elif isinstance(event, Planned):
+            self._offers = {(o.charger, o.connector): o.limit_ma for o in event.plan.offers}
             self._starving(now)
         for issue in self.ruling.issues:
             self._issue(issue, now)
@@ -153,7 +155,7 @@ class Quiet:
         if before is None or issue.is_new_session:
             return
         self.changes += 1
-        if self._has_tapered(issue.post):
+        if self._has_tapered(issue.post) or self._tapers():
             self._moved_at = now  # also for those who get what it leaves
         change = Change(
             now, key, before, issue.ma, changed_at,
@@ -197,6 +199,14 @@ class Quiet:
         used = max(post.drawn)
         peak, self._peak[post.key] = self._peak.get(post.key, used), used
         return peak - used >= TAPER_MA
+
+    def _tapers(self) -> bool:
+        """Whether such a one is about to be told less by the same plan: its frame comes later."""
+        return any(
+            self._peak.get(key, 0) - max(post.drawn) >= TAPER_MA
+            and self._told.get(key, 0) - self._offers.get(key, 0) >= CHANGE_MA
+            for key, post in self.ledger.posts.items() if post.is_linked and post.tx is not None
+        )
 
     def _takes_turns(self) -> bool:
         """Whether somebody waits at 0, or sleeps: then time itself moves the offers, but only

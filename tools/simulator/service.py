@@ -167,5 +167,7 @@ class Service:
         """Whether it uses all it is told, and could clearly use more."""
         if post.possible.obey.sheds_late(post.obeys_after_s()):
             return False  # the current of an absent one is not for it (INV-5b)
+        if not post.told_ma and self._slept.get(post.key, -math.inf) >= post.began_at:
+            return False  # nobody knows that it is awake before its next turn (balancing.md 2)
         uses = max(post.true_ma()) >= post.told_ma - LACK_MA // 2
         return uses and post.told_ma < self._could_ma(post, now) * LACK_SHARE - LACK_MA

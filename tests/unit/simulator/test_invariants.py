@@ -1155,6 +1155,27 @@ def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_no
     assert t.broken == {"INV-15"}
 
 
+@pytest.mark.parametrize("is_told_less", [True, False])
+def test_inv_15_what_a_battery_leaves_may_be_told_to_others_a_moment_before(
+    is_told_less: bool,
+) -> None:
+    t = pair(50)
+    for name in ("C1", "C2"):
+        t.draw(name, 20)
+        t.says(name, 20)
+    t.wait(330, dt=1.0)
+    for quarters in range(1, 5):
+        t.draw("C1", 20 - quarters / 4)
+        t.says("C1", 20 - quarters / 4)
+        t.wait(80, dt=1.0)
+    t.offer("C1", 19 if is_told_less else 20)
+    t.offer("C2", 21)
+    t.plan()
+    t.tell("C2", 21, transaction=2)
+
+    assert ("INV-15" in t.broken) is not is_told_less, t.why()
+
+
 def test_inv_15_a_car_that_draws_a_little_more_and_less_is_constant() -> None:
     t = pair()
     for name, amps in (("C1", 20), ("C2", 20)):
@@ -1312,6 +1333,23 @@ def test_priority_a_normal_one_that_holds_what_a_high_one_could_use_is_found(
     t.wait(200, dt=5.0)
 
     assert ("Priority" in t.broken) is is_found, t.why()
+
+
+@pytest.mark.parametrize("has_slept", [True, False])
+def test_priority_a_high_one_that_sleeps_is_not_known_to_be_awake_before_its_turn(
+    has_slept: bool,
+) -> None:
+    t = waiting(40, (0, 30))
+    kept = [single("C1", priority="high"), single("C2")]
+    car = t.world.charger("C1").connector(1).car
+    assert car is not None
+    car.asleep = has_slept
+    t.settings_now(site(40, *kept))
+    t.wait(10, dt=5.0)
+    car.asleep = False
+    t.wait(300, dt=5.0)
+
+    assert ("Priority" in t.broken) is not has_slept, t.why()
 
 
 def test_inv_17_a_queue_over_its_maximum_is_found() -> None:
