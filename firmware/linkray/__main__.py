@@ -72,27 +72,32 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"linkray {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, text: str, state: str = "; it has to exist"
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
-        made.add_argument("--state", type=Path, required=True, help="folder of everything kept")
+        made.add_argument("--state", type=Path, required=True,
+                          help=f"folder of everything kept{state}")  # fmt: skip
         return made
 
     def listens(made: argparse.ArgumentParser) -> None:
         everywhere = "0.0.0.0"  # noqa: S104
         made.add_argument("--bind", type=address, default=everywhere, help="address to listen on")
 
-    run = command("run", "control: chargers, meter, balancer, LED")
+    made = "; made where there is none"
+    run = command("run", "control: chargers, meter, balancer, LED", made)
     run.add_argument("--board", type=Path, required=True, help="the board's description")
     listens(run)
     run.add_argument("--ocpp-port", type=port, default=8887, help="ws:// of chargers; 0: any free")
     run.add_argument("--ocpps-port", type=port, default=8886, help="wss:// of them; 0: any free")
 
-    web = command("web", "faces: the pages and the API")
+    web = command("web", "faces: the pages and the API", made)
     listens(web)
     web.add_argument("--https-port", type=port, default=443, help="0: any free")
     web.add_argument("--http-port", type=port, default=80, help="redirects; 0: any free")
 
-    settings = command("settings", "read or replace all settings")
+    settings = command("settings", "read or replace all settings",
+                       "; it has to exist, and import begins a new box in an empty one")
     settings.add_argument("act", choices=("export", "import", "check"))
     settings.add_argument("file", help="the settings file; - is standard input or output")
 
@@ -104,7 +109,8 @@ def parser() -> argparse.ArgumentParser:
     password = command("password", "set an account's password, read from standard input")
     password.add_argument("account", choices=("EV", "Installer", "Assembler"))
 
-    seal = command("seal", "show the engineering ceiling, or seal it: amps of the agreed supply")
+    seal = command("seal", "show the engineering ceiling, or seal it: amps of the agreed supply",
+                   "; it has to exist, and seal begins a new box in an empty one")
     seal.add_argument("amps", nargs="*", type=milliamps, action=ThreeOrNone, metavar="AMPS",
                       help="for L1, L2 and L3; none: show what is sealed")  # fmt: skip
 

@@ -43,7 +43,7 @@ from linkray.model.failsafe import Make
 from linkray.model.settings import LimitPhases
 from linkray.model.views import CeilingView
 from linkray.store.ceiling import Ceiling, in_words
-from linkray.store.db import Store, StoreError
+from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import InThread
 
 WITHIN_S = 15.0
@@ -122,7 +122,24 @@ def _wish(options: argparse.Namespace) -> AnyAsk | None:
     return PressButton(options.hold)
 
 
+def _expect_state(state: Path, ask: AnyAsk) -> None:
+    """A mistyped folder is no new box: to begin one the folder has to exist, else its database."""
+    if not state.is_dir():
+        raise FileNotFoundError(
+            f"no LinkRay state in {state}: there is no such folder; for a new box make it first"
+        )
+    begins = isinstance(ask, ImportSettings) and not ask.check_only
+    sealed = SealCeiling | ReadCeiling  # its file outlives a lost database
+    running = ReadBundle | PressButton  # of a control that runs, or refused below
+    if not begins and not isinstance(ask, sealed | running) and not (state / FILE).exists():
+        raise FileNotFoundError(
+            f"no LinkRay state in {state}: expected {FILE} there; "
+            "`linkray run` or `linkray settings import` begins a new box"
+        )
+
+
 async def _at_desk(state: Path, ask: AnyAsk, command: str) -> Answer:
+    _expect_state(state, ask)
     within_s = WITHIN_S
     if isinstance(ask, PressButton):
         within_s = ask.hold_s + BUTTON_EXTRA_S

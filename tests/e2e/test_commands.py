@@ -177,6 +177,7 @@ def test_a_key_without_a_sensible_end_is_refused(box: Box, span: str):
 
 
 def test_passwords_that_are_guessed_first_are_refused_and_good_ones_open(box: Box):
+    box.import_settings(SETTINGS)
     for bad in ("short", "password1234", "assembler2024!", "r&`kxa6D=/7mAZy!", "", "aaaaaaaaaaaaa"):
         done = box.command("password", "Assembler", text=bad + "\n")
         assert done.returncode == 1, bad

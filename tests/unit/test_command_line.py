@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from linkray.__main__ import main, parser
@@ -54,6 +56,7 @@ def seal(state, *amps: str) -> int:
 @pytest.mark.realtime
 def test_the_command_line_seals_the_ceiling_and_no_import_passes_it(tmp_path, capsys):
     state, file = tmp_path / "box", tmp_path / "settings.json"
+    state.mkdir()
     file.write_text('{"version": 1, "site": {"limit_ma": [100000, 100000, 100000]}}')
 
     assert seal(state) == 0
@@ -72,11 +75,76 @@ def test_the_command_line_seals_the_ceiling_and_no_import_passes_it(tmp_path, ca
 @pytest.mark.realtime
 def test_b13_the_command_line_seals_nothing_below_the_fail_safe_currents(tmp_path, capsys):
     state, file = tmp_path / "box", tmp_path / "settings.json"
+    state.mkdir()
     file.write_text('{"version": 1, "chargers": [{"id": "A", "fallback_ma": 10000}]}')
     assert main(["settings", "--state", str(state), "import", str(file)]) == 0
 
     assert seal(state, "9", "9", "9") == 1
     assert "L1: 10 A of fail-safe currents (A 10 A)" in capsys.readouterr().err
+
+
+NEW = '{"version": 1, "site": {"limit_ma": [63000, 63000, 63000]}}'
+READS = [
+    ["settings", "export", "-"], ["settings", "check", "{file}"], ["password", "Assembler"],
+    ["key", "--scope", "read", "--expires", "1d"],
+]  # fmt: skip
+
+
+def on(state, words: list[str], monkeypatch) -> int:
+    """One command on a state folder, with a settings file and a good password at hand."""
+    file = state.parent / "settings.json"
+    file.write_text(NEW)
+    monkeypatch.setattr("sys.stdin", io.StringIO("otter copper lantern nine\n"))
+    return main([*(word.format(file=file) for word in words), "--state", str(state)])
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("words", [
+    *READS, ["settings", "import", "{file}"], ["seal"], ["seal", "80", "80", "80"],
+    ["bundle", "-"], ["board", "press", "--hold", "1"],
+], ids=" ".join)  # fmt: skip
+def test_a_mistyped_state_folder_is_said_and_never_made(words, tmp_path, monkeypatch, capsys):
+    assert on(tmp_path / "typo", words, monkeypatch) == 1
+
+    told = capsys.readouterr()
+    assert f"no LinkRay state in {tmp_path / 'typo'}: there is no such folder" in told.err
+    assert told.out == ""
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("words", READS, ids=" ".join)
+def test_what_only_a_box_can_answer_is_refused_in_a_folder_of_none(
+    words, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "other").mkdir()
+
+    assert on(tmp_path / "other", words, monkeypatch) == 1
+    told = capsys.readouterr()
+    assert f"no LinkRay state in {tmp_path / 'other'}: expected linkray.db there" in told.err
+    assert told.out == ""
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("words", [["settings", "import", "{file}"], ["seal", "80", "80", "80"]],
+                         ids=" ".join)  # fmt: skip
+def test_a_box_is_begun_on_purpose_in_a_folder_that_was_made(words, tmp_path, monkeypatch, capsys):
+    (tmp_path / "box").mkdir()
+
+    assert on(tmp_path / "box", words, monkeypatch) == 0
+    for reads in READS:
+        assert on(tmp_path / "box", reads, monkeypatch) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["settings", "seal", "key", "password"])
+def test_the_help_says_where_a_box_may_begin(command, capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it has to exist" in said
+    assert ("begins a new box" in said) == (command in {"settings", "seal"})
 
 
 def make_by_command(state):
