@@ -79,6 +79,33 @@ def test_a_violation_ends_with_1_and_names_seed_time_and_invariant(
     assert found[0] == {"seed": 7, "time": 0.0, "invariant": "INV-0", "state": {"what": "a test"}}
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (["home", "--hours", "-1"], "expected more than 0 hours, got -1"),
+    (["home", "--hours", "0"], "expected more than 0 hours, got 0"),
+    (["home", "--hours", "nan"], "expected more than 0 hours, got nan"),
+    (["home", "--hours", "inf"], "expected more than 0 hours, got inf"),
+    (["--campaign", "-2"], "expected more than 0 hours, got -2"),
+    (["--cases", "0"], "expected 1 seed or more, got 0"),
+    (["--cases", "1", "--workers", "0"], "expected 1 worker or more, got 0"),
+    (["--campaign", "1", "--cases", "2"],
+     "expected one of a site, --campaign and --cases, got --campaign and --cases"),
+    (["home", "--cases", "2"], "got a site and --cases"),
+    (["home", "--campaign", "2"], "got a site and --campaign"),
+    (["nonsuch"], "expected a site file or one of carpark32, dc50, depot, flats63, home, "),
+    (["nonsuch.toml"], "us_split, got nonsuch.toml"),
+])  # fmt: skip
+def test_a_line_that_cannot_be_meant_is_refused_in_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--ledger", str(tmp_path / "ledger.md")]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert not (tmp_path / "ledger.md").exists()
+
+
 @pytest.mark.parametrize("words", [
     ["no-such-site"], [str(HOME), "--faults", "ghosts"], [], ["--campaign", "0"],
     ["--campaign", "1", "--sites", "moon"],

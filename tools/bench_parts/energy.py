@@ -36,10 +36,10 @@ from tools.bench_parts.bound import (
     played_wh,
     worst_phase,
 )
-from tools.simulator.campaign import SITES
 from tools.simulator.run import DAYS, simulate
 from tools.world import Car, Charger, Description, World, load_site
 from tools.world.connector import Connector
+from tools.world.site import SITES
 
 SITE = SITES / "carpark32.toml"
 HOURS = 18.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
-from tools.simulator.campaign import SITES
 from tools.simulator.run import simulate
+from tools.world.site import SITES
 
 SITE_HOURS = {"carpark32": 0.5, "home": 4.0}
 SEEDS = (1, 2, 3)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
-from tools.simulator.campaign import MIX, SITES, campaign, faults_of
+from tools.simulator.campaign import MIX, campaign, faults_of
 from tools.simulator.cases import cases
 from tools.simulator.report import LEDGER
 from tools.simulator.run import simulate
-from tools.world import BadSite
+from tools.world import BadSite, site_file
 
 
 def main(argv: list[str] | None = None) -> int:
     """The exit code: 0 where every invariant held, 1 where one did not, 2 where nothing ran."""
     args = parser().parse_args(argv)
     try:
+        _expect_one_thing(args)
         if args.cases is not None:
             return cases(args.cases, workers=args.workers, ledger=args.ledger)
         if args.campaign is not None:
@@ -27,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
             )  # fmt: skip
         seed = args.seed or 1
         faults = faults_of(seed, args.faults or "none")
-        report = simulate(_site(args.site), seed, args.hours, faults)
+        report = simulate(site_file(args.site), seed, args.hours, faults)
     except (BadSite, OSError, ValueError) as error:
         print(f"tools/simulate: {error}", file=sys.stderr)
         return 2
@@ -35,13 +37,18 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if report.violations else 0
 
 
-def _site(told: str | None) -> Path:
-    """A path, or the name of one of `tests/sim/sites/`."""
-    if told is None:
-        raise ValueError("expected a site file, e.g. tests/sim/sites/home.toml, or --campaign")
-    path = Path(told)
-    known = SITES / f"{told}.toml"
-    return known if not path.exists() and known.exists() else path
+def _expect_one_thing(args: argparse.Namespace) -> None:
+    """A site, a campaign or the cases, and numbers that can be played; raises `ValueError`."""
+    modes = {"a site": args.site, "--campaign": args.campaign, "--cases": args.cases}
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) != 1:
+        got = " and ".join(given) or "none"
+        raise ValueError(f"expected one of a site, --campaign and --cases, got {got}")
+    hours = args.hours if args.campaign is None else args.campaign
+    if not 0 < hours < math.inf:
+        raise ValueError(f"expected more than 0 hours, got {hours:g}")
+    if args.workers < 1:
+        raise ValueError(f"expected 1 worker or more, got {args.workers}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,10 +24,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.simulator.faults import TROUBLES
-from tools.simulator.report import LEDGER, ROOT, Report, commit, told
+from tools.simulator.report import LEDGER, Report, commit, told
 from tools.simulator.run import simulate
+from tools.world.site import SITES
 
-SITES = ROOT / "tests" / "sim" / "sites"
 HOURS = {  # of one run: small sites long, large ones short, and yet over several turns of 15 min
     "home": 24.0, "office8": 1.5, "us_split": 1.5, "us_208": 1.5, "flats63": 1.5, "depot": 1.5,
     "carpark32": 1.25, "dc50": 1.25, "nested200": 0.6,

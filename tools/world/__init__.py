@@ -24,7 +24,15 @@ from tools.world.make import Make
 from tools.world.meter import Measured, Meter, Port
 from tools.world.meters import B23, MAPS, SDM3XX, SDM630, SDM630MCT_TCP, WEM3080T
 from tools.world.oracle import Oracle
-from tools.world.site import BadSite, Description, load_site, make_world, read_site, settings
+from tools.world.site import (
+    BadSite,
+    Description,
+    load_site,
+    make_world,
+    read_site,
+    settings,
+    site_file,
+)
 from tools.world.world import World
 
 __all__ = [
@@ -56,5 +64,6 @@ __all__ = [
     "memory_dial",
     "read_site",
     "settings",
+    "site_file",
     "socket_dial",
 ]

@@ -19,6 +19,7 @@ from tools.world.meters import MAPS, SDM630
 from tools.world.schemas import Json
 from tools.world.world import NOON, World
 
+SITES = Path(__file__).parents[2] / "tests" / "sim" / "sites"
 SETTINGS_VERSION = 1
 LEAST_MA = 6_000
 PARTS = ("site", "building", "meter", "groups", "chargers", "schedule", "day")
@@ -119,6 +120,17 @@ class Description:
     places: tuple[Place, ...]
     schedule: tuple[ExclusionOf, ...] = ()
     day: Habits = field(default_factory=Habits)
+
+
+def site_file(told: str) -> Path:
+    """A path, or the name of one of `tests/sim/sites/`; raises `BadSite`."""
+    known = {path.stem: path for path in sorted(SITES.glob("*.toml"))}
+    path = Path(told)
+    if path.exists():
+        return path
+    if told not in known:
+        raise BadSite(f"expected a site file or one of {', '.join(known)}, got {told}")
+    return known[told]
 
 
 def load_site(path: Path) -> Description:
