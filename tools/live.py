@@ -30,6 +30,7 @@ from linkray.kit.clock import WallClock
 from linkray.kit.log import LogRing, set_up
 from linkray.model.units import ZERO
 from linkray.model.views import Snapshot
+from tools.world.site import BadSite, site_file
 
 ROOT = Path(__file__).parents[1]
 BOARD = ROOT / "board" / "sim" / "board.toml"
@@ -77,6 +78,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def site(text: str) -> Path:
+    """A simulated site by its path or name."""
+    try:
+        return site_file(text)
+    except BadSite as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     top = argparse.ArgumentParser(prog="tools/run", description=__doc__)
     top.add_argument("--headless", action="store_true",
@@ -84,7 +93,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     top.add_argument("--for", dest="for_s", type=seconds, default=None, metavar="SECONDS",
                      help="end by itself after this time")  # fmt: skip
     top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
-    top.add_argument("--site", type=Path, default=SITE, help="the simulated site")
+    top.add_argument("--site", type=site, default=SITE, metavar="SITE",
+                     help="a site file, or a name of tests/sim/sites/")  # fmt: skip
     top.add_argument("--seed", type=int, default=1, help="of the world's chance")
     for name, port in (("https", 8443), ("http", 8080), ("ocpp", 8887), ("ocpps", 8886)):
         top.add_argument(f"--{name}-port", type=int, default=None,

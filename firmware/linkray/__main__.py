@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 130
     except* OSError as errors:  # from any depth of nurseries: a port in use, a disk that is full
         for text in dict.fromkeys(_words(errors)):
-            print(f"linkray: {text}", file=sys.stderr)
+            print(f"linkray: {text}{_another_port(text, options)}", file=sys.stderr)
     return code
 
 
@@ -176,6 +176,14 @@ def _words(errors: BaseExceptionGroup[OSError]) -> Iterator[str]:
             yield from _words(error)
         else:
             yield str(error)
+
+
+def _another_port(text: str, options: argparse.Namespace) -> str:
+    """The option that chooses another port, where an error is about one."""
+    names = [name for name, value in vars(options).items()
+             if name.endswith("_port") and f"port {value}:" in text]  # fmt: skip
+    options_named = " or ".join(f"--{name.replace('_', '-')}" for name in names)
+    return f"; choose another with {options_named}" if names else ""
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.e2e.box import ROOT, Client, until
+from tools.live import arguments
 
 pytestmark = pytest.mark.realtime
 
@@ -39,6 +41,33 @@ def state_and_parent(pid: int) -> tuple[str, str]:
 
 def is_over(pid: int) -> bool:
     return state_and_parent(pid)[0] in ("", "Z")
+
+
+def test_a_site_that_nobody_knows_is_refused_with_the_names_of_those_that_are_known():
+    done = subprocess.run(
+        live("--site", "nonsuch"), capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "expected a site file or one of carpark32, dc50," in said
+    assert said.endswith("got nonsuch")
+
+
+def test_a_site_may_be_told_by_its_name():
+    assert arguments(["--site", "home"]).site == ROOT / "tests" / "sim" / "sites" / "home.toml"
+
+
+def test_a_busy_port_is_said_with_the_option_that_chooses_another(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            live("--state", str(tmp_path / "site"), "--ocpp-port", port, "--ocpps-port", "0"),
+            capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"port {port}: Address already in use; choose another with --ocpp-port" in done.stderr
 
 
 def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
