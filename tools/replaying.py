@@ -18,6 +18,7 @@ from linkray.upkeep.bundle import RECORDING
 
 from .what_if import ASSUMED, Row, Sum, WhatIf
 
+GZIP, ZIP = b"\x1f\x8b", b"PK"  # with which a recording and a bundle begin
 BUNDLE_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -43,8 +44,10 @@ def parser() -> argparse.ArgumentParser:
 
 def recording_in(content: bytes) -> Recording:
     """The recording in a file's content; raises `BadRecording`."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
+    if content[:2] == GZIP:
         return from_file(content)
+    if content[:2] != ZIP:
+        raise BadRecording("Expected a support bundle or a recording, got neither")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             if bundle.getinfo(RECORDING).file_size > BUNDLE_BYTES_MAX:
@@ -146,9 +149,10 @@ def told(row: Told | None) -> str:
 
 def side_by_side(limit: LimitPhases, then: Sum, now: Sum) -> str:
     """Per connector what it was offered, drew and waited, as it was and as it would have been."""
-    amps = ", ".join(f"{a / 1000:g}" for a in limit.phases())
+    began, *later = then.limits
+    recorded = [in_amps(began[1]), *(f"from {clock(at)}: {in_amps(to)}" for at, to in later)]
     lines = [
-        "", f"with a site limit of {amps} A, where",
+        "", f"with a site limit of {in_amps(limit)} (recorded: {'; '.join(recorded)}), where",
         *(f"  - {each}" for each in ASSUMED), "",
         f"{'':24}{'offered kWh':>20}{'drawn kWh':>20}{'paused min':>20}",
         f"{'connector':24}" + f"{'was':>10}{'would be':>10}" * 3,
@@ -159,11 +163,21 @@ def side_by_side(limit: LimitPhases, then: Sum, now: Sum) -> str:
     lines.append(_line("all", total(then), total(now)))
     for name, run in (("was", then), ("would be", now)):
         lines.append(
-            f"{name:9} {run.plans:,} plans, {run.violations} over the limit; tightest "
-            f"{run.tightest or 'no phase'}, {run.left_ma / 1000:g} A left at {clock(run.at_s)}"
+            f"{name:9} {run.plans:,} plans, {run.violations} over the limit"
+            + (f"; tightest {run.tightest}, {run.left_ma / 1000:g} A left at {clock(run.at_s)}"
+               if run.tightest else "")
             + (f"; no room at all for {clock(run.short_s)}" if run.short_s else "")
-        )
+        )  # fmt: skip
+        apart = {"start-up": run.starting_s, "emergency stop": run.stopped_s}
+        told_apart = [f"{what} {clock(lasted)}" for what, lasted in apart.items() if lasted]
+        if told_apart:
+            lines.append(f"{'':9} not counted: {', '.join(told_apart)}")
     return "\n".join(lines)
+
+
+def in_amps(limit: LimitPhases) -> str:
+    """`100, 100, 63 A`."""
+    return ", ".join(f"{a / 1000:g}" for a in limit.phases()) + " A"
 
 
 def _line(name: str, was: Row, new: Row) -> str:

@@ -61,9 +61,12 @@ class Sum(msgspec.Struct):
     plans: int = 0
     violations: int = 0  # plans whose offers pass what the limit leaves
     short_s: float = 0.0  # in which reserves and building alone took all of a phase
+    starting_s: float = 0.0  # until there was room on every phase after a start
+    stopped_s: float = 0.0  # under emergency stop: neither is a shortage, nor tight
     tightest: str = ""
     left_ma: int = 0  # on that phase, at the tightest
     at_s: float = 0.0  # seconds from the beginning
+    limits: list[tuple[float, LimitPhases]] = []  # each with its seconds from the beginning
 
 
 class Tally:
@@ -74,6 +77,23 @@ class Tally:
         self._began = began
         self._plan: Plan | None = None
         self._since = began
+        self._is_starting = False
+
+    def start(self) -> None:
+        """The balancer begins anew: it waits for its chargers and its meter."""
+        self._is_starting = True
+
+    def limit(self, limit: LimitPhases, now: float) -> None:
+        """The site limit from now on."""
+        if not self.sum.limits or self.sum.limits[-1][1] != limit:
+            self.sum.limits.append((now - self._began, limit))
+
+    def end(self) -> Sum:
+        """The sum; where no room ever came, that was no start."""
+        if self._is_starting:
+            self.sum.short_s += self.sum.starting_s
+            self.sum.starting_s = 0.0
+        return self.sum
 
     def plan(self, plan: Plan, now: float, settings: Settings, drawn: dict[Key, Phases]) -> None:
         """A plan is made: the one before stood until now."""
@@ -86,6 +106,9 @@ class Tally:
                 used += offer.offer_ma
         rest = plan.budget_ma - used
         self.sum.violations += rest.lowest() < 0
+        self._is_starting = self._is_starting and plan.budget_ma.lowest() <= 0
+        if self._is_starting or is_stopped(plan):
+            return
         for p, left in enumerate(rest):
             if left < self.sum.left_ma:
                 self.sum.left_ma, self.sum.tightest = left, PHASES[p]
@@ -96,7 +119,11 @@ class Tally:
         passed_s, self._since = now - self._since, now
         if self._plan is None:
             return
-        if self._plan.budget_ma.lowest() <= 0:
+        if is_stopped(self._plan):
+            self.sum.stopped_s += passed_s
+        elif self._is_starting:
+            self.sum.starting_s += passed_s
+        elif self._plan.budget_ma.lowest() <= 0:
             self.sum.short_s += passed_s
         for offer in self._plan.offers:
             if not offer.session:
@@ -110,6 +137,11 @@ class Tally:
             )
             if offer.limit_ma == 0:
                 row.paused_s += passed_s
+
+
+def is_stopped(plan: Plan) -> bool:
+    """Whether the emergency stop holds this plan."""
+    return any(offer.reason.code == "emergency_stop" for offer in plan.offers)
 
 
 def power_w(amount: Phases, charger: str, settings: Settings) -> float:
@@ -253,19 +285,23 @@ class WhatIf:
             if segment.is_start or core is None:
                 core = begun(segment)
                 self._settings = settings_of(segment)
+                if segment.is_start:
+                    self.then.start()
+                    self.now.start()
                 self._begin(core, segment)
             for step, outs in again(segment):
                 last = step.now
                 self._until(core, step.now)
                 was = plan_of(outs)
                 facts = [new for fact in step.facts for new in self._changed(fact)]
+                self.then.limit(self._settings.site.limit_ma, step.now)
                 if was is not None:
                     self._was.plan(was)
                     self.then.plan(was, step.now, self._settings, self._was.drawn)
                 self._take(core, facts, step.now)
         self.then.stood(last, self._settings, self._was.drawn)
         self.now.stood(last, self._settings, self._drawn)
-        return self.then.sum, self.now.sum
+        return self.then.end(), self.now.end()
 
     def _begin(self, core: Balancer, segment: Segment) -> None:
         if segment.steps and segment.steps[0].plan != FAILED:

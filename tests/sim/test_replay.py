@@ -220,6 +220,78 @@ def _limits(segment: recording.Segment) -> set[LimitPhases]:
     return {recording.settings_of(segment).site.limit_ma}
 
 
+def test_a_stop_is_no_shortage_and_is_told_by_itself() -> None:
+    for run in what_if(80):
+        assert 4 <= run.stopped_s <= 6
+        assert run.starting_s == 0, "the ring has lost its beginning"
+        assert run.tightest
+        assert run.short_s < 10
+
+
+async def a_start(s: Scene) -> None:
+    """The box comes up before its meter and its chargers; later somebody lowers the limit."""
+    s.charge("C1", "C3")
+    await trio.sleep(300)
+    await s.change(limit_ma=amps(25, 40, 40))
+    await trio.sleep(120)
+
+
+@functools.cache
+def begun() -> bytes:
+    async def run() -> bytes:
+        async with scene(SITE, seed=5, meter="SDM3xx") as s:
+            await a_start(s)
+            return to_file(s.house.fact_ring.segments(), __version__, s.wall.stamp())
+
+    return trio.run(run, clock=MockClock(autojump_threshold=0))
+
+
+def test_a_start_is_no_shortage_and_is_told_by_itself() -> None:
+    for run in WhatIf(from_file(begun()).segments, LimitPhases(80_000, 80_000, 80_000)).run():
+        assert 0 < run.starting_s < 60
+        assert run.at_s >= run.starting_s
+        assert (run.short_s, run.stopped_s) == (0, 0)
+
+
+def test_a_fuse_that_never_leaves_room_is_no_long_start() -> None:
+    _, now = WhatIf(from_file(begun()).segments, LimitPhases(0, 0, 0)).run()
+
+    assert now.starting_s == 0
+    assert now.short_s > 400
+
+
+def test_the_limits_of_the_recording_itself_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "begun.gz"
+    path.write_bytes(begun())
+
+    assert main([str(path), "--limit", "80"]) == 0
+    words = capsys.readouterr().out
+    said = words[words.index("with a site limit") :].splitlines()[0]
+    assert said.startswith("with a site limit of 80, 80, 80 A (recorded: 63, 50, 50 A; from 0:05:")
+    assert said.endswith(": 25, 40, 40 A), where")
+    assert "not counted: start-up 0:00:" in words
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"SETTINGS = {}\n", "Expected a support bundle or a recording, got neither"),
+    (b"", "Expected a support bundle or a recording, got neither"),
+    (b"PK\x03\x04 cut short", "Expected a whole bundle"),
+    (b"\x1f\x8b\x08\x00", "Expected a whole file"),
+])  # fmt: skip
+def test_a_file_that_is_no_bundle_is_said_to_be_none(
+    content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    assert main([str(path)]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"replay: {path}: {said}")
+    assert "Error -" not in told.err
+
+
 def test_the_tool_prints_both_runs_side_by_side(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
