@@ -1,0 +1,40 @@
+"""The bench's own line: what it measures, and how long that takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tools.bench_parts
+from tools.bench_parts.__main__ import PARTS, main
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_the_help_says_what_each_part_measures_and_about_how_long(word, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([word])
+
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: tools/bench [-h] [PART ...]")
+    for part, (what, lasts) in PARTS.items():
+        row = next(line for line in said.splitlines() if line.startswith(f"  {part} "))
+        assert what in row
+        assert lasts in row
+        assert "s" in lasts or "min" in lasts
+
+
+def test_every_part_is_a_module_that_measures():
+    folder = Path(tools.bench_parts.__file__).parent
+
+    assert set(PARTS) == {p.stem for p in folder.glob("*.py") if "def measure()" in p.read_text()}
+
+
+def test_a_part_that_nobody_knows_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "speed"])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "expected parts out of plan, reaction, " in said
+    assert "got speed\n" in said
