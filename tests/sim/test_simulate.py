@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -22,6 +23,8 @@ from tools.simulator.run import simulate
 from tools.simulator.virtual import VirtualClock
 from tools.world import load_site, make_world
 from tools.world import settings as settings_of
+from tools.world.day import Habits, Visit
+from tools.world.site import BuildingOf, ExclusionOf, GroupOf, MeterOf, Place, SiteOf
 
 from linkray.model.settings import read_settings
 
@@ -129,6 +132,18 @@ def test_every_site_is_one_that_linkray_takes_and_people_come_to(path: Path) -> 
     for kept in read.chargers:
         legs = [f"L{leg + 1}" for leg in world.charger(kept.id).legs]
         assert "-".join(legs) == kept.connection
+
+
+@pytest.mark.parametrize("kind", [
+    Report, SiteOf, BuildingOf, MeterOf, GroupOf, Place, ExclusionOf, Habits, Visit,
+], ids=lambda kind: kind.__name__)  # fmt: skip
+def test_the_readme_explains_every_name_of_the_line_and_of_a_site_file(kind: type) -> None:
+    told = (ROOT / "tools" / "README.md").read_text()
+    apart = {"site", "seed", "hours", "reaction_s_p99", "reaction_s_max"}  # plain, or beside p50
+
+    names = {field.name for field in dataclasses.fields(kind)} - apart
+
+    assert {name for name in names if f"`{name}`" not in told} <= {"make", "visits"}
 
 
 class Listening(Checker):
