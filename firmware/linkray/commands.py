@@ -40,6 +40,7 @@ from linkray.model.asks import (
     Who,
 )
 from linkray.model.failsafe import Make
+from linkray.model.plain import in_plain
 from linkray.model.settings import LimitPhases
 from linkray.model.views import CeilingView
 from linkray.store.ceiling import Ceiling, in_words
@@ -96,7 +97,9 @@ def _wish(options: argparse.Namespace) -> AnyAsk | None:
         try:
             msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError) as error:
-            print(f"linkray: {options.file}: expected JSON: {error}", file=sys.stderr)
+            deep = isinstance(error, RecursionError)
+            why = "nested without end" if deep else f"expected JSON: {in_plain(error)}"
+            print(f"linkray: {options.file} is not a settings file: {why}", file=sys.stderr)
             return None
         return ImportSettings(msgspec.Raw(text), check_only=options.act == "check")
     if options.command == "key":

@@ -113,7 +113,9 @@ BAD = {
     '{"site": {"meter": {"enabled": true, "file": {"name": "x"}}}}': "$.site.meter.file",
     '{"version": 99}': "version 1, got 99, made by a newer LinkRay - at $.version",
 }
-NO_JSON = dict.fromkeys(('{"version": 1', "\x00\x01", "[" * 5000, '"'), "bad.json: expected JSON")
+NO_JSON = dict.fromkeys(
+    ('{"version": 1', "\x00\x01", "[" * 5000, '"'), "bad.json is not a settings file: "
+)
 
 
 def test_a_bad_settings_file_names_the_place_and_changes_nothing(box: Box, tmp_path: Path):

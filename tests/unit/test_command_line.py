@@ -147,6 +147,28 @@ def test_the_help_says_where_a_box_may_begin(command, capsys):
     assert ("begins a new box" in said) == (command in {"settings", "seal"})
 
 
+@pytest.mark.realtime
+@pytest.mark.parametrize(("text", "said"), [
+    ("PK\x03\x04", "settings.json is not a settings file: expected JSON: invalid character"),
+    ("", "settings.json is not a settings file: expected JSON: Input data was truncated"),
+    ("[" * 5000, "settings.json is not a settings file: nested without end"),
+    ("[]", "Expected an object, got a list"),
+    ('{"site": {"limit_ma": ["x", 0, 0]}}',
+     "Expected a whole number, got text - at $.site.limit_ma[0]"),
+    ('{"site": {"imbalance_ma": "x"}}',
+     "Expected a whole number or null, got text - at $.site.imbalance_ma"),
+])  # fmt: skip
+def test_a_settings_file_that_is_none_is_said_in_plain_words(text, said, tmp_path, capsys):
+    (tmp_path / "box").mkdir()
+    file = tmp_path / "settings.json"
+    file.write_text(text)
+
+    assert main(["settings", "import", str(file), "--state", str(tmp_path / "box")]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "`" not in told
+
+
 def make_by_command(state):
     with held(state):
         pass

@@ -894,7 +894,7 @@ class Link:
             decision = self._decide(tag, ask.connector, now)
             if not decision.accepted:
                 del self._by_hand[tag.casefold()]
-                why = f"Refused: {decision.text}"
+                why = decision.text[:1].upper() + decision.text[1:]
         if why:
             return [Reply(reply_id, Answer(False, code, why))]
         payload = messages.RemoteStartTransaction(tag, ask.connector)

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from linkray.model.plain import in_plain
+
 VERSION = 1  # of the exported file; a higher one is refused by name
 PASSPORTS_MAX = 1_000
 FINDINGS_MAX = 200  # of one passport; the oldest of what is about chargers falls out first
@@ -151,8 +153,10 @@ def read_passports(raw: bytes | str) -> tuple[Passport, ...]:
     """
     try:
         file = msgspec.json.decode(raw, type=PassportFile)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise BadPassports(str(error)) from None
+    except msgspec.ValidationError as error:
+        raise BadPassports(in_plain(error)) from None
+    except msgspec.DecodeError as error:
+        raise BadPassports(f"Expected passports, got no JSON: {in_plain(error)}") from None
     except RecursionError:
         raise BadPassports("Expected passports, got lists or objects nested without end") from None
     if not 1 <= file.version <= VERSION:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from linkray.model.plain import in_plain
 from linkray.model.units import Connection, Phases
 
 VERSION = 1  # of the settings file; a higher one is refused by name
@@ -309,8 +310,10 @@ def read_settings(raw: bytes | str) -> Settings:
                 "- at $.version"
             )
         settings = msgspec.json.decode(raw, type=Settings)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise BadSettings(str(error)) from None
+    except msgspec.ValidationError as error:
+        raise BadSettings(in_plain(error)) from None
+    except msgspec.DecodeError as error:
+        raise BadSettings(f"Expected a settings file, got no JSON: {in_plain(error)}") from None
     check_settings(settings)
     return settings
 

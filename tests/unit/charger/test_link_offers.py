@@ -638,6 +638,17 @@ def test_commands_that_cannot_be_are_answered_at_once() -> None:
     assert played.calls == []
 
 
+def test_a_start_under_emergency_stop_is_refused_in_its_own_words_alone() -> None:
+    played = charging()
+    played.stop(1001)
+    played.emergency(True)
+
+    played.feed(Command(StartCharging("CP1", 1), 1))
+
+    said = next(out.answer for out in played.out if isinstance(out, Reply))
+    assert (said.code, said.text) == ("refused", "Emergency stop"), "who shows it says Refused"
+
+
 def test_a_stop_by_hand_says_what_the_charger_said() -> None:
     for said, ok, code in (({"status": "Accepted"}, True, "ok"),
                            ({"status": "Rejected"}, False, "refused")):  # fmt: skip

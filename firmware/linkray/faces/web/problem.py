@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from linkray.model.asks import Answer
+from linkray.model.plain import in_plain
 
 T = TypeVar("T")
 
@@ -77,12 +78,12 @@ def read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        text = str(error)
+        text = in_plain(error)
         match = _PATH.search(text)
         words, path = (text[: match.start()], match[1]) if match else (text, "$")
         unknown = _UNKNOWN.search(words)
         raise Problem(422, words, path=f"{path}.{unknown[1]}" if unknown else path) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"Expected JSON: {error}") from None
+        raise Problem(400, f"Expected JSON: {in_plain(error)}") from None
     except RecursionError:
         raise Problem(400, "Expected JSON, got lists or objects nested without end") from None
