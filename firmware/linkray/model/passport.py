@@ -28,7 +28,7 @@ WORDS: dict[str, str] = {  # for the page
     "level": "stack level",
     "unit": "unit of profiles",
     "zero": "at 0 A",
-    "draws_at": "draws from",
+    "draws_at": "seen drawing at",
     "idle_at": "draws nothing at",
     "step": "rounds to",
     "measurands": "meter values",

@@ -56,6 +56,21 @@ def _choices(hint: Any) -> list[Any]:
             for value in get_args(part)]  # fmt: skip
 
 
+def test_the_lowest_current_seen_is_not_told_as_a_least_one() -> None:
+    assert EN["found.what.draws_at"].lower() == WORDS["draws_at"] == "seen drawing at"
+
+
+def test_a_file_that_is_no_json_is_said_in_the_words_of_the_page() -> None:
+    page = (FIRMWARE / "faces/web/ui/src/pages/configuration.tsx").read_text()
+    chosen = page[page.index("async function checked(file: File)") :].partition("\n}\n")[0]
+    key = re.search(r'problem instanceof SyntaxError \? t\("([a-z_.]+)"\)', chosen)
+
+    assert key is not None
+    assert EN["files.bad"].format(name="b.zip", why=EN[key[1]]) == (
+        "b.zip cannot be imported: it is not a settings file"
+    )
+
+
 @pytest.mark.parametrize("code", get_args(Code))
 def test_every_cause_has_its_sentence_and_what_would_raise_it(code: str) -> None:
     for kind in ("why", "raise"):

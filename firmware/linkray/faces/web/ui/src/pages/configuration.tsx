@@ -353,7 +353,7 @@ async function checked(file: File): Promise<Chosen> {
     await call("POST", "/settings/import?check=1", tree);
     return { name: file.name, tree, fault: "" };
   } catch (problem) {
-    const fault = problem instanceof SyntaxError ? problem.message : inWords(problem);
+    const fault = problem instanceof SyntaxError ? t("files.no_settings") : inWords(problem);
     return { name: file.name, tree, fault };
   }
 }
