@@ -11,13 +11,13 @@ PARTS = {  # what each measures, and about how long that takes
     "plan": ("one plan for 32 chargers, and for 1,000 connectors", "10 s"),
     "reaction": ("from the meter's value over the limit to the lower offers sent", "5 min"),
     "central": ("messages a second and memory, against plain asyncio", "3 min"),
-    "storm": ("500 chargers that come back at once", "2 min"),
+    "storm": ("500 chargers that come back at once", "1 min"),
     "faces": ("what control notices while the pages' process is killed", "1 min"),
-    "memory": ("both processes with 32 chargers, and their start", "2 min"),
+    "memory": ("both processes with 32 chargers, and their start", "30 s"),
     "pages": ("what the pages weigh", "1 s"),
     "simulator": ("virtual seconds in a second of CPU", "2 min"),
-    "calm": ("how often offers change under noise", "2 min"),
-    "spikes": ("how fast 200 spikes of the building are followed", "5 min"),
+    "calm": ("how often offers change under noise", "30 s"),
+    "spikes": ("how fast 200 spikes of the building are followed", "2 min"),
     "energy": ("a car park's day, against the best possible and simpler ways", "15 min"),
 }
 PROMISED = {
