@@ -85,7 +85,9 @@ def test_each_gets_nothing_or_at_least_its_minimum_and_someone_charges_where_one
     ranked = dice.sample(everyone, len(everyone))
     queued = {i for i in everyone if dice.random() < 0.3}
     charging = {i for i in everyone if i not in queued and dice.random() < 0.6}
-    band = Band(ranked, queued, charging)
+    borrowing = {i for i in queued if dice.random() < 0.3}
+    due = {i for i in queued if dice.random() < 0.3}
+    band = Band(ranked, queued, charging, borrowing, due)
     room[:] = before
     share_among_some(band, field, room, share)
     total = used(field, share.got)
@@ -102,6 +104,24 @@ def test_each_gets_nothing_or_at_least_its_minimum_and_someone_charges_where_one
     assert any(share.got) == bool(fits)  # balancing.md, Live
     if fits:  # the first in rank that can be served is served
         assert share.got[fits[0]] > 0
+    assert band.lent.isdisjoint(band.paused)
+
+
+def test_only_as_many_are_paused_as_must_be():
+    """The first of the queue is too small beside two; what is left is lent to the next."""
+    weight = [32_000, 32_000, 16_000, 32_000]
+    field = Field(weight, weight, [6_000] * 4, [0] * 4, [(0,)])
+    for borrowing, due, got in (
+        (set(), set(), [6_600, 6_600, 0, 6_600]),
+        ({3}, {2}, [6_600, 6_600, 0, 6_600]),
+        (set(), {2}, [9_900, 9_900, 0, 0]),
+    ):
+        room, share = [19_800], Share.empty(4)
+        band = Band([0, 1, 2, 3], {2, 3}, {0, 1}, borrowing, due)
+        share_among_some(band, field, room, share)
+        assert share.got == got
+        assert band.lent == ({3} if got[3] else set())
+        assert band.wanted == {0}
 
 
 def test_who_gave_way_in_vain_is_let_in_again():

@@ -15,7 +15,17 @@ from .budget import UNBOUND
 from .connector import Connector
 from .share import Band, Field, Share, serve_in_order, share_among_some, share_band
 from .survey import ACTIVE, ASLEEP, Ground
-from .turns import REST_S, is_starting, keep_turns, pause, rank
+from .turns import (
+    REST_S,
+    borrows,
+    has_place,
+    is_due,
+    is_starting,
+    keep_turns,
+    lend,
+    pause,
+    rank,
+)
 
 WIDER_TRIES = 4  # of giving back what the imbalance limit took too much
 
@@ -130,10 +140,13 @@ class Allotment:
             return
         self.room[:] = served.room
         order = self.ground.shed_order
+        queued = {i for i in served.ready if cs[i].queued_at is not None}
         served.band = Band(
             sorted(served.ready, key=lambda i: rank(cs[i], i, order, now)),
-            {i for i in served.ready if cs[i].queued_at is not None},
-            {i for i in served.ready if not is_starting(cs[i])},
+            queued,
+            {i for i in served.ready if has_place(cs[i], now)},
+            {i for i in queued if borrows(cs[i])},
+            {i for i in queued if is_due(cs[i], now)},
         )
         share_among_some(served.band, self.field, self.room, self.share)
 
@@ -201,13 +214,18 @@ class Allotment:
         out = band.paused if band is not None else []
         resting = [cs[i] for i in served.resting]
         gone = set(out)
-        charging = [i for i in served.ready if i not in gone]
+        lent = set[int]()
+        if band is not None:
+            lent = band.lent | {i for i in band.borrowing & band.charging if i not in gone}
+        charging = [i for i in served.ready if i not in gone and i not in lent]
         wanted = band.wanted if band is not None else set[int]()
         field = self.field
         is_wanted = [False] * len(charging)
         if wanted:
             is_wanted = [not wanted.isdisjoint(field.limits[field.kind[i]]) for i in charging]
         keep_turns([cs[i] for i in charging], is_wanted, resting, now)
+        for i in lent:
+            lend(cs[i], now)
         for i in out:
             pause(cs[i], now)
         for i in (*out, *served.resting):

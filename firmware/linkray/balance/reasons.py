@@ -106,7 +106,7 @@ class Reasons:
         shared = self.ground.tree.shared
         for i in self.order:
             c = self.connectors[i]
-            if self.share.got[i] and c.turn_at > NEVER:
+            if self.share.got[i] and c.turn_at > NEVER and c.queued_at is None:
                 for r in shared[self.kind[i]]:
                     if (c.high, r) in lines:
                         ends.setdefault((c.high, r), []).append(c.turn_at + TURN_S)

@@ -149,6 +149,9 @@ class Band(msgspec.Struct):
     ranked: list[int]
     queued: set[int]  # paused until now: in their order nobody is let in before them …
     charging: set[int]  # … but those that charge may go on as long as there is room
+    borrowing: set[int] = set()  # of the queue: in a place that was too small for an earlier one
+    due: set[int] = set()  # of the queue: for them what becomes free is kept, and not lent any more
+    lent: set[int] = set()  # found by sharing: in such a place now
     paused: list[int] = []  # found by sharing: left out, in the order of `ranked`
     wanted: set[int] = set()  # limits under which one of the queue is held up
 
@@ -181,6 +184,8 @@ def share_among_some(band: Band, field: Field, room: list[int], share: Share) ->
         admitted = _drop(below, admitted, band, before, field, share)
     if dropped:
         admitted = _readmit(admitted, band, before, field, room, share)
+    band.lent = _lend(admitted, band, before, field, room, share)
+    admitted = [*admitted, *band.lent]
     kept = set(admitted)
     band.paused = [i for i in band.ranked if i not in kept]
     for i in band.paused:
@@ -307,6 +312,43 @@ def _readmit(
             held.update(limits)
     _fill_anew(admitted, band.ranked, before, field, room, share)
     return admitted
+
+
+def _lend(
+    admitted: list[int], band: Band, before: list[int], field: Field, room: list[int],
+    share: Share,
+) -> set[int]:  # fmt: skip
+    """Those of the queue for whom there is room beside the admitted: what is left is too small for
+    those before them, and only as many are paused as must be (balancing.md 3).
+    """
+    apart = set(admitted)
+    out = [i for i in band.ranked if i not in apart]
+    held = {
+        r for i in out
+        if i in band.due and i not in band.borrowing
+        and all(before[r] >= field.least[i] for r in field.limits[field.kind[i]])
+        for r in field.limits[field.kind[i]]
+    }  # fmt: skip
+    left = before.copy()
+    for i in admitted:
+        for r in field.limits[field.kind[i]]:
+            left[r] -= field.least[i]
+    lent: list[int] = []
+    tries = 0
+    for i in sorted(out, key=lambda i: i not in band.borrowing):
+        limits, least = field.limits[field.kind[i]], field.least[i]
+        if any(left[r] < least for r in limits) or tries == READMITTED_MAX:
+            continue
+        if i not in band.borrowing and not held.isdisjoint(limits):
+            continue
+        tries += 1
+        if not _fill_anew([*admitted, *lent, i], band.ranked, before, field, room, share):
+            lent.append(i)
+            for r in limits:
+                left[r] -= least
+    if tries:
+        _fill_anew([*admitted, *lent], band.ranked, before, field, room, share)
+    return set(lent)
 
 
 def serve_in_order(

@@ -256,6 +256,82 @@ def test_a_turn_that_ends_while_the_paused_one_rests_is_not_lost_to_it() -> None
     assert max(wait for wait, _ in day.longest.values()) <= TURN_S + 15
 
 
+def in_line(waits_s: float) -> tuple[Day, list[str]]:
+    """Four of 32 A charge in their turns with 6.1 A each; one of 16 A waits and one of 32, and then
+    one of the four leaves: returns the three.
+
+    All are to have the same percentage: beside three of 32 A the one of 16 would have 3.5 A.
+    """
+    day = Day(settings(24.7, [*cars(5), Charger(id="first", max_ma=16_000), Charger(id="second")]))
+    day.begin("c1", "c2", "c3", "c4", "c5")
+    day.step(60)
+    day.end(next(n for n in day.running if not day.offered[n]))
+    day.begin("first")
+    day.step(10)
+    day.begin("second")
+    day.step(waits_s)
+    assert (day.offered["first"], day.offered["second"]) == (0, 0)
+    names = [n for n in day.running if day.offered[n]]
+    assert [day.offered[n] for n in names] == [6_100] * 4
+    day.end(names.pop())
+    return day, names
+
+
+def test_a_place_too_small_for_the_first_in_line_is_lent_to_the_next() -> None:
+    day, names = in_line(60)
+    day.step(30)
+    assert [day.offered[n] for n in (*names, "first", "second")] == [6_100, 6_100, 6_100, 0, 6_100]
+    waits = {o.charger: o.reason for o in day.plan.offers}["first"]
+    assert (waits.code, waits.place) == ("turn", 1)
+    assert 300 < waits.seconds <= TURN_S  # by the turns, not by what is lent
+    day.step(4 * 3600)
+    day.judge()
+
+
+def test_what_was_lent_is_given_back_as_soon_as_the_first_in_line_fits() -> None:
+    day, names = in_line(60)
+    day.step(90)
+    day.end(names[0])
+    day.step(30)
+    assert day.offered["second"] > 0
+    assert day.offered["first"] == 0
+    day.end(names[1])
+    day.step(30)
+    assert [day.offered[n] for n in (names[2], "first", "second")] == [16_400, 8_200, 0]
+
+
+def test_a_lent_place_stands_for_a_minute() -> None:
+    day, names = in_line(60)
+    day.step(20)
+    day.end(names[0])
+    day.end(names[1])
+    day.step(30)
+    assert (day.offered["first"], day.offered["second"]) == (0, 12_300)
+    day.step(30)
+    assert (day.offered["first"], day.offered["second"]) == (8_200, 0)
+
+
+def test_who_was_lent_a_place_keeps_its_own_in_the_line() -> None:
+    day, _ = in_line(60)
+    day.step(30)
+    day.begin(next(n for n in ("c1", "c2", "c3", "c4") if n not in day.running))
+    day.step(300)
+    assert day.offered["second"] == 6_100
+    waits = [o.charger for o in day.plan.offers if o.session and not o.limit_ma]
+    assert len(waits) == 2
+    day.step(4 * 3600)
+    day.judge()
+    assert all(day.charged_s[n] > 6000 for n in day.running), day.charged_s
+
+
+def test_what_would_last_into_the_turn_of_the_first_in_line_is_not_lent() -> None:
+    day, _ = in_line(TURN_S - 100)
+    day.step(20)
+    assert (day.offered["first"], day.offered["second"]) == (0, 0)
+    day.step(4 * 3600)
+    day.judge()
+
+
 def test_turns_go_on_under_nested_limits() -> None:
     chargers = [Charger(id=f"a{n}", group="A") for n in range(3)]
     chargers += [Charger(id=f"b{n}", group="B") for n in range(3)]
