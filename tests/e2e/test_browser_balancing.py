@@ -324,7 +324,8 @@ def test_who_is_paused_is_listed_in_the_order_of_the_turns_and_told_on_the_tile(
         wait, place = r"(about [\dhmin ]+|less than a minute)", first["reason"]["place"]
         nth = {1: "1st", 2: "2nd", 3: "3rd"}[place]
         words = visitor.tile(name_of(api, first["charger"])).first.locator(".why").inner_text()
-        return re.search(f"paused: your turn in {wait}, {nth} in line", words) is not None
+        told = f"paused: your turn at the latest in {wait}, {nth} in line"
+        return re.search(told, words) is not None
 
     until(tells_its_turn, 20, "the tile tells when and at which place")
     visitor.open("/configuration/balancing")
