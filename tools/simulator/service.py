@@ -62,8 +62,21 @@ class Service:
             return False
         if self.ledger.settings.schedule and self.ruling.excluded(now) in (None, True):
             return False
+        if self._is_overloaded():
+            return False
         blinds = any(name in SAYS_ELSE for name, _ in self.ruling.wrong)
         return not blinds and None not in self.ruling.unlawful(now)
+
+    def _is_overloaded(self) -> bool:
+        """By the building, on whichever phase: "nothing is offered until it is over" (5)."""
+        return self.ruling.site.meter.enabled and any(
+            taken + SLACK_MA > self.ruling.limit_ma(SITE, leg, less_building=False)
+            for leg, marks in enumerate(self._building) for _, taken, _ in marks
+        )
+
+    def _may_sleep(self, post: Post, now: float) -> bool:
+        """Nobody knows that it is awake before it is woken: every 15 min, over a restart too."""
+        return now - self._slept.get(post.key, -math.inf) <= TURN_S
 
     def _read(self, now: float) -> None:
         """What the building and all together were of late, and who sleeps."""
@@ -90,8 +103,7 @@ class Service:
                 self._waits.pop(post.key, None)
                 continue
             since = self._waits.setdefault(post.key, now)
-            slept = self._slept.get(post.key, -math.inf) >= post.began_at
-            bound = TURN_S if charges or slept else CALM_S
+            bound = TURN_S if charges or self._may_sleep(post, now) else CALM_S
             if now - since > bound + LOOK_S:
                 self.ruling.violated(
                     "Live", "waits although there is room for it", now, since=since, bound_s=bound,
@@ -167,7 +179,7 @@ class Service:
         """Whether it uses all it is told, and could clearly use more."""
         if post.possible.obey.sheds_late(post.obeys_after_s()):
             return False  # the current of an absent one is not for it (INV-5b)
-        if not post.told_ma and self._slept.get(post.key, -math.inf) >= post.began_at:
-            return False  # nobody knows that it is awake before its next turn (balancing.md 2)
+        if not post.told_ma and self._may_sleep(post, now):
+            return False
         uses = max(post.true_ma()) >= post.told_ma - LACK_MA // 2
         return uses and post.told_ma < self._could_ma(post, now) * LACK_SHARE - LACK_MA

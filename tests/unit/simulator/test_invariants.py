@@ -1279,7 +1279,8 @@ def test_live_that_nobody_charges_although_there_is_room_is_found(
 
 
 @pytest.mark.parametrize(
-    "cause", ["no room", "one charges", "asleep", "stopped", "mute", "others may draw it"]
+    "cause",
+    ["no room", "one charges", "asleep", "was asleep", "stopped", "mute", "others may draw it"],
 )
 def test_live_who_waits_for_a_cause_holds(cause: str) -> None:
     t = waiting(60, (0, 6 if cause == "one charges" else 0))
@@ -1288,6 +1289,14 @@ def test_live_who_waits_for_a_cause_holds(cause: str) -> None:
         for car in cars:
             assert car is not None
             car.asleep = True
+    elif cause == "was asleep":
+        for car in cars:
+            assert car is not None
+            car.asleep = True
+        t.wait(10, dt=5.0)
+        for car in cars:
+            assert car is not None
+            car.asleep = False
     elif cause == "no room":
         t.settings_now(site(5, C1, C2))
     elif cause == "stopped":
@@ -1301,6 +1310,24 @@ def test_live_who_waits_for_a_cause_holds(cause: str) -> None:
     t.wait(400, dt=5.0)
 
     assert "Live" not in t.broken, t.why()
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_live_nothing_is_offered_while_the_building_alone_is_over_on_any_phase(
+    is_over: bool,
+) -> None:
+    t = metered(60)
+    for place, name in enumerate(("C1", "C2"), 1):
+        t.tell(name, 0, transaction=place)
+        t.draw(name, 0)
+    t.checker.violations.clear()
+    third_a = 70 if is_over else 40
+    t.world.building.ma = (10_000, 10_000, third_a * 1000)
+    for _ in range(600):
+        t.wait(1.0)
+        t.read(10, 10, third_a)
+
+    assert ("Live" in t.broken) is not is_over, t.why()
 
 
 @pytest.mark.parametrize(("after_s", "is_found"), [(900.0, False), (1_000.0, True)])
