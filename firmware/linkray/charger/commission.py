@@ -105,7 +105,8 @@ def commissioning(
     clears = [
         payload
         for connector in connectors()
-        for payload in cleared(connector, ability, quirk, told(connector))
+        if not told(connector)
+        for payload in cleared(connector, ability, quirk)
     ]
     if quirk.clear_first and not any(told(c) for c in connectors()):
         clears.insert(0, ClearChargingProfile())

@@ -7,7 +7,7 @@ What is told is never above the offer: amounts are rounded down to what the char
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -148,17 +148,16 @@ def profile(
 
 
 def cleared(
-    connector: int, ability: Ability, quirk: Quirk = PLAIN, told: Collection[Purpose] = ()
+    connector: int, ability: Ability, quirk: Quirk = PLAIN
 ) -> tuple[ClearChargingProfile, ...]:
     """What takes away the profiles that LinkRay left on a connector (chargers.md, Commissioning 4).
 
-    By their ids, and nothing of anyone else's. Of one that was `told` something on this link only a
-    cap that it was not told: under a lower one that would never count (OCPP 1.6, 3.13.1).
+    By their ids, and nothing of anyone else's. Never beside one that holds: some chargers take away
+    all whatever the id says.
     """
-    purposes: list[Purpose] = []
-    if not told:
-        purposes = ["TxProfile", "TxDefaultProfile"] if quirk.tx_profile else ["TxDefaultProfile"]
-    if _may_max(ability, quirk) and "ChargePointMaxProfile" not in told:
+    purposes: list[Purpose] = ["TxProfile", "TxDefaultProfile"] if quirk.tx_profile else [
+        "TxDefaultProfile"]  # fmt: skip
+    if _may_max(ability, quirk):
         purposes.append("ChargePointMaxProfile")
     return purposes_cleared(connector, purposes)
 

@@ -313,21 +313,6 @@ def test_p2_a_default_that_stands_as_a_cap_is_told_again_after_a_session_that_to
     assert [limits(p)[0] for p in played.profiles()] == [0]
 
 
-def test_c2_a_cap_of_an_earlier_link_is_taken_away_beside_a_session_that_runs() -> None:
-    ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
-                      meter_start_wh=0)  # fmt: skip
-    played = Played(kept=(ran,), knows_trigger=False)
-    played.boot()
-    played.offer(6_000, 3, session=True)
-    cleared = []
-    while played.calls:
-        cleared += [p["id"] for p in played.asked("ClearChargingProfile")]
-        played.answer({"status": "Accepted", "configurationKey": [
-            {"key": "NumberOfConnectors", "readonly": True, "value": "1"}]})  # fmt: skip
-
-    assert cleared == [15, 16], "and nothing of what the session has"
-
-
 def test_c1_a_default_that_was_overtaken_under_a_profile_of_before_is_not_sure() -> None:
     played = charging()
     played.offer(32_000, 2, session=True)
