@@ -22,7 +22,7 @@ FEWER = 0 < int(os.environ.get("LINKRAY_HOURS", "100")) < 100  # a quick look: o
 
 # site, hours of each run, fault sets: one run for each, the seeds counted from 1
 PLAN = (
-    ("home", 5.0, ("none", *SETS, "clock", "all", "all", "all", "all", "all")),
+    ("home", 5.0, ("none", *SETS, "all", "all", "all", "all", "all", "all")),
     ("us_split", 1.0, ("none", "links", "cars", "chargers", "crash", "people", "all", "all")),
     ("office8", 1.0, ("none", "meter", "building", "clock", "people", "all", "all", "all")),
     ("us_208", 1.0, ("none", "links", "meter", "building", "all")),

@@ -124,15 +124,13 @@ class Sessions:
         for kept_one in kept:
             if not kept_one.finished and kept_one.connector >= 1:
                 self._put_before_now(kept_one, utc)
+                self._put_after_jump(kept_one, utc)
         for kept_one in sorted(kept, key=lambda transaction: transaction.id):
             self._recall(kept_one, now, utc)
 
     def _put_before_now(self, kept: Transaction, utc: datetime) -> None:
         """What runs began before now, also where our clock was set back since."""
-        began = moment(kept.started)
-        if began is None:
-            return
-        own_s = (self._own_start(kept, began) - utc).total_seconds()
+        own_s = (self._own_start(kept, datetime.fromisoformat(kept.started)) - utc).total_seconds()
         if own_s <= self.ahead_s + SLEWED_S:
             return
         given = moment(kept.given)
@@ -140,6 +138,21 @@ class Sessions:
             self.ahead_s = max(0.0, self.ahead_s)
         else:
             self.ahead_s = own_s
+
+    def _put_after_jump(self, kept: Transaction, utc: datetime) -> None:
+        """Ours was set ahead, further than a session lasts, while we were down (T2): its clock
+        was not, and goes on from when it was heard last.
+        """
+        given = moment(kept.given)
+        if given is None:
+            return
+        began = datetime.fromisoformat(kept.started)
+        heard = datetime.fromisoformat(kept.sampled or kept.started)
+        own = max(self._own_start(kept, began), heard + timedelta(seconds=self.ahead_s))
+        off_s = (own - utc).total_seconds()
+        given_s = (given - utc).total_seconds()
+        if max(off_s, given_s) - self.ahead_s < -BEHIND_S_MAX:
+            self.ahead_s = off_s
 
     def _own_start(self, kept: Transaction, began: datetime) -> datetime:
         """When it began on the charger's clock, which was told to be ahead by then, or since."""
@@ -158,7 +171,7 @@ class Sessions:
             return
         order = believed(kept.started, utc)
         own = utc + timedelta(seconds=self.ahead_s)
-        started = moment(kept.started) or own
+        started = datetime.fromisoformat(kept.started)
         began = self._own_start(kept, believed(kept.started, own))
         given = moment(kept.given)
         if given is not None and _is_past(given, own) and (

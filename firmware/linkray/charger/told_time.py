@@ -33,11 +33,11 @@ class ToldTime:
         return (self.at(wall, now) - wall).total_seconds()
 
     def goes_on(self, wall: datetime, now: float, off_s: float) -> None:
-        """Its first link: from here on a step of our clock is none of its own. A session was found
-        that shows its clock to be `off_s` ahead: ours was set back since it was told.
+        """Its first link: from here on a step of our clock is none of its own. `off_s`: how far
+        its clock is ahead, by the session that was found where ours was set since it was told.
         """
         if self._told is None:
-            self.off_s = max(off_s, self.off_s)
+            self.off_s = off_s
             self._told = now, wall + timedelta(seconds=self.off_s)
 
     def tell(self, wall: datetime, now: float, *, is_charging: bool) -> datetime:

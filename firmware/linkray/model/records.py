@@ -128,3 +128,4 @@ class Transaction(msgspec.Struct, frozen=True):
     flagged: bool = False
     friendly_name: str = ""
     authorised_by: str = "open"
+    sampled: str | None = None  # when its newest register came, by our clock

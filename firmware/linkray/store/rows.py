@@ -13,7 +13,7 @@ from .audit import AuditLine
 TRANSACTIONS = (
     "id, charger, connector, tag, started, given, meter_start_wh, ended, stop_given,"
     " meter_last_wh, energy_wh, reason, finished, incomplete, flagged, friendly_name,"
-    " authorised_by"
+    " authorised_by, (SELECT max(at) FROM samples WHERE transaction_id = transactions.id)"
 )
 AUDIT = "seq, at, who, level, source, what, old, new, hash"
 ACCOUNTS = "name, level, hash, first, changed"
@@ -54,6 +54,7 @@ def transaction_of(row: Row) -> Transaction:
         flagged=bool(row[14]),
         friendly_name=_text(row[15]),
         authorised_by=_text(row[16]),
+        sampled=None if row[17] is None else _text(row[17]),
     )
 
 

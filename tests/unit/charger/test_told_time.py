@@ -114,11 +114,14 @@ def test_t2_values_of_a_charger_whose_clock_is_held_are_of_now(
     assert charging.facts()  # told at once, not taken for hours old
 
 
-def found(*, started: float, given: float, seen: ChargerSeen | None = None) -> Played:
+def found(
+    *, started: float, given: float, sampled: float | None = None, seen: ChargerSeen | None = None
+) -> Played:
     """A new process finds a session running; the times are our wall clock's less its zero."""
     kept = Transaction(
         id=77, charger="CP1", connector=1, tag="TAG", started=person.at(started),
         given=person.at(given), meter_start_wh=1000,
+        sampled=None if sampled is None else person.at(sampled),
     )  # fmt: skip
     return Stepped(kept=(kept,), seen=seen)
 
@@ -163,6 +166,35 @@ def test_t2_a_session_begun_while_our_clock_was_ahead_is_as_old_as_its_charger_c
     played = found(started=40.0 + 9.46e8, given=40.0, seen=seen)
 
     assert ends_s(played) == 60 + 180
+    assert beat(played) == person.utc(played.now)
+
+
+@pytest.mark.parametrize("sampled_s", [None, 30.0])
+def test_t2_a_clock_set_ahead_by_decades_before_a_restart_does_not_set_the_charger_s_ahead(
+    sampled_s: float | None,
+) -> None:
+    """home, seed 10: it was told 2056 in its session, and its fail-safe ruled until the end."""
+    then = -3e8
+    played = found(
+        started=then + 40, given=then + 40, sampled=sampled_s and then + 40 + sampled_s
+    )
+    assert ends_s(played) == (sampled_s or 0) + 180
+    played.wait(10)
+
+    assert beat(played) == person.utc(then + 40 + (sampled_s or 0) + 10)
+    assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(then, abs=100)
+
+
+def test_t2_a_charger_whose_own_clock_is_right_is_not_held_where_ours_was_in_1970() -> None:
+    played = found(started=40.0 - 1.7e9, given=40.0, sampled=70.0 - 1.7e9)
+
+    assert ends_s(played) == 60 + 180
+    assert beat(played) == person.utc(played.now)
+
+
+def test_t2_a_session_of_many_weeks_that_was_sampled_lately_says_nothing_of_our_clock() -> None:
+    played = found(started=-3e6, given=-3e6, sampled=90.0)
+
     assert beat(played) == person.utc(played.now)
 
 

@@ -63,7 +63,7 @@ async def test_a_transaction_is_kept_from_start_to_stop():
     assert (running.friendly_name, running.authorised_by) == ("Bay 1", "whitelist")
     await store.commit([TransactionSampled(number, 4_000, AT)])
     (running,) = await store.running()
-    assert (running.meter_last_wh, running.energy_wh) == (4_000, 3_000)
+    assert (running.meter_last_wh, running.energy_wh, running.sampled) == (4_000, 3_000, AT)
     await store.commit([TransactionEnded(number, 9_000, AT, "Local", "given")])
     assert await store.running() == []
     (ended,) = await store.recent("DBT1")
