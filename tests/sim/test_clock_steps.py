@@ -73,3 +73,17 @@ async def test_t2_a_charger_takes_the_new_time_when_its_session_is_over() -> Non
         s.charge("C1")
         await s.offered(20, 20)
         s.is_safe()
+
+
+async def test_t2_a_clock_set_back_as_a_session_begins_lifts_no_limit() -> None:
+    async with scene(site(40, single("C1"), single("C2"))) as s:
+        s.wall_off_s = 3600.0
+        await trio.sleep(70)
+        s.wall_off_s = 0.0
+        s.charge("C1", "C2")
+        for name in ("C1", "C2"):
+            s.world.charger(name).tell_heartbeat()  # its answer crosses the start
+
+        await s.offered(20, 20)
+        assert ahead_s(s, "C1") == pytest.approx(3600, abs=2)
+        s.is_safe()

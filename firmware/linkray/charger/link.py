@@ -119,6 +119,10 @@ class ValuesAsked(NamedTuple):
     """TriggerMessage MeterValues."""
 
 
+class ClockAsked(NamedTuple):
+    """TriggerMessage Heartbeat."""
+
+
 class Begun(NamedTuple):
     """RemoteStartTransaction for a car that waits."""
 
@@ -161,9 +165,9 @@ class Link:
         "_ability", "_address", "_again", "_around", "_asking", "_asks_missed", "_began_at",
         "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
         "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
-        "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready",
-        "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_terms",
-        "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
+        "_is_set_back", "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks",
+        "_ready", "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
+        "_terms", "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
     )  # fmt: skip
 
     def __init__(
@@ -197,6 +201,7 @@ class Link:
         wall = around.wall(now)
         self._sessions = Sessions(charger, kept, now, wall, self._time.off_at(wall, now))
         self._time.goes_on(wall, now, self._sessions.ahead_s)
+        self._is_set_back = False  # its clock, behind the start of its session
         self._connectors: dict[int, Connector] = {}
         self._ability = Ability(stack_level_max=self._seen.stack_level_max)
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
@@ -470,6 +475,8 @@ class Link:
             return self._stop_answered(tag, event)
         if isinstance(tag, Availability):
             return self._service_answered(tag, event, now)
+        if isinstance(tag, ClockAsked):
+            return self._clock_answered(event, now)
         if isinstance(tag, ValuesAsked):
             self._values_answered(event)
         return []
@@ -587,11 +594,37 @@ class Link:
         jump_s = self._time.off_at(wall, now)
         told = self._time.tell(wall, now, is_charging=bool(self._sessions.running))
         outs = [*self._ahead(self._time.off_s, now), answer(stamp(told))]
-        if abs(jump_s) > SLEWED_S and not self._time.off_s:
-            for connector in self._connectors.values():
+        was_set_back, self._is_set_back = self._is_set_back, False
+        jumped = abs(jump_s) > SLEWED_S and not self._time.off_s
+        for connector in self._connectors.values():
+            if was_set_back:
+                connector.teller.does_not_rule()
+            elif jumped:
                 connector.teller.clock_moved()
-            outs += self._tell_all(now)
-        return outs
+        return [*outs, *self._tell_all(now)] if was_set_back or jumped else outs
+
+    def _began_before(self, start: messages.StartTransaction, now: float) -> list[Out]:
+        """Our answer that set its clock back crossed the start of a session: on that clock this
+        would begin in the future, and till then nothing would limit the car. It is told the old
+        time again, at once where it can be asked; till then what it accepts does not rule.
+        """
+        given, wall = moment(start.timestamp), self._around.wall(now)
+        if given is None:
+            return []
+        lead_s = (given - self._time.at(wall, now)).total_seconds() + (self._fresh.clock_s or 0.0)
+        if not self._time.takes_back(lead_s, wall, now):
+            return []
+        self._is_set_back = True
+        if not self._can_ask:
+            return [Tell(Booted(self._charger, now))]
+        return self._call("TriggerMessage", messages.TriggerMessage("Heartbeat"), now,
+                          ClockAsked(), urgent=True)  # fmt: skip
+
+    def _clock_answered(self, event: Answered | Failed, now: float) -> list[Out]:
+        """Whether its clock will be right at once; until it is, its maximum may be in force."""
+        if not self._is_set_back or _status(event) == "Accepted":
+            return []
+        return [Tell(Booted(self._charger, now))]
 
     def _ahead(self, off_s: float, now: float) -> list[Out]:
         """How far its clock is ahead of ours by our word; written first: a crash keeps it so."""
@@ -631,6 +664,7 @@ class Link:
         decision = self._decide(start.id_tag, number, now)
         name = self._terms.charger.name
         new_id = self._around.take_transaction_id()
+        asks = self._began_before(start, now)
         held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
             start, new_id, decision, now=now, utc=utc, name=name,
@@ -647,7 +681,7 @@ class Link:
                 "action": "ended, incomplete: another began on its connector"}, "warning"))
         connector.began(run, now)
         connector.expect_values(self._terms.interval_s, now)
-        outs.append(Tell(run.began(self._charger, now)))
+        outs += [Tell(run.began(self._charger, now)), *asks]
         if not decision.accepted:
             why = EMERGENCY if self._emergency else "DeAuthorized"
             outs.append(Note("session refused", {
@@ -1034,6 +1068,8 @@ class Link:
                 outs += self._took(move, now)
                 continue
             if not isinstance(move, Set):
+                if self._is_set_back and move.outcome == "accepted":
+                    continue  # its schedule has not begun by its clock (`_began_before`)
                 outs.append(Tell(move))
                 if move.leased and not self._seen.leased:
                     known = msgspec.structs.replace(self._seen, leased=True)
@@ -1184,7 +1220,7 @@ class Link:
             return []
         for connector in self._connectors.values():
             if connector.teller.told:
-                connector.teller.outranked()
+                connector.teller.does_not_rule()
         known = msgspec.structs.replace(self._seen, stack_level_max=ability.stack_level_max)
         return [*self._note_seen(now, known), *self._tell_all(now)]
 

@@ -216,10 +216,10 @@ class Teller:
             if "/Absolute/" in stands.form:
                 del self._in_force[session]
 
-    def outranked(self) -> None:
-        """Its highest stack level is another than we took it for: what was told stands below what
-        an earlier link left, where a charger replaces by the level and not by the identifier too
-        (OCPP 1.6, 5.16.4). It is told anew.
+    def does_not_rule(self) -> None:
+        """What it accepted is told anew. Its highest stack level is another than we took it for:
+        what was told stands below what an earlier link left, where a charger replaces by the level
+        and not by the identifier too (OCPP 1.6, 5.16.4). Or its session had not begun by its clock.
         """
         self._overtake()
         self._in_force = {

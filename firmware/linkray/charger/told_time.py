@@ -10,16 +10,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 SLEWED_S = 1.0  # what a clock is corrected by unnoticed between two heartbeats
+CROSSES_S = 60.0  # what a charger stamped before our word came is here by then
 
 
 class ToldTime:
     """What one charger's clock reads by our word; it outlives the link."""
 
-    __slots__ = ("_told", "off_s")
+    __slots__ = ("_back", "_told", "off_s")
 
     def __init__(self, off_s: float = 0.0) -> None:
         self.off_s = off_s  # what it was told last, less our wall clock at that time
         self._told: tuple[float, datetime] | None = None
+        self._back = (0.0, 0.0)  # by how much it was set back last, and when
 
     def at(self, wall: datetime, now: float) -> datetime:
         """What its clock reads now."""
@@ -45,6 +47,19 @@ class ToldTime:
         off_s = self.off_at(wall, now)
         keeps = is_charging and abs(off_s) > SLEWED_S
         told = self.at(wall, now) if keeps else wall
+        if not keeps and off_s > SLEWED_S:
+            self._back = off_s, now
         self.off_s = off_s if keeps else 0.0
         self._told = now, told
         return told
+
+    def takes_back(self, lead_s: float, wall: datetime, now: float) -> bool:
+        """A session began so far ahead of what its clock reads. Where it was set back just now, the
+        session began before that: the clock goes on as it was, from our next word on.
+        """
+        back_s, at = self._back
+        if now - at > CROSSES_S or not SLEWED_S < lead_s <= back_s + SLEWED_S:
+            return False
+        self._told = now, self.at(wall, now) + timedelta(seconds=back_s)
+        self._back = 0.0, 0.0
+        return True

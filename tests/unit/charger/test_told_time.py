@@ -10,6 +10,7 @@ from tests.unit.charger.person import Played
 
 from linkray.charger.told_time import ToldTime
 from linkray.charger.wire import Record
+from linkray.model.facts import Booted, OfferAnswered
 from linkray.model.records import ChargerSeen, Transaction, TransactionBegan, TransactionEnded
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -209,3 +210,74 @@ def test_t2_a_clock_that_is_held_as_a_session_begins_is_written_down_before_the_
     kinds = [type(r) for out in played.out if isinstance(out, Record) for r in out.records]
     assert kinds[:2] == [ChargerSeen, TransactionBegan]
     assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(3600.0)
+
+
+def set_back_as_it_begins(monkeypatch: pytest.MonkeyPatch, **more: bool) -> tuple[Stepped, str]:
+    """Our clock was an hour ahead and is right again: the answer that says so crosses the start of
+    a session. Also the start's stamp.
+    """
+    played = Stepped(**more)
+    played.commission()
+    played.set_clock(monkeypatch, 3600.0)
+    ahead = beat(played)
+    played.set_clock(monkeypatch, -3600.0)
+    assert beat(played) == ahead - timedelta(hours=1)
+    return played, f"{ahead:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_t2_a_clock_set_back_as_a_session_begins_is_told_its_old_time_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """us_208, seed 20301: by OCPP 1.6 its schedule would begin in an hour."""
+    played, stamp = set_back_as_it_begins(monkeypatch)
+    played.start(stamp=stamp)
+
+    assert played.asked("TriggerMessage") == [{"requestedMessage": "Heartbeat"}]
+    played.yes()
+    assert f"{beat(played):%Y-%m-%dT%H:%M:%SZ}" == stamp
+    assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(3600.0)
+    assert ends_s(played) == 180
+
+
+def test_t2_what_is_accepted_before_the_clock_is_right_again_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played, stamp = set_back_as_it_begins(monkeypatch)
+    played.start(stamp=stamp)
+    played.offer(16_000, 1, session=True)
+    played.yes()
+    assert not played.facts(OfferAnswered, all_of_them=True)
+
+    beat(played)
+    assert len(played.profiles()) == 1, "told anew"
+    played.yes()
+
+    assert [f.outcome for f in played.facts(OfferAnswered)] == ["accepted"]
+
+
+@pytest.mark.parametrize("knows_trigger", [True, False])
+def test_t2_one_that_cannot_be_asked_for_a_heartbeat_counts_with_its_maximum(
+    knows_trigger: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, stamp = set_back_as_it_begins(monkeypatch, knows_trigger=knows_trigger)
+    played.start(stamp=stamp)
+    if knows_trigger:
+        assert not played.facts(Booted)
+        played.answer({"status": "Rejected"}, "TriggerMessage")
+
+    assert not played.asked("TriggerMessage")
+    assert len(played.facts(Booted)) == 1
+
+
+def test_c28_a_start_ahead_by_its_charger_s_own_way_sets_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Local time as UTC (quirks.md, Time): in the minute of a jump too, and long after one."""
+    played, stamp = set_back_as_it_begins(monkeypatch)
+    played.wait(61)
+    played.start(stamp=stamp)
+    assert beat(played) == person.utc(played.now)
+
+    local, _ = set_back_as_it_begins(monkeypatch)
+    local.start(stamp=person.at(local.now + 2 * 3600))
+    assert beat(local) == person.utc(local.now)
