@@ -60,6 +60,7 @@ class SiteBudget(msgspec.Struct, frozen=True):
     degraded: bool
     spare: list[int]  # what the meter leaves for raises (INV-2)
     doubt: Three = (0, 0, 0)  # excused for a moment, and perhaps the building's: no raise into it
+    over: Three = (0, 0, 0)  # by so much the newest reading is over the limit
 
 
 class HighWater:
@@ -367,6 +368,7 @@ class MeterWatch:
                 self._doubt[1] if grid and healthy[1] else 0,
                 self._doubt[2] if grid and healthy[2] else 0,
             ),
+            over=self.over(),
         )  # fmt: skip
 
     def bare(self, now: float) -> Three:

@@ -29,7 +29,7 @@ class Decision:
         over: frozenset[int], now: float,
     ) -> None:  # fmt: skip
         self.connectors, self.ground, self.site, self.now = connectors, ground, site, now
-        self.survey = Survey(connectors, ground, over, now)
+        self.survey = Survey(connectors, ground, site, over, now)
         self.standing, self.tops = self.survey.standing, self.survey.tops
         self.reserved = [0] * ground.tree.count
         self.promised = [0] * ground.tree.count  # by the books of those that are shared among
@@ -235,23 +235,7 @@ class Decision:
         """
         if not any(c.books.caught for c in self.connectors):
             return frozenset()
-        tree = self.ground.tree
-        by_class: dict[int, list[int]] = {}
-        for c in self.connectors:
-            seen = c.visible(self.ground.interval_s, self.now)
-            if seen is None:
-                continue
-            if c.line.linked and c.books.over_since is None:
-                seen = seen.at_most(Phases.each(c.books.offer_ma))
-            total = by_class.setdefault(c.kind, [0, 0, 0])
-            for p, amount in enumerate(seen):
-                total[p] += amount
-        drawn = drawn_by_node(tree, by_class)
-        most = [node.limit_ma for node in tree.nodes for _ in range(3)]
-        building = self.site.building or (0, 0, 0)
-        for p in range(3):
-            most[SITE * 3 + p] = max(0, self.site.limit[p] - building[p])
-        return frozenset(r for r, ma in enumerate(most) if drawn[r] > ma)
+        return self.survey.passed(lambda _: True)
 
     # what the plan says of the site
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from linkray.model.units import Phases
+
+from .budget import SiteBudget
 from .connector import DRAWING, NO_CAR, Connector
-from .tree import Tree
+from .headroom import drawn_by_node
+from .tree import SITE, Tree
 from .turns import ShedOrder
 
 ABSENT, HELD, IDLE, FAULTY, ASLEEP, ACTIVE = range(6)
 DELIVERED_S = 10.0  # a reduction not delivered by then ends the session (balancing.md 4)
 STUCK_S = 11.0  # unanswered for so long, it is reserved: 1 s dispatch + 10 s (trust.md, INV-1)
+HANDED_S = 3.0  # … and so soon where too much flows: the others have 5 s in all (trust.md, INV-9)
 # Resend → 0 A → stop → out of service, at most 10 s apart with a plan each second (INV-10).
 ESCALATE_S = 9.0
 HASTE_S = 5.0  # … and so soon where the wires carry too much: who obeys at all has come down
@@ -61,9 +66,10 @@ class Survey:
     """Lists by the connectors' places, and sums by class, of one plan."""
 
     def __init__(
-        self, connectors: Sequence[Connector], ground: Ground, over: frozenset[int], now: float
-    ) -> None:
-        self.connectors, self.ground, self.now = connectors, ground, now
+        self, connectors: Sequence[Connector], ground: Ground, site: SiteBudget,
+        over: frozenset[int], now: float,
+    ) -> None:  # fmt: skip
+        self.connectors, self.ground, self.site, self.now = connectors, ground, site, now
         self.over = over  # limits that the books exceeded in the plan before
         self.fixed: dict[int, int] = {}  # by class: reserved, mA
         self.gone: dict[int, int] = {}  # by class: of absent chargers
@@ -73,6 +79,7 @@ class Survey:
         self.standing: list[int] = []
         self.tops: list[int] = []
         self.held: list[int] = []  # how much of what it may draw is reserved, by place
+        self._strained: frozenset[int] | None = None  # not looked at yet
 
     def run(self, passed_s: float) -> None:
         """Look at each; `passed_s` is the time since the plan before."""
@@ -172,11 +179,50 @@ class Survey:
             return HELD
         # A cut that a silent one was told is one that it does not take: others come down instead.
         silent_s = 0.0 if c.line.silent_since is None else now - c.line.silent_since
-        if books.top_ma > books.offer_ma and max(waiting_s, silent_s) >= STUCK_S:
+        if books.top_ma > books.offer_ma and (
+            max(waiting_s, silent_s) >= STUCK_S
+            or (waiting_s >= HANDED_S and self._is_strained(c))
+        ):
             return HELD
         if c.status == "Faulted":
             return FAULTY
         return ASLEEP if c.demand.asleep else ACTIVE
+
+    def _is_strained(self, c: Connector) -> bool:
+        """Whether more flows now than a limit over it carries."""
+        if self._strained is None:
+            self._strained = self._all_strained()
+        return not self._strained.isdisjoint(self.ground.tree.limits[c.kind])
+
+    def _all_strained(self) -> frozenset[int]:
+        """Limits that carry too much: the site's by the newest reading of a meter that sees all,
+        else by fresh values, though all who have answered come down to their offers.
+        """
+        by_values = self.passed(lambda c: c.books.unanswered_since is None)
+        metered = {p for p, is_seen in enumerate(self.site.metered) if is_seen}
+        return (by_values - metered) | {p for p in metered if self.site.over[p]}
+
+    def passed(self, has_heard: Callable[[Connector], bool]) -> frozenset[int]:
+        """Limits through which too much flows by fresh values, although all who are linked, obey
+        and have heard of it come down to their offers.
+        """
+        tree, site = self.ground.tree, self.site
+        by_class: dict[int, list[int]] = {}
+        for c in self.connectors:
+            seen = c.visible(self.ground.interval_s, self.now)
+            if seen is None:
+                continue
+            if c.line.linked and c.books.over_since is None and has_heard(c):
+                seen = seen.at_most(Phases.each(c.books.offer_ma))
+            total = by_class.setdefault(c.kind, [0, 0, 0])
+            for p, amount in enumerate(seen):
+                total[p] += amount
+        drawn = drawn_by_node(tree, by_class)
+        most = [node.limit_ma for node in tree.nodes for _ in range(3)]
+        building = site.building or (0, 0, 0)
+        for p in range(3):
+            most[SITE * 3 + p] = max(0, site.limit[p] - building[p])
+        return frozenset(r for r, ma in enumerate(most) if drawn[r] > ma)
 
     def _escalate(self, c: Connector) -> None:
         """Not obeying: sent again, then 0 A, then stopped, then out of service (INV-10); up to the

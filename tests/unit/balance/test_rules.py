@@ -1077,3 +1077,51 @@ def test_inv1_others_come_down_for_one_that_answers_nothing() -> None:
     world.run(1.5)
 
     assert world.amps("c2", "c3") == [12.5, 12.5]  # c1 keeps its 20 A, whatever it was told
+
+
+def test_inv9_while_the_meter_is_over_others_soon_come_down_for_one_that_does_not_answer() -> None:
+    world = World(settings(63, 3, meter=metered()), meter=True)
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(100)
+    assert world.amps() == [21, 21, 21]
+    world.silent.add("c1")  # its cable is cut, and at once the building steps
+    world.building_a = [24, 0, 0]
+    world.run(1.5)
+    assert world.amps() == [13, 13, 13]
+    world.run(3)
+
+    assert world.amps("c2", "c3") == [9, 9]  # c1 draws its 21 A still
+    told = len(world.sent)
+    world.run(6)
+    assert len([key for _, key, _ in world.sent[told:] if key[0] != "c1"]) == 0
+
+
+def test_inv9_others_soon_come_down_for_one_that_does_not_answer_below_a_limit_without_meter(
+) -> None:  # fmt: skip
+    chargers = [Charger(id=f"c{n}", group="Row") for n in (1, 2, 3)]
+    world = World(settings(200, chargers, groups=(Group("Row", 60_000),)))
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    world.run(100)
+    world.silent.add("c1")
+    world.feed(SettingsChanged(settings(200, chargers, groups=(Group("Row", 45_000),))))
+    assert world.amps() == [15, 15, 15]
+    world.run(4.1)
+
+    assert world.amps("c2", "c3") == [12.5, 12.5]
+
+
+def test_inv15_no_one_comes_down_for_one_that_answers_late_while_no_limit_carries_too_much() -> (
+    None
+):
+    world = busy(60, 3)
+    car = world.cars["c1", 1]
+    car.most_ma = 14_000
+    world.run(9)  # its value says so, its demand does not yet
+    world.silent.add("c1")
+    world.feed(SettingsChanged(settings(54, 3)))
+    assert world.amps() == [18, 18, 18]
+    world.run(9)
+
+    assert world.amps("c2", "c3") == [18, 18]
