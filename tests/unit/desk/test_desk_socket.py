@@ -1,4 +1,4 @@
-"""The desk over its real socket, on the real clock: asks, pushes, deadlines, clients that stall."""
+"""The desk over its real socket: asks, pushes, deadlines, clients that stall."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from linkray.model.views import Snapshot
 INSTALLER = Who("Installer", 2, "192.0.2.9")
 EV = Who("EV", 1, "192.0.2.9")
 CLI = Who("command line", LOCAL)
-
-pytestmark = pytest.mark.realtime
 
 
 async def serve(nursery, tmp_path, desk):
