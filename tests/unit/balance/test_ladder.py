@@ -258,16 +258,22 @@ def begun_anew() -> World:
     return world
 
 
+def let_in_after(world: World, quiet_s: float) -> None:
+    """Out of service for so long from now, within 5 s."""
+    world.run(quiet_s - 5)
+    assert world.offer("c1").inoperative
+    world.run(10)
+    assert not world.offer("c1").inoperative
+
+
 def test_inv_10_out_of_service_lasts_over_a_new_start_until_a_minute_of_quiet() -> None:
     world = begun_anew()
     world.run(600)  # not linked yet: nobody sees whether it is quiet
     assert world.offer("c1").inoperative
     assert world.raised[FAULT] == "connector 1, out of service"
     world.connect()
-    world.run(50)
-    assert (world.offer("c1").inoperative, world.offer("c2").inoperative) == (True, False)
-    world.run(15)
-    assert not world.offer("c1").inoperative
+    assert not world.offer("c2").inoperative
+    let_in_after(world, 60)
     assert FAULT not in world.raised
 
 
@@ -279,10 +285,7 @@ def test_inv_10_after_a_new_start_one_that_draws_all_the_same_stays_out_of_servi
         world.run(10)
     assert world.offer("c1").inoperative
     world.feed(Drawn("c1", 1, Phases(), "phases", world.now))
-    world.run(55)
-    assert world.offer("c1").inoperative
-    world.run(10)
-    assert not world.offer("c1").inoperative
+    let_in_after(world, 60)
 
 
 def test_one_that_was_let_in_is_not_put_out_again_by_what_the_store_knew_before() -> None:
@@ -307,10 +310,7 @@ def test_a_state_that_is_read_again_keeps_who_is_out_of_service_and_the_minute()
     world.connect()
     world.run(30)
     world.core = balancer_of(taken(world.core))
-    world.run(25)
-    assert world.offer("c1").inoperative
-    world.run(10)
-    assert not world.offer("c1").inoperative
+    let_in_after(world, 30)
 
 
 # -- those that refuse --------------------------------------------------------------------------
@@ -437,14 +437,20 @@ def test_p1_a_default_that_a_session_wrote_over_counts_until_a_new_one_is_proved
 # -- values out of turn -------------------------------------------------------------------------
 
 
-def test_values_are_asked_for_at_once_when_the_meter_has_jumped_and_not_more_than_each_5_s(
-) -> None:
+def beside_a_building(*charging: str) -> World:
+    """100 A, a meter at the grid, a building of 20 A; these have charged for a minute."""
     world = World(settings(100, 2, meter=metered()), meter=True)
     world.building_a = [20, 0, 0]
     world.connect()
     world.run(10)
-    world.begin("c1", "c2")
+    world.begin(*charging)
     world.run(63.5)
+    return world
+
+
+def test_values_are_asked_for_at_once_when_the_meter_has_jumped_and_not_more_than_each_5_s(
+) -> None:
+    world = beside_a_building("c1", "c2")
     before = world.offer("c1").values_wanted
     world.run(30)
     assert world.offer("c1").values_wanted == before  # nothing happens, nothing is asked
@@ -461,12 +467,7 @@ def test_values_are_asked_for_at_once_when_the_meter_has_jumped_and_not_more_tha
 
 def test_inv_9_values_are_asked_for_every_2_s_while_the_meter_is_over_the_limit() -> None:
     """office8, seed 3: whether a cut had come was not known for 5 s, and noise came on top."""
-    world = World(settings(100, 2, meter=metered()), meter=True)
-    world.building_a = [20, 0, 0]
-    world.connect()
-    world.run(10)
-    world.begin("c1")
-    world.run(63.5)
+    world = beside_a_building("c1")
     world.building_a = [110, 0, 0]
     asked = set()
     for _ in range(70):

@@ -47,12 +47,18 @@ def test_c9_a_phase_counts_again_when_the_values_have_stopped() -> None:
     assert world.amps("a")[0] + world.amps("b")[0] <= 40
 
 
-def test_inv_3_a_maximum_that_is_lowered_frees_nothing_before_the_cut_is_proved() -> None:
+def sharing_40_a() -> World:
+    """c1 and c2 at 20 A each."""
     world = World(settings(40, 2))
     world.connect()
     world.begin("c1", "c2")
     world.run(60)
     assert world.amps() == [20, 20]
+    return world
+
+
+def test_inv_3_a_maximum_that_is_lowered_frees_nothing_before_the_cut_is_proved() -> None:
+    world = sharing_40_a()
     world.obey_s["c1"] = 9.0
     lower = (Charger(id="c1", max_ma=8_000), Charger(id="c2"))
 
@@ -83,11 +89,7 @@ def test_c4_one_that_draws_above_its_configured_maximum_is_reserved_with_what_it
 
 def test_p2_what_may_outlast_a_session_counts_when_that_ends_before_its_answer() -> None:
     """us_split, seed 20115: a renewal went out as the default, and its session was over already."""
-    world = World(settings(40, 2))
-    world.connect()
-    world.begin("c1", "c2")
-    world.run(60)
-    assert world.amps() == [20, 20]
+    world = sharing_40_a()
     offer = world.offer("c1")
 
     world.feed(OfferAnswered("c1", 1, offer.id, "sent", world.now, as_default=True))

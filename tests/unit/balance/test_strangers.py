@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.balance.balance_world import World, settings
 
 from linkray.model.facts import (
     ChargerKnown,
@@ -15,8 +16,6 @@ from linkray.model.facts import (
     StatusSeen,
 )
 from linkray.model.settings import Charger
-
-from .balance_world import World, settings
 
 
 def beside_a_stranger(status: str = "Charging", *, session: bool = True) -> World:

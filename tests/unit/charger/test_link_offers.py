@@ -199,6 +199,13 @@ def test_c1_an_offer_that_gets_no_answer_is_sent_again_in_the_form_that_worked()
     assert [(purpose(p), limits(p)[0]) for p in played.profiles()] == [("TxProfile", 6)] * 3
 
 
+def takes_only(played: Played, wanted: str) -> None:
+    """Refuse each form until one of this purpose is tried, and take that."""
+    while purpose(played.profiles()[0]) != wanted:
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+
+
 def take_away(played: Played, *answers: str) -> None:
     """Answer what takes away the TxProfile of connector 1, and what lies under it."""
     for profile_id, status in zip((11, 12), answers * 2, strict=False):
@@ -229,9 +236,7 @@ def test_c2_an_offer_that_outlasts_its_session_is_told_as_such() -> None:
     played.answer({"status": "Accepted"})
     assert [f.as_default for f in played.facts(OfferAnswered)] == [False]
     played.offer(10_000, 3, session=True)
-    while purpose(played.profiles()[0]) == "TxProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "TxDefaultProfile")
     take_away(played, "Accepted", "Unknown")
     assert [f.as_default for f in played.facts(OfferAnswered)] == [True]
 
@@ -255,9 +260,7 @@ def test_c2_a_cap_of_the_charger_holds_once_the_default_of_0_is_taken_away() -> 
     """OCPP 1.6, 3.13.1: under ChargePointMaxProfile the lower default would still rule."""
     played = charging()
     played.offer(16_000, 2, session=True)
-    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "ChargePointMaxProfile")
 
     assert outcomes(played) == []
     for profile_id in (13, 14):
@@ -273,15 +276,11 @@ def test_c2_a_cap_that_rules_no_more_is_taken_away_and_proves_nothing_less() -> 
     """home, seed 10002: a cap of 0 A from a bad minute starved each session after it."""
     played = charging()
     played.offer(6_000, 2, session=True)
-    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "ChargePointMaxProfile")
     while played.asked("ClearChargingProfile"):
         played.answer({"status": "Accepted"})
     played.offer(16_000, 3, session=True)
-    while purpose(played.profiles()[0]) != "TxDefaultProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "TxDefaultProfile")
     cleared = []
     while played.asked("ClearChargingProfile"):
         cleared += [p["id"] for p in played.asked("ClearChargingProfile")]
@@ -368,16 +367,12 @@ def test_c1_a_profile_whose_removal_was_refused_is_still_in_the_way_of_a_default
     played.offer(20_000, 2, session=True)
     played.answer({"status": "Accepted"})
     played.offer(10_000, 3, session=True)
-    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "ChargePointMaxProfile")
     while played.asked("ClearChargingProfile"):
         played.answer({"status": "Rejected"})
     assert outcomes(played) == [(3, "accepted")], "under a cap the lowest rules"
     played.offer(6_000, 4, session=True)
-    while purpose(played.profiles()[0]) != "TxDefaultProfile":
-        played.answer({"status": "Rejected"})
-    played.answer({"status": "Accepted"})
+    takes_only(played, "TxDefaultProfile")
 
     assert played.asked("ClearChargingProfile"), "the 20 A may rule over it"
     assert outcomes(played) == []

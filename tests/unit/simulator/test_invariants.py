@@ -1084,12 +1084,18 @@ def test_inv_11_a_gap_between_plans_is_found() -> None:
     assert t.broken == {"INV-11"}
 
 
+def settled(for_s: float, limit_a: int = 40) -> Trace:
+    """Two that draw the 20 A they are told, and have done so for so long."""
+    t = pair(limit_a)
+    for name in ("C1", "C2"):
+        t.draw(name, 20)
+        t.says(name, 20)
+    t.wait(for_s, dt=1.0)
+    return t
+
+
 def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
-    t = pair()
-    for name, amps in (("C1", 20), ("C2", 20)):
-        t.draw(name, amps)
-        t.says(name, amps)
-    t.wait(330, dt=1.0)
+    t = settled(330)
     t.tell("C1", 20, transaction=1)  # a renewal
     assert not t.broken, t.why()
     t.tell("C1", 18, transaction=1)
@@ -1101,11 +1107,7 @@ def test_inv_15_a_change_although_nothing_moved_is_found() -> None:
 def test_inv_15_offers_are_constant_three_minutes_after_the_newest_input(
     after_s: float, is_found: bool
 ) -> None:
-    t = pair()
-    for name in ("C1", "C2"):
-        t.draw(name, 20)
-        t.says(name, 20)
-    t.wait(after_s, dt=1.0)
+    t = settled(after_s)
     t.tell("C1", 18, transaction=1)
 
     assert ("INV-15" in t.broken) is is_found, t.why()
@@ -1118,11 +1120,7 @@ def test_inv_15_offers_are_constant_three_minutes_after_the_newest_input(
 def test_inv_15_under_noise_a_second_change_within_30_s_is_found_but_for_a_cut(
     before_a: float, after_a: float, apart_s: float, is_found: bool
 ) -> None:
-    t = pair(50)
-    for name in ("C1", "C2"):
-        t.draw(name, 20)
-        t.says(name, 20)
-    t.wait(200, dt=1.0)
+    t = settled(200, 50)
     t.world.building.ma = (1_000, 0, 0)
     t.wait(1)
     t.tell("C1", before_a, transaction=1)
@@ -1132,20 +1130,18 @@ def test_inv_15_under_noise_a_second_change_within_30_s_is_found_but_for_a_cut(
     assert ("INV-15" in t.broken) is is_found, t.why()
 
 
-def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_none() -> None:
-    def settled() -> Trace:
-        t = pair(50)
-        for name, amps in (("C1", 20), ("C2", 20)):
-            t.draw(name, amps)
-            t.says(name, amps)
-        t.wait(330, dt=1.0)
-        return t
-
-    t = settled()
+def with_a_battery_that_fills() -> Trace:
+    """C1 takes a quarter of an ampere less every 80 s, down to 19 A."""
+    t = settled(330, 50)
     for quarters in range(1, 5):
         t.draw("C1", 20 - quarters / 4)
         t.says("C1", 20 - quarters / 4)
         t.wait(80, dt=1.0)
+    return t
+
+
+def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_none() -> None:
+    t = with_a_battery_that_fills()
     t.tell("C1", 19, transaction=1)
     t.tell("C2", 21, transaction=2)  # what it leaves
     assert not t.broken, t.why()
@@ -1159,15 +1155,7 @@ def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_no
 def test_inv_15_what_a_battery_leaves_may_be_told_to_others_a_moment_before(
     is_told_less: bool,
 ) -> None:
-    t = pair(50)
-    for name in ("C1", "C2"):
-        t.draw(name, 20)
-        t.says(name, 20)
-    t.wait(330, dt=1.0)
-    for quarters in range(1, 5):
-        t.draw("C1", 20 - quarters / 4)
-        t.says("C1", 20 - quarters / 4)
-        t.wait(80, dt=1.0)
+    t = with_a_battery_that_fills()
     t.offer("C1", 19 if is_told_less else 20)
     t.offer("C2", 21)
     t.plan()
@@ -1177,10 +1165,7 @@ def test_inv_15_what_a_battery_leaves_may_be_told_to_others_a_moment_before(
 
 
 def test_inv_15_a_car_that_draws_a_little_more_and_less_is_constant() -> None:
-    t = pair()
-    for name, amps in (("C1", 20), ("C2", 20)):
-        t.draw(name, amps)
-        t.says(name, amps)
+    t = settled(0)
     for n in range(34):
         t.wait(10, dt=1.0)
         t.says("C1", 19.9 + 0.06 * (n % 2))
@@ -1189,11 +1174,7 @@ def test_inv_15_a_car_that_draws_a_little_more_and_less_is_constant() -> None:
 
 
 def test_inv_15_many_changes_in_an_hour_of_noise_are_found() -> None:
-    t = pair(50)
-    for name, amps in (("C1", 20), ("C2", 20)):
-        t.draw(name, amps)
-        t.says(name, amps)
-    t.wait(320, dt=1.0)
+    t = settled(320, 50)
     for n in range(12):
         t.world.building.ma = (1_000 + 1_000 * (n % 2), 0, 0)
         t.wait(60, dt=1.0)
@@ -1268,14 +1249,24 @@ def waiting(limit_a: int, told_a: tuple[float, float]) -> Trace:
     return t
 
 
-@pytest.mark.parametrize(("after_s", "is_found"), [(170.0, False), (230.0, True)])
-def test_live_that_nobody_charges_although_there_is_room_is_found(
-    after_s: float, is_found: bool
+@pytest.mark.parametrize(
+    ("other_a", "after_s", "is_found"),
+    [(0, 170.0, False), (0, 230.0, True), (20, 900.0, False), (20, 1_000.0, True)],
+)
+def test_live_one_that_waits_beside_room_has_3_min_or_the_time_of_a_turn_where_others_charge(
+    other_a: float, after_s: float, is_found: bool
 ) -> None:
-    t = waiting(60, (0, 0))
+    t = waiting(60, (0, other_a))
     t.wait(after_s, dt=5.0)
 
     assert ("Live" in t.broken) is is_found, t.why()
+
+
+def falls_asleep(t: Trace, *names: str, asleep: bool = True) -> None:
+    for name in names:
+        car = t.world.charger(name).connector(1).car
+        assert car is not None
+        car.asleep = asleep
 
 
 @pytest.mark.parametrize(
@@ -1284,19 +1275,12 @@ def test_live_that_nobody_charges_although_there_is_room_is_found(
 )
 def test_live_who_waits_for_a_cause_holds(cause: str) -> None:
     t = waiting(60, (0, 6 if cause == "one charges" else 0))
-    cars = [t.world.charger(name).connector(1).car for name in ("C1", "C2")]
     if cause == "asleep":
-        for car in cars:
-            assert car is not None
-            car.asleep = True
+        falls_asleep(t, "C1", "C2")
     elif cause == "was asleep":
-        for car in cars:
-            assert car is not None
-            car.asleep = True
+        falls_asleep(t, "C1", "C2")
         t.wait(10, dt=5.0)
-        for car in cars:
-            assert car is not None
-            car.asleep = False
+        falls_asleep(t, "C1", "C2", asleep=False)
     elif cause == "no room":
         t.settings_now(site(5, C1, C2))
     elif cause == "stopped":
@@ -1330,16 +1314,6 @@ def test_live_nothing_is_offered_while_the_building_alone_is_over_on_any_phase(
     assert ("Live" in t.broken) is not is_over, t.why()
 
 
-@pytest.mark.parametrize(("after_s", "is_found"), [(900.0, False), (1_000.0, True)])
-def test_live_one_that_waits_beside_room_while_others_charge_has_the_time_of_a_turn(
-    after_s: float, is_found: bool
-) -> None:
-    t = waiting(60, (0, 20))
-    t.wait(after_s, dt=5.0)
-
-    assert ("Live" in t.broken) is is_found, t.why()
-
-
 @pytest.mark.parametrize(
     ("high", "told_a", "uses_a", "is_found"),
     [
@@ -1368,12 +1342,10 @@ def test_priority_a_high_one_that_sleeps_is_not_known_to_be_awake_before_its_tur
 ) -> None:
     t = waiting(40, (0, 30))
     kept = [single("C1", priority="high"), single("C2")]
-    car = t.world.charger("C1").connector(1).car
-    assert car is not None
-    car.asleep = has_slept
+    falls_asleep(t, "C1", asleep=has_slept)
     t.settings_now(site(40, *kept))
     t.wait(10, dt=5.0)
-    car.asleep = False
+    falls_asleep(t, "C1", asleep=False)
     t.wait(300, dt=5.0)
 
     assert ("Priority" in t.broken) is not has_slept, t.why()
