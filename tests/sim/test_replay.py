@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -83,22 +84,27 @@ async def an_hour(s: Scene) -> None:
     await trio.sleep(400)
     s.world.charger("C3").power_cut(60)
     await trio.sleep(500)
+    assert trio.current_time() >= 3_600
+
+
+def file_of(story: Callable[[Scene], Awaitable[None]], seed: int) -> bytes:
+    """What the box has recorded of it, as a file."""
+
+    async def run() -> bytes:
+        async with scene(SITE, seed=seed, meter="SDM3xx") as s:
+            await story(s)
+            return to_file(s.house.fact_ring.segments(), __version__, s.wall.stamp())
+
+    return trio.run(run, clock=MockClock(autojump_threshold=0))
 
 
 @functools.cache
 def recorded() -> bytes:
-    """The hour as a file, from a ring that has long lost its beginning."""
-
-    async def run() -> bytes:
-        async with scene(SITE, seed=11, meter="SDM3xx") as s:
-            await an_hour(s)
-            assert trio.current_time() >= 3_600
-            return to_file(s.house.fact_ring.segments(), __version__, s.wall.stamp())
-
+    """The hour, from a ring that has long lost its beginning."""
     with pytest.MonkeyPatch.context() as small:
         small.setattr(recording, "FACTS_KEPT", KEPT)
         small.setattr(recording, "SEGMENT_FACTS", SEGMENT)
-        return trio.run(run, clock=MockClock(autojump_threshold=0))
+        return file_of(an_hour, seed=11)
 
 
 @pytest.fixture
@@ -241,12 +247,7 @@ async def a_start(s: Scene) -> None:
 
 @functools.cache
 def begun() -> bytes:
-    async def run() -> bytes:
-        async with scene(SITE, seed=5, meter="SDM3xx") as s:
-            await a_start(s)
-            return to_file(s.house.fact_ring.segments(), __version__, s.wall.stamp())
-
-    return trio.run(run, clock=MockClock(autojump_threshold=0))
+    return file_of(a_start, seed=5)
 
 
 def test_a_start_is_no_shortage_and_is_told_by_itself() -> None:

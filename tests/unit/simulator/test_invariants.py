@@ -492,14 +492,20 @@ def test_inv_5b_one_that_was_fast_counts_as_fast_until_it_is_seen_slower(is_seen
     assert ("INV-5b" in t.broken) is is_seen, t.why()
 
 
+def with_a_slow_one() -> Trace:
+    """C1, which sheds slowly, and C3 are told 0; C2 is absent."""
+    slow = {"C1": Make(phases=1, obey_s=8.0), "C2": Make(phases=1), "C3": Make(phases=1)}
+    t = Trace(site(50, C1, C2, single("C3"), metered=True), slow)
+    t.charging("C1", "C3")
+    t.tell("C1", 0, transaction=1)
+    t.tell("C3", 0, transaction=2)
+    t.metered(0, 0, 0)
+    return t
+
+
 def test_inv_5b_one_that_links_just_now_is_given_what_the_plan_has_for_it() -> None:
     for amps, is_found in ((16, False), (30, True)):
-        slow = {"C1": Make(phases=1, obey_s=8.0), "C2": Make(phases=1), "C3": Make(phases=1)}
-        t = Trace(site(50, C1, C2, single("C3"), metered=True), slow)
-        t.charging("C1", "C3")
-        t.tell("C1", 0, transaction=1)
-        t.tell("C3", 0, transaction=2)
-        t.metered(0, 0, 0)
+        t = with_a_slow_one()
         t.fact(facts.LinkUp("C1", t.now))
         t.offer("C1", amps)
         t.offer("C3", 10)
@@ -512,12 +518,7 @@ def test_inv_5b_one_that_links_just_now_is_given_what_the_plan_has_for_it() -> N
 def test_inv_5b_one_that_has_just_ended_its_session_is_told_what_the_plan_has_for_it(
     after_s: float, is_found: bool
 ) -> None:
-    slow = {"C1": Make(phases=1, obey_s=8.0), "C2": Make(phases=1), "C3": Make(phases=1)}
-    t = Trace(site(50, C1, C2, single("C3"), metered=True), slow)
-    t.charging("C1", "C3")
-    t.tell("C1", 0, transaction=1)
-    t.tell("C3", 0, transaction=2)
-    t.metered(0, 0, 0)
+    t = with_a_slow_one()
     t.tell("C1", 26, purpose="TxDefaultProfile")
     t.tell("C1", 26, transaction=1)
     t.end("C1", 1)
