@@ -37,6 +37,7 @@ from linkray.model.asks import (
     Watch,
     Who,
 )
+from linkray.model.plain import path_of
 from linkray.model.settings import (
     BadSettings,
     Settings,
@@ -53,8 +54,6 @@ READS = (
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}
-_PATH = re.compile(r" - at `?(\$[^`]*)`?$")
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 JudgeMeter = Callable[[Mapping[str, object]], None]  # raises ValueError, in words
 
@@ -194,14 +193,6 @@ def _level_of(path: str, levels: dict[str, int]) -> int:
         return max(within or levels.values())
     above = [level for name, level in levels.items() if plain.startswith(f"{name}.")]
     return max(above, default=2)
-
-
-def path_of(error: str) -> tuple[str, str]:
-    """`… - at $.site.voltage_mv` as text and path; an unknown field's own name is added."""
-    match = _PATH.search(error)
-    text, path = (error[: match.start()], match[1]) if match else (error, "$")
-    unknown = _UNKNOWN.search(text)
-    return text, f"{path}.{unknown[1]}" if unknown else path
 
 
 def conflict(revision: int, asked: int | None) -> Answer | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TypeVar
 
 import msgspec
 from starlette.responses import Response
 
 from linkray.model.asks import Answer
-from linkray.model.plain import in_plain
+from linkray.model.plain import in_plain, path_of
 
 T = TypeVar("T")
 
@@ -24,8 +23,6 @@ STATUS = {
     "refused": 409, "forbidden": 403, "invalid": 422, "conflict": 412, "unknown": 404,
     "timeout": 504, "failed": 503,
 }  # fmt: skip  # of an answer's code
-_PATH = re.compile(r" - at `?(\$[^`]*)`?$")
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
 class Problem(Exception):
@@ -78,11 +75,8 @@ def read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        text = in_plain(error)
-        match = _PATH.search(text)
-        words, path = (text[: match.start()], match[1]) if match else (text, "$")
-        unknown = _UNKNOWN.search(words)
-        raise Problem(422, words, path=f"{path}.{unknown[1]}" if unknown else path) from None
+        words, path = path_of(in_plain(error))
+        raise Problem(422, words, path=path) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"Expected JSON: {in_plain(error)}") from None
     except RecursionError:
