@@ -8,9 +8,11 @@ import pytest
 import trio
 from openapi_spec_validator import validate
 from tests.unit.faces.browser import WORDS, Box
+from tests.unit.faces.test_web_access import BODIES
 
 from linkray.desk.snapshot import Seen
 from linkray.faces.web.near import attached_v4, attached_v6, is_near, source_of
+from linkray.faces.web.openapi import document
 from linkray.faces.web.static import file_of
 from linkray.faces.web.table import TABLE
 from linkray.model import asks
@@ -294,6 +296,35 @@ async def test_w3_every_other_path_and_method_has_an_answer(method, path, status
         assert reply.body == b"<!doctype html>"
 
 
+@pytest.mark.parametrize(("method", "path", "words", "allow"), [
+    ("DELETE", "/api/v1/settings", "Expected GET or PATCH at /api/v1/settings, got DELETE",
+     "GET, HEAD, PATCH"),
+    ("PATCH", "/api/v1/session", "Expected DELETE, GET or POST at /api/v1/session, got PATCH",
+     "DELETE, GET, HEAD, POST"),
+    ("GET", "/api/v1/chargers/CP1/connectors/1/start",
+     "Expected POST at /api/v1/chargers/{id}/connectors/{connector}/start, got GET", "POST"),
+    ("POST", "/info", "Expected GET at a page, got POST", "GET, HEAD"),
+])  # fmt: skip
+async def test_a_method_that_a_path_does_not_have_is_told_with_all_that_it_has(
+    method, path, words, allow
+):
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    reply = await browser.call(method, path)
+
+    assert (reply.status, reply.json["detail"]) == (405, words)
+    assert reply.headers["allow"] == allow
+
+
+async def test_a_route_that_there_is_not_is_404_for_every_method():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    for method in ("GET", "POST", "PATCH", "DELETE"):
+        assert (await browser.call(method, "/api/v1/nothing")).status == 404
+
+
 async def test_hashed_files_are_kept_for_ever_and_come_compressed():
     box = await Box().open()
     browser = box.browser()
@@ -327,14 +358,50 @@ async def test_the_openapi_document_is_valid_and_names_every_route():
     box = await Box().open()
     browser = await box.signed_in("EV")
 
-    document = (await browser.call("GET", "/api/v1/openapi.json")).json
+    told = (await browser.call("GET", "/api/v1/openapi.json")).json
 
-    validate(document)
-    assert document["openapi"].startswith("3.1")
-    listed = {(m.upper(), p) for p, by in document["paths"].items() for m in by}
+    validate(told)
+    assert told["openapi"].startswith("3.1")
+    listed = {(m.upper(), p) for p, by in told["paths"].items() for m in by}
     assert listed == {(e.method, e.path.replace(":int", "")) for e in TABLE}
-    ids = [one["operationId"] for by in document["paths"].values() for one in by.values()]
+    ids = [one["operationId"] for by in told["paths"].values() for one in by.values()]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(("method", "path", "words"), [
+    ("get", "/api/v1/site", "EV, or a key with scope read or write"),
+    ("post", "/api/v1/emergency-stop", "EV, or a key with scope write"),
+    ("post", "/api/v1/chargers/{id}/connectors/{connector}/start", "EV, or a key with scope write"),
+    ("get", "/api/v1/settings", "Installer, or a key with scope write"),
+    ("patch", "/api/v1/settings", "Installer, or a key with scope write"),
+    ("put", "/api/v1/accounts/{name}/password", "EV; not for keys"),
+    ("put", "/api/v1/ceiling", "Assembler; not for keys"),
+])  # fmt: skip
+async def test_the_openapi_document_says_which_key_opens_a_route(method, path, words):
+    box = await Box().open()
+    browser = await box.signed_in("EV")
+
+    told = (await browser.call("GET", "/api/v1/openapi.json")).json
+
+    assert told["paths"][path][method]["description"].endswith(f"({words})")
+    scopes = told["components"]["securitySchemes"]["key"]["description"]
+    assert "`read`" in scopes and "`write`" in scopes
+
+
+@pytest.mark.parametrize("scope", ["read", "write"])
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.least and e.answer != "events"],
+                         ids=lambda e: f"{e.method} {e.path}")  # fmt: skip
+async def test_a_key_opens_what_the_openapi_document_says(entry, scope):
+    box = await Box().open()
+    words = document(TABLE, "")["paths"][entry.path.replace(":int", "")]
+    told = words[entry.method.lower()]["description"]
+    path = entry.path.replace("{name}", "EV").replace("{id}", "C").replace("{connector:int}", "1")
+    body = BODIES.get(entry.answer)
+
+    reply = await box.browser(key=box.add_key(scope)).call(entry.method, path, body)
+
+    opens = "not for keys" not in told and scope in told.partition("key with scope ")[2]
+    assert (reply.status == 403) != opens, reply.text
 
 
 class Viewer:

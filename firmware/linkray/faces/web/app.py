@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .api import Api
 from .guard import Front, Guarded, Senders
 from .near import host_of, is_ours
 from .ports import Door
-from .problem import Problem
+from .problem import Problem, not_this_way
 from .static import File, Static
 from .table import TABLE, Entry, check
 
@@ -38,25 +37,28 @@ def build_app(
         for entry in table
     ]
     router = Router(routes, redirect_slashes=False, default=Static(files))
-    return Front(_Problems(router), names)
+    return Front(_Problems(router, routes), names)
 
 
 class _Problems:
     """What Starlette refuses by itself (a method that a path does not have), said our way."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Collection[Route]) -> None:
         self._app = app
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # then a route raises instead of answering in plain text
-        answer: Response
         try:
             await self._app(scope, receive, send)
-        except HTTPException as error:
-            method = Request(scope).method
-            answer = Problem(error.status_code, f"{method} does not go here").response()
-            answer.headers.update(error.headers or {})
-            await answer(scope, receive, send)
+        except HTTPException:
+            await self._refused(scope)(scope, receive, send)
+
+    def _refused(self, scope: Scope) -> Response:
+        """All methods of the path: Starlette names those of the first route alone."""
+        here = [route for route in self._routes if route.matches(scope)[0] is not Match.NONE]
+        methods = {method for route in here for method in route.methods or ()}
+        return not_this_way(scope["method"], f"at {here[0].path}", methods)
 
 
 class Redirect:

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from linkray.model.asks import EV, INSTALLER
+
 from .guard import COOKIE
-from .table import Entry
+from .table import NOBODY, Entry
 
 _PARAMETER = re.compile(r"\{(\w+)(:int)?\}")
 PROBLEM = {
@@ -23,8 +25,11 @@ PROBLEM = {
         "path": {"type": "string", "description": "The field that is wrong, as JSON path"},
     },
 }
-LEVELS = ("nobody", "EV, or a key with scope read", "Installer, or a key with scope write",
-          "Assembler")  # fmt: skip
+LEVELS = ("nobody", "EV", "Installer", "Assembler")
+SCOPES = (
+    "An API key. Scope `read` sees what level EV sees and changes nothing, not even a start or a "
+    "stop; scope `write` may whatever an Installer may."
+)
 
 
 def document(table: tuple[Entry, ...], version: str) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def document(table: tuple[Entry, ...], version: str) -> dict[str, Any]:
         "components": {
             "schemas": {**components, "Problem": PROBLEM},
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key"},
+                "key": {"type": "http", "scheme": "bearer", "description": SCOPES},
                 "session": {"type": "apiKey", "in": "cookie", "name": COOKIE,
                             "description": "Writes also need the header X-LinkRay-CSRF"},
             },
@@ -65,7 +70,7 @@ def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": entry.answer,
         "summary": entry.what,
-        "description": f"Least level: {entry.least} ({LEVELS[entry.least]})",
+        "description": f"Least level: {entry.least} ({_who(entry)})",
         "x-level": entry.least,
         "responses": {
             "200": {"description": "Good", **_content(entry, gives)},
@@ -97,6 +102,17 @@ def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
             "content": {kind: {"schema": takes} for kind in entry.media},
         }
     return operation
+
+
+def _who(entry: Entry) -> str:
+    """The least level in words, and which keys (trust.md A9)."""
+    level = LEVELS[entry.least]
+    if entry.least == NOBODY:
+        return level
+    if entry.people or entry.least > INSTALLER:
+        return f"{level}; not for keys"
+    reads = entry.least == EV and entry.method == "GET"
+    return f"{level}, or a key with scope {'read or ' if reads else ''}write"
 
 
 def _content(entry: Entry, gives: Any) -> dict[str, Any]:

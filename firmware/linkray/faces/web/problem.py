@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from linkray.model.asks import Answer
 from linkray.model.plain import in_plain, path_of
 
 T = TypeVar("T")
+METHOD_MAX = 20  # characters of an unknown one
 
 TITLES = {
     400: "Not readable", 401: "Sign in first", 403: "Not allowed", 404: "Not there",
@@ -54,6 +56,15 @@ class Problem(Exception):
         return Response(
             msgspec.json.encode(body), self.status, headers, "application/problem+json"
         )
+
+
+def not_this_way(method: str, where: str, methods: Collection[str]) -> Response:
+    """405 with all methods that there are; HEAD goes with GET without being named."""
+    *most, last = sorted(set(methods) - {"HEAD"})
+    expected = f"{', '.join(most)} or {last}" if most else last
+    answer = Problem(405, f"Expected {expected} {where}, got {method[:METHOD_MAX]}").response()
+    answer.headers["allow"] = ", ".join(sorted(methods))
+    return answer
 
 
 class _Where(msgspec.Struct):

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .problem import Problem
+from .problem import Problem, not_this_way
 
 HASHED = re.compile(r"-(?:[A-Z2-7]{8}|[0-9a-f]{10})\.[a-z0-9]+$")  # app-3QXKDJ2L.js
 INDEX = "/index.html"
@@ -24,6 +24,7 @@ TYPES = {
     "png": "image/png", "ico": "image/x-icon", "woff2": "font/woff2", "txt": "text/plain",
     "webmanifest": "application/manifest+json", "map": "application/json",
 }  # fmt: skip
+METHODS = ("GET", "HEAD")
 FOREVER = "public, max-age=31536000, immutable"
 ALWAYS_ASK = "no-cache"
 
@@ -57,11 +58,11 @@ class Static:
         await self.answer(scope)(scope, receive, send)
 
     def answer(self, scope: Scope) -> Response:
-        if scope["method"] not in {"GET", "HEAD"}:
-            return Problem(405, f"Expected GET, got {scope['method']}").response()
         path: str = scope["path"]
         if path.startswith("/api/"):
             return Problem(404, "There is no such route; see /api/v1/openapi.json").response()
+        if scope["method"] not in METHODS:
+            return not_this_way(scope["method"], "at a page", METHODS)
         file = self._files.get(path)
         if file is None and "." not in path.rpartition("/")[2]:
             file = self._files.get(INDEX)
