@@ -78,12 +78,10 @@ def seconds(text: str) -> float:
     return value
 
 
-def site(text: str) -> Path:
-    """A simulated site by its path or name."""
-    try:
-        return site_file(text)
-    except BadSite as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def site(folder: Path, told: str) -> Path:
+    """A simulated site by its path, from this folder, or by its name; raises `BadSite`."""
+    path = folder / told
+    return path if path.is_file() else site_file(told)
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -93,14 +91,22 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     top.add_argument("--for", dest="for_s", type=seconds, default=None, metavar="SECONDS",
                      help="end by itself after this time")  # fmt: skip
     top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
-    top.add_argument("--site", type=site, default=SITE, metavar="SITE",
+    top.add_argument("--site", default=str(SITE), metavar="SITE",
                      help="a site file, or a name of tests/sim/sites/")  # fmt: skip
     top.add_argument("--seed", type=int, default=1, help="of the world's chance")
     for name, port in (("https", 8443), ("http", 8080), ("ocpp", 8887), ("ocpps", 8886)):
         top.add_argument(f"--{name}-port", type=int, default=None,
                          help=f"{port} unless given; any free one with --headless")  # fmt: skip
         top.set_defaults(**{f"{name}_default": port})
-    return top.parse_args(argv)
+    top.add_argument("--from", dest="folder", type=Path, default=Path(), help=argparse.SUPPRESS)
+    options = top.parse_args(argv)
+    if options.state is not None:
+        options.state = options.folder / options.state
+    try:
+        options.site = site(options.folder, options.site)
+    except BadSite as error:
+        top.error(f"argument --site: {error}")
+    return options
 
 
 def port(options: argparse.Namespace, name: str) -> str:

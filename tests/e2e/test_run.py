@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.e2e.box import ROOT, Client, until
+from tests.e2e.box import ROOT, SITE, Client, until
 from tools.live import arguments
 
 pytestmark = pytest.mark.realtime
@@ -55,6 +55,36 @@ def test_a_site_that_nobody_knows_is_refused_with_the_names_of_those_that_are_kn
 
 def test_a_site_may_be_told_by_its_name():
     assert arguments(["--site", "home"]).site == ROOT / "tests" / "sim" / "sites" / "home.toml"
+
+
+def test_a_path_counts_from_the_folder_it_was_called_in(tmp_path: Path):
+    (tmp_path / "home").write_text("")  # no site that is known by this name: a file is nearer
+    (tmp_path / "mine.toml").write_text("")
+    called = ["--from", str(tmp_path)]
+    options = arguments([*called, "--site", "mine.toml", "--state", "kept"])
+    assert (options.site, options.state) == (tmp_path / "mine.toml", tmp_path / "kept")
+    assert arguments([*called, "--site", "home"]).site == tmp_path / "home"
+    assert arguments([*called, "--site", str(SITE)]).site == SITE
+    assert arguments([*called, "--state", "/elsewhere"]).state == Path("/elsewhere")
+    assert arguments(called).site == SITE
+
+
+def test_the_command_tells_the_folder_it_was_called_in(tmp_path: Path):
+    root, folder = tmp_path / "linkray", tmp_path / "somewhere else"
+    for path, text in (
+        ("tools/run", (ROOT / "tools" / "run").read_text()), ("tools/setup", "#!/bin/sh\n"),
+        (".venv/bin/python", '#!/bin/sh\npwd\nprintf "%s\\n" "$@"\n'),
+    ):  # fmt: skip
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+        (root / path).chmod(0o755)
+    folder.mkdir()
+    done = subprocess.run(
+        [root / "tools" / "run", "--site", "mine.toml"], capture_output=True, text=True, check=True,
+        cwd=folder,
+    )  # fmt: skip
+    told = [str(root), "-m", "tools.live", "--from", str(folder), "--site", "mine.toml"]
+    assert done.stdout.splitlines() == told
 
 
 def test_a_busy_port_is_said_with_the_option_that_chooses_another(tmp_path: Path):
