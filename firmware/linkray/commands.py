@@ -188,6 +188,9 @@ def _settings(options: argparse.Namespace, answer: Answer) -> int:
         else:
             Path(options.file).write_text(text)
     elif options.act == "check":
+        for change in told:
+            now, new = (json.dumps(change[part], ensure_ascii=False) for part in ("now", "new"))
+            print(f"{change['name']}: {now} → {new}")
         print(answer.text)
     else:
         print(f"settings are in force, revision {told['revision']}")

@@ -75,7 +75,9 @@ def settings_come_back_as_they_went_in(box: Box, folder: Path) -> None:
 
     kept["site"]["limit_ma"] = [50_000, 50_000, 50_000]
     file.write_text(json.dumps(kept))
-    assert "nothing was changed" in box.do("settings", "check", str(file))
+    told = box.do("settings", "check", str(file)).splitlines()
+    assert told[0] == "site.limit_ma: [63000, 63000, 63000] → [50000, 50000, 50000]"
+    assert "nothing was changed" in told[1]
     assert box.settings()["site"]["limit_ma"] == [63_000, 63_000, 63_000]
     assert "in force" in box.do("settings", "import", str(file))
     assert box.settings() == kept

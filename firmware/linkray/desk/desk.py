@@ -34,6 +34,7 @@ from linkray.model.asks import (
     SealCeiling,
     SetEmergencyStop,
     SetPassword,
+    SettingChange,
     Watch,
     Who,
 )
@@ -149,20 +150,36 @@ def merge(target: object, patch: object) -> object:
     return merged
 
 
-def differences(old: object, new: object, path: str = "$") -> Iterator[str]:
-    """The paths of the leaves in which two trees of plain JSON differ.
+def differences(old: object, new: object) -> Iterator[str]:
+    """The paths of the leaves in which two trees of plain JSON differ."""
+    for path, held, come in _unlike(old, new, "$"):
+        item = held if come is None else come
+        if path.endswith("]") and isinstance(item, dict) and None in (held, come):
+            yield from (f"{path}.{name}" for name, value in item.items() if value is not None)
+        else:
+            yield path
+
+
+def changes(old: object, new: object) -> Iterator[SettingChange]:
+    """The same with the values, by the names of the settings file."""
+    for path, held, come in _unlike(old, new, "$"):
+        yield SettingChange(path.removeprefix("$."), held, come)
+
+
+def _unlike(old: object, new: object, path: str) -> Iterator[tuple[str, object, object]]:
+    """Where two trees differ; an item of a list that came or went is one, with None beside it.
 
     Items of a list are paired by `id` or `name`, so that one put in front moves nobody.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
-            yield from differences(old.get(name), new.get(name), f"{path}.{name}")
+            yield from _unlike(old.get(name), new.get(name), f"{path}.{name}")
     elif _are_objects(old) and _are_objects(new):
         held, come = _by_name(old), _by_name(new)
         for name in [*held, *(name for name in come if name not in held)]:
-            yield from differences(held.get(name, {}), come.get(name, {}), f"{path}[{name}]")
+            yield from _unlike(held.get(name), come.get(name), f"{path}[{name}]")
     elif old != new:
-        yield path
+        yield path, old, new
 
 
 def _are_objects(value: object) -> bool:

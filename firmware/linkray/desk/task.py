@@ -57,6 +57,7 @@ from .commission import Makes, breaks_at_sealing, breaks_fail_safe, check, over_
 from .desk import (
     READS,
     Lock,
+    changes,
     conflict,
     imported,
     in_words,
@@ -267,8 +268,8 @@ class Desk:
             if refused is not None:
                 return refused
             if ask.check_only:
-                return yes("These settings can be imported; nothing was changed",
-                           {"changes": in_words(old, new)})  # fmt: skip
+                found = changes(msgspec.to_builtins(old), msgspec.to_builtins(new))
+                return yes("These settings can be imported; nothing was changed", tuple(found))
             return await self._change(new, who, "settings imported")
 
     def _above(self, old: Settings, new: Settings, *, whole: bool) -> Answer | None:

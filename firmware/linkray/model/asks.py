@@ -7,7 +7,7 @@ Levels: 0 nobody (a key with scope read is 1, write is 2), 1 EV, 2 Installer, 3 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,10 +67,21 @@ class PatchSettings(Ask, frozen=True, tag=True):
 
 
 class ImportSettings(Ask, frozen=True, tag=True):
-    """Replace the settings by a file's, all or nothing; `check_only` changes nothing."""
+    """Replace the settings by a file's, all or nothing.
+
+    `check_only` changes nothing and answers with each `SettingChange` that it would be.
+    """
 
     settings: msgspec.Raw
     check_only: bool = False
+
+
+class SettingChange(msgspec.Struct, frozen=True):
+    """A setting that a file changes: `now` in force, `new` in the file; null: not there."""
+
+    name: str  # site.limit_ma, chargers[CP1].max_ma; chargers[CP1] where it comes or goes
+    now: Any
+    new: Any
 
 
 class SetEmergencyStop(Ask, frozen=True, tag=True):

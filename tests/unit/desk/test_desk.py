@@ -9,6 +9,7 @@ import pytest
 
 from linkray.desk.desk import (
     Lock,
+    changes,
     conflict,
     differences,
     imported,
@@ -336,6 +337,22 @@ def test_b8_nonsense_is_refused_with_the_path_of_the_field(body, path):
     assert isinstance(refused, Answer)
     assert refused.code == "invalid"
     assert json.loads(bytes(refused.data)) == {"path": path}
+
+
+def test_an_import_is_told_as_each_thing_that_changes_with_its_value_now_and_then():
+    old = {"site": {"name": "A", "limit_ma": [1, 2, 3], "meter": {"file": None}},
+           "chargers": [{"id": "CP1", "min_ma": 6}, {"id": "CP2"}], "schedule": [{"start": "1"}]}
+    new = {"site": {"name": "A", "limit_ma": [1, 2, 4], "meter": {"file": {"Name": "X"}}},
+           "chargers": [{"id": "CP3"}, {"id": "CP1", "min_ma": 8}], "schedule": [{"start": "2"}]}
+
+    told = [(one.name, one.now, one.new) for one in changes(old, new)]
+
+    assert told == [
+        ("site.limit_ma", [1, 2, 3], [1, 2, 4]), ("site.meter.file", None, {"Name": "X"}),
+        ("chargers[CP1].min_ma", 6, 8), ("chargers[CP2]", {"id": "CP2"}, None),
+        ("chargers[CP3]", None, {"id": "CP3"}), ("schedule[0].start", "1", "2"),
+    ]  # fmt: skip
+    assert list(changes(old, old)) == []
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b'{"a":' * 100_000, b'{"site":NaN}',

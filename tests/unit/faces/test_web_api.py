@@ -212,7 +212,20 @@ async def test_export_and_import_are_each_others_inverse_and_a_check_changes_not
 
     assert "attachment" in file.headers["content-disposition"]
     assert (check.status, held) == (200, "Other")
+    assert check.json["changes"] == [{"name": "site.name", "now": "Other", "new": "Yard"}]
     assert done.json == file.json
+
+
+async def test_a_check_tells_what_a_file_leaves_out_as_a_change_too():
+    box = await Box(seen=SEEN).open()
+    browser = await box.signed_in("Assembler")
+    await browser.call("PATCH", "/api/v1/settings", {"site": {"fifo": True, "name": "Yard"}})
+
+    check = await browser.call("POST", "/api/v1/settings/import?check=1", {"site": {"name": "Z"}})
+
+    assert {(c["name"], c["now"], c["new"]) for c in check.json["changes"]} >= {
+        ("site.fifo", True, False), ("site.name", "Yard", "Z"),
+    }  # fmt: skip
 
 
 async def test_the_schema_names_unit_level_and_help_of_every_setting():

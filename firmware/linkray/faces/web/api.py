@@ -336,7 +336,9 @@ class Api(Passports):
         check_only = call.query.get("check") not in {None, "", "0"}
         ask = asks.ImportSettings(msgspec.Raw(call.body), check_only)
         if check_only:
-            return done(await self._ask(ask, call.asker.who))
+            answer = checked(await self._ask(ask, call.asker.who))
+            found = msgspec.json.decode(answer.data, type=tuple[asks.SettingChange, ...])
+            return as_json(msgspec.json.encode(table.Checked(True, answer.text, found)))
         force = await self._in_force(ask, call)
         return as_json(bytes(force.settings), {"etag": _etag(force)})
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from linkray.model.asks import ASSEMBLER, EV, INSTALLER, ShippedMeter
+from linkray.model.asks import ASSEMBLER, EV, INSTALLER, SettingChange, ShippedMeter
 from linkray.model.faults import Fault
 from linkray.model.passport import PassportFile, PassportNow
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
@@ -115,6 +115,14 @@ class Done(msgspec.Struct, frozen=True):
     text: str
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """The settings file is good, and this is what it would change."""
+
+    ok: bool
+    text: str
+    changes: tuple[SettingChange, ...]
+
+
 class MeterFile(msgspec.Struct, frozen=True):
     """A .meter file as settings hold it."""
 
@@ -183,7 +191,8 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/api/v1/settings/export", INSTALLER, "export_settings",
           "The settings file", gives=Settings),
     Entry("POST", "/api/v1/settings/import", INSTALLER, "import_settings",
-          "Replace all settings by a file's, all or nothing; `?check=1` changes nothing",
+          "Replace all settings by a file's, all or nothing; `?check=1` changes nothing and "
+          "answers with `changes`: each setting's `name`, its value `now` and the `new` one",
           takes=Settings, gives=Settings, body_max=2048 * KIB),
     Entry("GET", "/api/v1/ceiling", INSTALLER, "ceiling", "The engineering ceiling",
           gives=CeilingView),
