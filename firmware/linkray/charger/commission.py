@@ -6,7 +6,7 @@ goes on whatever the charger answers, or does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import msgspec
@@ -19,7 +19,6 @@ from linkray.ocpp.messages import (
     GetConfiguration,
     GetConfigurationResponse,
     Payload,
-    Purpose,
     TriggerMessage,
 )
 
@@ -37,10 +36,15 @@ P = TypeVar("P", bound=Payload)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A call to the charger; its outcome is sent back."""
+    """A call to the charger; its outcome is sent back.
+
+    `spares`: connectors whose profiles it would take away. Once one of them was told an offer on
+    this link it must not go out any more: what was told bears the id of what it clears.
+    """
 
     action: str
     payload: Payload
+    spares: tuple[int, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -78,10 +82,10 @@ def commissioning(
     quirk: Quirk,
     *,
     connectors: Callable[[], tuple[int, ...]],
-    told: Callable[[int], Collection[Purpose]],
+    has_profile: Callable[[int], bool],
     status_unknown: Callable[[], tuple[int, ...]],
 ) -> Steps:
-    """Steps 2 to 5. `told`: the purposes of what a connector was told on this link already."""
+    """Steps 2 to 5. `has_profile`: a connector that was told an offer on this link already."""
     known: dict[str, tuple[str | None, bool]] = {}
     outcome = yield Ask("GetConfiguration", GetConfiguration())
     answer = _read(GetConfigurationResponse, outcome)
@@ -102,17 +106,18 @@ def commissioning(
             yield Say("SmartCharging", "the charger does not name SmartCharging among its features")
     silent = 0 if outcome is not None and outcome.why != "timeout" else 1
     silent = yield from configure(terms, quirk, known, silent)
-    clears = [
-        payload
-        for connector in connectors()
-        if not told(connector)
-        for payload in cleared(connector, ability, quirk)
-    ]
-    if quirk.clear_first and not any(told(c) for c in connectors()):
-        clears.insert(0, ClearChargingProfile())
-    for payload in clears if silent < SILENCES_MAX else ():
-        outcome = yield Ask("ClearChargingProfile", payload)
-        if outcome is not None and outcome.result is None:
+    all_of_them = connectors()
+    clears = [Ask("ClearChargingProfile", payload, (connector,))
+              for connector in all_of_them for payload in cleared(connector, ability, quirk)]
+    if quirk.clear_first:
+        clears.insert(0, Ask("ClearChargingProfile", ClearChargingProfile(), all_of_them))
+    for ask in clears if silent < SILENCES_MAX else ():
+        # A session may have begun there just now. And some take away all, whatever the id says.
+        if any(has_profile(connector) for connector in ask.spares):
+            continue
+        outcome = yield ask
+        fails = outcome is not None and outcome.result is None
+        if fails and not any(has_profile(connector) for connector in ask.spares):
             break  # it does not know how, or does not answer: nothing is gained by asking again
     yield Ready()
     for connector in status_unknown():

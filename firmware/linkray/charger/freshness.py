@@ -27,7 +27,7 @@ class Freshness:
 
     @property
     def off_s(self) -> float | None:
-        """How far its newest live value lay behind our clock; None: it has told none."""
+        """How far its newest value lay behind our clock, kept or not; None: it has told none."""
         return self._off_s
 
     def is_live(self, given: datetime | None, utc: datetime) -> bool:

@@ -103,6 +103,7 @@ NOTED_MAX = 64
 SAMPLE_S = 10.0  # a session's register goes to disk at most so often
 REJECTED_RATE, REJECTED_BURST = 1.0, 10.0  # tags refused, as history
 ASKS_AGAIN_MAX = 3  # of a commissioning step that an urgent call pushed aside
+CLEAR_ALL = "clear/all"  # in line: takes away what any connector was told
 EVICTED = "an urgent call waits"  # ocpp/peer.py: what it says of a call pushed aside
 BEGIN_S = 5.0  # a car that waits is begun for after this time, where its make needs it
 BEGIN_AGAIN_S = 30.0
@@ -538,9 +539,10 @@ class Link:
         *,
         urgent: bool = False,
         replaces: str | None = None,
+        drops: tuple[str, ...] = (),
     ) -> list[Out]:
         came = self._peer.call(
-            action, encode(payload), now, tag=tag, urgent=urgent, replaces=replaces
+            action, encode(payload), now, tag=tag, urgent=urgent, replaces=replaces, drops=drops
         )
         return self._happened(came, now)
 
@@ -1078,7 +1080,8 @@ class Link:
             later += self._wrote(now)
             number = move.stage.attempt.offer.connector
             outs += self._call(type(move.payload).__name__, move.payload, now, move.stage,
-                               urgent=move.urgent, replaces=f"profile/{number}")  # fmt: skip
+                               urgent=move.urgent, replaces=f"profile/{number}",
+                               drops=(f"clear/{number}", CLEAR_ALL))  # fmt: skip
         self._dirty = True
         self._next = now  # a renewal or another try has a new time
         return outs + later
@@ -1176,7 +1179,7 @@ class Link:
             self._terms,
             self._quirk,
             connectors=lambda: tuple(sorted(self._connectors)),
-            told=lambda number: self._connector(number).teller.told,
+            has_profile=lambda number: self._connector(number).teller.has_told,
             status_unknown=lambda: tuple(
                 sorted(c.id for c in self._connectors.values() if c.status is None)
             ),
@@ -1219,14 +1222,17 @@ class Link:
         if ability.stack_level_max == before:
             return []
         for connector in self._connectors.values():
-            if connector.teller.told:
+            if connector.teller.has_told:
                 connector.teller.does_not_rule()
         known = msgspec.structs.replace(self._seen, stack_level_max=ability.stack_level_max)
         return [*self._note_seen(now, known), *self._tell_all(now)]
 
     def _ask(self, step: Ask, now: float) -> list[Out]:
         self._step = CommissionStep(self._step.run, self._step.number + 1)
-        return self._call(step.action, step.payload, now, self._step)
+        key = None
+        if step.spares:
+            key = f"clear/{step.spares[0]}" if len(step.spares) == 1 else CLEAR_ALL
+        return self._call(step.action, step.payload, now, self._step, replaces=key)
 
     def _commission_answered(
         self, tag: CommissionStep, event: Answered | Failed, now: float
@@ -1236,7 +1242,8 @@ class Link:
         if isinstance(event, Answered):
             return self._commission(Outcome(event.result), now)
         step, times = self._asking
-        if EVICTED in event.text and times < ASKS_AGAIN_MAX:
+        told = any(self._connector(number).teller.has_told for number in step.spares)
+        if EVICTED in event.text and times < ASKS_AGAIN_MAX and not told:
             self._asking = (step, times + 1)
             return self._ask(step, now)
         why = event.text if event.code == "callerror" else event.code

@@ -152,8 +152,7 @@ def cleared(
 ) -> tuple[ClearChargingProfile, ...]:
     """What takes away the profiles that LinkRay left on a connector (chargers.md, Commissioning 4).
 
-    By their ids, and nothing of anyone else's. Never beside one that holds: some chargers take away
-    all whatever the id says.
+    By their ids, and nothing of anyone else's.
     """
     purposes: list[Purpose] = ["TxProfile", "TxDefaultProfile"] if quirk.tx_profile else [
         "TxDefaultProfile"]  # fmt: skip

@@ -170,7 +170,7 @@ class Teller:
 
     __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_has_told_run", "_in_force",
         "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
-        "told", "trial", "wanted")  # fmt: skip
+        "has_told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int) -> None:
         self._charger = charger
@@ -187,8 +187,8 @@ class Teller:
         self.trial: Trial | None = None  # the passport tries something out
         # Purposes of ours that may be installed: a TxProfile of the session that runs, a default.
         self._may_stand: set[Purpose] = {"TxProfile", "TxDefaultProfile"}
-        self.told: set[Purpose] = set()  # of what this link has sent the connector …
-        self._has_told_run = False  # … also for the session that runs
+        self.has_told = False  # this link has sent the connector a profile …
+        self._has_told_run = False  # … for the session that runs
 
     @property
     def offered(self) -> Phases | None:
@@ -546,7 +546,7 @@ class Teller:
         if attempt.call == 0:
             attempt.asked += 1
         form = attempt.forms[attempt.form]
-        self.told.add(form.purpose)
+        self.has_told = True
         self._has_told_run = self._has_told_run or attempt.session
         stage = Stage(attempt, attempt.form, attempt.call)
         under = attempt.call - len(form.calls)

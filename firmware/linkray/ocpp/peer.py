@@ -42,8 +42,8 @@ class Failed(msgspec.Struct, frozen=True):
     """A call of ours failed.
 
     `timeout`: no answer in time (one may still come, `late`); `callerror`: refused as a call,
-    `text` is `Code: description`; `gone`: the link ended; `replaced`: a newer call with the same
-    key took its place unsent; `full`: the line was full.
+    `text` is `Code: description`; `gone`: the link ended; `replaced`: a newer call dropped
+    it unsent; `full`: the line was full.
     """
 
     tag: object
@@ -111,17 +111,20 @@ class Peer:
         tag: object = None,
         urgent: bool = False,
         replaces: str | None = None,
+        drops: tuple[str, ...] = (),
     ) -> tuple[list[str], list[Event]]:
         """Send or line up a call; texts to send now, and what fell out of the line for it.
 
         `replaces`: a call in line with the same key is dropped, told as `Failed(replaced)`.
+        `drops`: so is one with any of these keys.
         """
         dropped = [] if replaces is None else self._drop(replaces)
         wanted = _Ours(action, payload, tag, urgent=urgent, key=replaces, now=now)
         if urgent:  # it has waited as long as what it replaces: news must not keep it waiting
             wanted.since = min([now, *(old.since for old in dropped if old.urgent)])
+        dropped += [old for key in drops for old in self._drop(key)]
         events: list[Event] = [
-            Failed(old.tag, "replaced", f"a newer {old.action}", sent=False) for old in dropped
+            Failed(old.tag, "replaced", f"a newer {action}", sent=False) for old in dropped
         ]
         events += self._line_up(wanted)
         return self._send_next(now), events

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.charger.person import Played
+import pytest
+from tests.unit.charger.person import Played, at
 
-from linkray.charger.wire import Received, Terms, TermsNow
+from linkray.charger.wire import Received, Send, Terms, TermsNow
 from linkray.model.facts import Booted
-from linkray.model.records import ChargerSeen
+from linkray.model.records import ChargerSeen, Transaction
 from linkray.model.settings import Charger
 
 RICHEST = (
@@ -112,6 +113,76 @@ def test_steps_2_to_5_come_in_their_order_and_write_what_differs() -> None:
     order = list(dict.fromkeys(done.asked))
     assert order == ["GetConfiguration", "ChangeConfiguration", "ClearChargingProfile",
                      "SetChargingProfile", "TriggerMessage"]  # fmt: skip
+
+
+def told_in_turn(played: Played) -> list[tuple[str, int | None, int | None]]:
+    """Every call of ours as it went out: action, connector, and the profile that it clears."""
+    frames = [json.loads(out.text) for out in played.said if isinstance(out, Send)]
+    return [(f[2], f[3].get("connectorId"), f[3].get("id")) for f in frames if f[0] == 2]
+
+
+def test_nothing_is_cleared_beside_a_profile_that_was_told_on_this_link() -> None:
+    """Some chargers take away all, whatever the id says."""
+    ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
+                      meter_start_wh=0)  # fmt: skip
+    played = Played(kept=(ran,))
+    played.offer(6_000, 1, session=True)
+    played.boot()
+
+    asked = Answers(played, configuration(NumberOfConnectors="1")).all().asked
+
+    assert "SetChargingProfile" in asked
+    assert "ClearChargingProfile" not in asked
+
+
+def clearing(profile: int | None, connectors: int = 2, quirks: str = "") -> Played:
+    """A charger that has just been asked to take away this profile of an earlier link."""
+    played = Played(quirks=quirks)
+    played.boot()
+    while played.calls[0][1] != "ClearChargingProfile" or played.calls[0][2].get("id") != profile:
+        played.answer(configuration(NumberOfConnectors=str(connectors))
+                      if played.calls[0][1] == "GetConfiguration" else {"status": "Accepted"})
+    return played
+
+
+def begun(played: Played, connector: int, number: int) -> None:
+    played.start(connector, tag=f"T{connector}")
+    played.offer(10_000, number, connector=connector, session=True, urgent=True)
+
+
+@pytest.mark.parametrize("when", ["before its turn", "in line", "open"])
+def test_inv_1_what_a_session_is_told_while_old_profiles_are_cleared_is_not_cleared_with_them(
+    when: str,
+) -> None:
+    """It bears the id of what was to be cleared: its car would have no limit, and nobody know."""
+    played = clearing(21 if when == "open" else 14)
+    if when == "in line":  # behind what the other socket is told
+        begun(played, 1, 1)
+        played.answer({"status": "Accepted"})
+    begun(played, 2, 2)
+    played.wait(0.6)  # what is open is pushed aside, and would be asked again
+    Answers(played).all()
+
+    told = told_in_turn(played)
+    after = told[told.index(("SetChargingProfile", 2, None)) :]
+    assert not [cleared for _, _, cleared in after if cleared is not None and cleared > 20]
+    assert told[-1][0] == "TriggerMessage", "and commissioning goes on to its end"
+
+
+def test_what_is_cleared_of_everything_first_is_not_cleared_again_after_a_session_was_told(
+) -> None:
+    played = clearing(None, 1, """
+why = "its left-overs fight"
+seen = ["somebody"]
+match = [{vendor = "Acme"}]
+clear_first = true
+""")
+    begun(played, 1, 1)
+    played.wait(0.6)
+    Answers(played).all()
+
+    told = [action for action, _, _ in told_in_turn(played)]
+    assert "ClearChargingProfile" not in told[told.index("SetChargingProfile") :]
 
 
 def test_nothing_is_written_where_nothing_differs() -> None:

@@ -270,6 +270,18 @@ def test_ids_fit_ocpp_and_are_never_used_twice() -> None:
         Peer("p" * 21)
 
 
+def test_a_call_drops_what_must_not_go_out_after_it() -> None:
+    peer = Peer("p-")
+    peer.call("A", b"{}", 0.0)
+    for key in ("clear/1", "clear/2"):
+        peer.call("Clear", b"{}", 0.0, tag=key, replaces=key)
+    _, events = peer.call("Set", b"{}", 0.0, replaces="set", drops=("clear/2", "clear/all"))
+    assert [(event.tag, event.code, event.sent) for event in events] == [
+        ("clear/2", "replaced", False)
+    ]
+    assert peer.waiting == 2
+
+
 def test_what_is_withdrawn_before_it_was_sent_is_not_sent() -> None:
     peer = Peer()
     first = call_id(peer.call("A", b"{}", 0.0, replaces="a")[0])
