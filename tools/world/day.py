@@ -57,7 +57,7 @@ LOOK_S = 120.0  # how often somebody with a running session looks at it
 
 @dataclass(frozen=True)
 class Visit:
-    """One kind of guest, by the site's hour of the day."""
+    """One kind of guest, by the hour of the day (UTC)."""
 
     arrive_h: tuple[float, float] = (8.0, 9.0)
     stay_h: tuple[float, float] = (8.0, 9.0)

@@ -318,7 +318,7 @@ def _lend(
     admitted: list[int], band: Band, before: list[int], field: Field, room: list[int],
     share: Share,
 ) -> set[int]:  # fmt: skip
-    """Those of the queue for whom there is room beside the admitted: what is left is too small for
+    """Those left out for whom there is room beside the admitted: what is left is too small for
     those before them, and only as many are paused as must be (balancing.md 3).
     """
     apart = set(admitted)

@@ -16,9 +16,9 @@ from .connector import NEVER, Connector
 
 TURN_S = 900.0  # the paused take turns with the charging
 REST_S = 60.0  # a pause or a resume is not undone before, except to protect a limit
+LENT_S = TURN_S - 2 * REST_S  # past one that waits for longer nothing is lent any more
 
 ShedOrder = Literal["longest", "energy", "last"]
-LENT_S = TURN_S - 2 * REST_S  # past one that waits for longer nothing is lent any more
 
 RESUMED, IN_TURN, QUEUED, OTHERS = range(4)  # kept in this order
 

@@ -185,12 +185,11 @@ def test_an_offer_that_is_repeated_while_its_renewal_is_on_its_way_is_answered()
     t.want(16_000, 1)
     t.wait(55)
     t.is_answering = False
-    stages = []
     t.now = t.teller.due()
-    moves = t.teller.wake(t.now, t.situation)
-    stages += [move.stage for move in moves if isinstance(move, Set)]
+    [renewal] = t.teller.wake(t.now, t.situation)
+    assert isinstance(renewal, Set)
     t.want(16_000, 2)
-    t.does(t.teller.answered(stages[0], "Accepted", t.now, t.situation))
+    t.does(t.teller.answered(renewal.stage, "Accepted", t.now, t.situation))
     assert t.outcomes == [(1, "accepted"), (2, "accepted")]
 
 
