@@ -169,6 +169,15 @@ def test_inv_1_what_a_session_is_told_while_old_profiles_are_cleared_is_not_clea
     assert told[-1][0] == "TriggerMessage", "and commissioning goes on to its end"
 
 
+def test_where_one_socket_was_told_meanwhile_the_other_is_cleared_all_the_same() -> None:
+    played = clearing(11)
+    begun(played, 1, 1)
+    played.wait(0.6)
+    Answers(played).all()
+
+    assert {cleared for _, _, cleared in told_in_turn(played) if cleared} == {11, 21, 22, 23, 24}
+
+
 def test_what_is_cleared_of_everything_first_is_not_cleared_again_after_a_session_was_told(
 ) -> None:
     played = clearing(None, 1, """

@@ -59,6 +59,14 @@ def test_a_value_is_as_old_as_its_stamp_once_the_clock_is_known() -> None:
     assert fresh.age_s(None, later(11)) == 0.0
 
 
+def test_a_clock_is_known_by_the_value_that_came_soonest() -> None:
+    fresh = Freshness()
+    assert fresh.is_live(NOW, NOW)
+    assert fresh.is_live(later(70), later(10)), "none is told before it was measured"
+    assert fresh.is_live(later(-30), later(20))
+    assert fresh.age_s(later(-30), later(20)) == 110.0
+
+
 def test_c28_values_of_a_clock_that_is_steadily_a_minute_behind_are_of_now() -> None:
     fresh = Freshness()
     assert fresh.is_live(NOW, NOW)

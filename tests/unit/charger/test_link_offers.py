@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from tests.unit.charger.person import Played, at, limits, purpose
 
 from linkray.charger.wire import (
@@ -783,14 +784,16 @@ zero = "never"
 """
 
 
-def begun_at_0() -> Played:
-    """Its make cannot be told 0, which was not known yet when its default was; a session begins."""
+def begun_at_0(waited_s: float = 0.0) -> Played:
+    """Its make cannot be told 0, which was not known yet when its default was; a session begins, or
+    has waited in the charger.
+    """
     played = Played(quirks=NEVER_0)
     played.offer(0, 1, urgent=True)
     assert limits(played.profiles()[0])[0] == 0
     played.yes()
     played.commission()
-    played.start()
+    played.start(stamp=at(played.now - waited_s))
     played.offer(0, 2, session=True, urgent=True)
     return played
 
@@ -807,8 +810,11 @@ def test_c7_a_session_that_begins_at_0_by_its_default_gets_20_s_to_find_room() -
     assert played.asked("RemoteStopTransaction") == [{"transactionId": 1001}]
 
 
-def test_c7_a_session_that_finds_no_room_is_stopped_where_0_cannot_be_told() -> None:
-    played = begun_at_0()
+@pytest.mark.parametrize("waited_s", [0.0, 1_200.0])
+def test_c7_a_session_that_finds_no_room_is_stopped_where_0_cannot_be_told(
+    waited_s: float,
+) -> None:
+    played = begun_at_0(waited_s)
     played.wait(19)
     assert played.asked("RemoteStopTransaction") == []
     played.wait(2)

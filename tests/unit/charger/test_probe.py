@@ -98,11 +98,17 @@ def test_a_current_that_never_falls_is_no_lease_and_then_0_a_is_told() -> None:
     assert t.step(0.1, 16).acts == ["end"]  # as its obey time is over (P 3, INV-10)
 
 
-def test_0_a_is_ignored_by_a_make_once_it_was_ignored_twice() -> None:
-    """office8, seed 859: one charger's bad minute took 0 A from all eight of its site."""
+def at_0_a_first() -> Tried:
+    """Its lease is known not to be honoured: what is tried is 0 A."""
     t = Tried(fallback_ma=6_000)
     t.passport = t.passport.with_findings((SEEN.finding("lease", "not honoured", "CP1"),))
     assert t.begins() == "zero"
+    return t
+
+
+def test_0_a_is_ignored_by_a_make_once_it_was_ignored_twice() -> None:
+    """office8, seed 859: one charger's bad minute took 0 A from all eight of its site."""
+    t = at_0_a_first()
     assert t.step(10, 16).found == []
     assert (t.acts, t.probe.phase) == (["end"], "idle")
 
@@ -110,6 +116,15 @@ def test_0_a_is_ignored_by_a_make_once_it_was_ignored_twice() -> None:
     assert t.begins() == "zero"
     assert t.step(10, 16).found == [("zero", "ignored")]
     assert t.acts == ["end"]
+
+
+def test_what_was_ignored_once_counts_no_more_when_a_person_has_it_tried_anew() -> None:
+    t = at_0_a_first()
+    t.step(10, 16)
+
+    t.probe.again()
+    assert t.begins() == "zero"
+    assert t.step(10, 16).found == []
 
 
 def test_a_fall_that_comes_by_the_session_s_age_later_counts_from_the_arrival() -> None:

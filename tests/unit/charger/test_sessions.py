@@ -42,6 +42,9 @@ def test_p5_a_session_that_waited_in_its_charger_is_as_old_as_that_counts_it() -
     run, _older, _records = begun(sessions, stamp="2026-06-15T11:40:00Z")
     assert (run.since, run.heard_at, run.doubt_s) == (-1_200.0, 0.0, 1_200.0)
 
+    run, _older, _records = begun(sessions, 3, connector=3, stamp="2026-06-15T11:59:30Z")
+    assert (run.since, run.order) == (-30.0, UTC_NOW.timestamp()), "in the order as it came"
+
     run, _older, _records = begun(sessions, 2, connector=2, stamp="2026-06-15T11:59:50Z")
     assert (run.since, run.doubt_s) == (0.0, 0.0), "the way there, and clocks"
 

@@ -175,9 +175,21 @@ def test_p5_a_renewal_without_an_end_of_its_own_earns_no_lease() -> None:
     """A day's profile writes are used up: what is told then stands for ever."""
     t = Told()
     t.want(16_000, 1)
-    t.dead_man_s = 0
+    t.dead_man_s, t.is_answering = 0, False
     t.wait(61)
-    assert t.leases == [(1, True, 180), (1, False, 0)]
+    assert t.leases == [(1, True, 180), (1, False, 0)], "its answer may be lost"
+
+
+def test_no_fact_is_told_of_what_stands_before_it_has_the_number_of_an_offer_again() -> None:
+    t = Told()
+    t.want(16_000, 1)
+    t.teller.retell()
+    t.teller.wanted = None
+    t.dead_man_s = 1_800
+    t.wait(61)
+    assert t.leases == [(1, True, 180)]
+    t.want(16_000, 2)
+    assert t.leases[1:] == [(2, True, 1_800)]
 
 
 def test_an_offer_that_is_repeated_while_its_renewal_is_on_its_way_is_answered() -> None:
