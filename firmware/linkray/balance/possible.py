@@ -233,12 +233,13 @@ class Books:
     ) -> None:  # fmt: skip
         """A lease that nobody renews: the fall-back comes, and what was accepted leaves where the
         charger is proven to step down by itself (P 5, P 6). `silent_since`: it answers nothing;
-        what it is told may arrive or not, so that it may fall and earns no credit.
+        what it is told may arrive or not, so that it may fall and earns no credit. What falls by a
+        clock that nobody knows may do so at once, and earns none either.
         """
         begun = [at for at in (self.unrenewed_at, silent_since) if at is not None]
-        if not self.leased or not begun:
+        if not begun or self.lapsed or not (self.leased or self.fallback_ma):
             return
-        falls_s = min(filter(None, (lease_s, self.falls_s)), default=0.0)
+        falls_s = min(filter(None, (lease_s, self.falls_s)), default=0.0) if self.leased else 0.0
         lease_s = self.lease_s or lease_s
         falls_to = max(min(self.max_ma, fallback_ma), self.fallback_ma)
         if now >= min(begun) + falls_s * (1 - RENEWED_PART) - LEASE_GRACE_S and (
@@ -246,7 +247,7 @@ class Books:
         ):
             self._entries.append((self.accepted_id, falls_to))
             self._topped()
-        is_over = self.unrenewed_at is not None and (
+        is_over = self.leased and self.unrenewed_at is not None and (
             now >= self.unrenewed_at + lease_s + LEASE_GRACE_S
         )
         if is_proven and is_over:

@@ -61,14 +61,16 @@ class Form(msgspec.Struct, frozen=True):
     """One way to tell an offer: the calls in their order; it is told when all are `Accepted`.
 
     `key` names the way without its amounts: what a charger took once is tried first again.
-    `leased`: the offer falls back by itself after the dead-man time. `steady`: what it falls back
-    to is the offer itself, so that nothing is gained by renewing it.
+    `falls`: the offer falls back by itself. `leased`: surely after the dead-man time, and not by a
+    clock that nobody knows. `steady`: what it falls back to is the offer itself, so that nothing
+    is gained by renewing it.
     """
 
     key: str  # `TxProfile/Relative/A/2`
     calls: tuple[SetChargingProfile, ...]
     leased: bool
     steady: bool = False
+    falls: bool = False
 
     @property
     def purpose(self) -> Purpose:
@@ -269,12 +271,12 @@ class _Writer(msgspec.Struct, frozen=True):
         leased = way.kind == "Relative" or self._clock_is_right()
         if way.shape == "2":
             calls = (self._call(way, [(0, limit), (self._ends_s(way), after)]),)
-            return Form(way.key, calls, leased, steady=after == limit)
+            return Form(way.key, calls, leased, steady=after == limit, falls=True)
         if self._level(way) == 0:
             return None  # no level below it
         upper = self._call(way, [(0, limit)], duration_s=self._ends_s(way))
         lower = self._call(way, [(0, after)], under=1)
-        return Form(way.key, (upper, lower), leased, steady=after == limit)
+        return Form(way.key, (upper, lower), leased, steady=after == limit, falls=True)
 
     def _clock_is_right(self) -> bool:
         return self.clock_off_s is not None and abs(self.clock_off_s) <= CLOCK_OFF_S_MAX

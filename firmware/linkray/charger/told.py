@@ -37,7 +37,9 @@ Key = tuple[int, int | None, int | None]  # limit_ma, limit_w, transaction
 
 
 class Lease(NamedTuple):
-    """When an offer falls by itself, in s (0: never), and to what."""
+    """When an offer falls by itself, in s, and to what; 0 s and an amount: at a time that nobody
+    knows; both 0: never, or to nothing.
+    """
 
     ends_s: int = 0
     falls_to_ma: int = 0
@@ -104,7 +106,10 @@ class Attempt:
 
     def leases(self, form: int) -> Lease:
         """What the charger does by itself once it has taken this form."""
-        return self.lease if self.forms[form].leased else NO_LEASE
+        taken = self.forms[form]
+        if taken.leased:
+            return self.lease
+        return Lease(0, self.lease.falls_to_ma) if taken.falls else NO_LEASE
 
     def is_as_default(self) -> bool:
         """Whether a profile that outlasts the session may have been taken for it."""
@@ -513,7 +518,10 @@ class Teller:
         if not attempt.renewal or attempt.trial is not None or stands is None:
             return outs
         old, new = stands.lease, attempt.leases(attempt.form)
-        both = Lease(*map(max, old, new)) if old.ends_s and new.ends_s else NO_LEASE
+        both = Lease(
+            max(old.ends_s, new.ends_s) if old.ends_s and new.ends_s else 0,
+            max(old.falls_to_ma, new.falls_to_ma),
+        )
         if both == old:
             return outs
         self._in_force[attempt.session] = msgspec.structs.replace(stands, lease=both)
@@ -636,7 +644,7 @@ class Teller:
         self._taken[attempt.session] = taken.key
         self._refused = None
         self._again_at = math.inf
-        renews = taken.leased and not taken.steady and attempt.trial is None
+        renews = taken.falls and not taken.steady and attempt.trial is None
         self._renew_at = now + attempt.renews_s if renews else math.inf
         outs: list[Move] = [Took(self._connector, attempt.offer, taken, attempt.failures,
                                  attempt.session, attempt.trial)]  # fmt: skip

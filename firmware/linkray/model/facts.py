@@ -147,8 +147,9 @@ class OfferAnswered(Fact, frozen=True, tag=True):
     `unknown`: no answer, a CALLERROR or a broken socket, so that old and new may be in force;
     `sent`: it goes out in a form that may write over what rules without a session (`as_default`).
     `leased`: the profile that was accepted falls back by itself (the dead-man's second period),
-    after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase. `as_default`: it
-    was told by a profile that outlasts the session (TxDefaultProfile, ChargePointMaxProfile).
+    after `lease_s` (0: the site's dead-man time) and to `fallback_ma` per phase; where that is not
+    leased it comes as the charger's own clock says. `as_default`: it was told by a profile that
+    outlasts the session (TxDefaultProfile, ChargePointMaxProfile).
     """
 
     charger: str

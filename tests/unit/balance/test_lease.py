@@ -161,6 +161,25 @@ def test_p5_a_paused_one_that_answers_nothing_is_counted_with_its_fallback_until
     assert sorted(world.amps("c1", "c2")) == [0, 8]
 
 
+def test_p5_what_falls_by_a_clock_that_nobody_knows_may_do_so_as_soon_as_it_answers_nothing() -> (
+    None
+):
+    books = Books(32_000)
+    books.issue(0, 0.0)
+    books.accepted(books.offer_id, None, 0.1, leased=False, fallback_ma=6_000)
+    books.settle(20.0)
+    books.lapse(180.0, 6_000, 20.0, is_proven=True)
+    assert books.top_ma == 0, "it is renewed, and its values tell what it does"
+
+    books.lapse(180.0, 6_000, 40.0, is_proven=True, silent_since=29.0)
+    assert books.top_ma == 6_000
+    books.unrenewed(40.0)
+    books.issue(16_000, 40.0)
+    books.lapse(180.0, 6_000, 400.0, is_proven=True)
+    assert books.top_ma == 16_000, "no credit"
+    assert not books.lapsed
+
+
 def test_a_proof_that_is_taken_back_gives_no_credit() -> None:
     world = lost()
     world.feed(LeaseProven("c1", world.now, is_proven=False))

@@ -35,6 +35,7 @@ class Told:
         self.answered_at = 0.0
         self.dead_man_s = 180
         self.leases: list[tuple[int, bool, int]] = []  # as told: offer, whether, how long
+        self.fallbacks_ma: list[int] = []  # … and to what it falls
         self.is_answering = True
         self.is_full = False  # the line takes nothing
 
@@ -52,6 +53,7 @@ class Told:
                 self.outcomes.append((move.offer_id, move.outcome))
                 self.answered_at = move.at
                 self.leases.append((move.offer_id, move.leased, move.lease_s))
+                self.fallbacks_ma.append(move.fallback_ma)
             if isinstance(move, Set) and self.is_full:
                 self.does(self.teller.failed(move.stage, "full", "", self.now, self.situation))
             elif isinstance(move, Set):
@@ -214,4 +216,16 @@ def test_a_renewal_that_finds_the_line_full_is_sent_a_second_later() -> None:
     t.is_full = False
     t.want(16_000, 2)
     t.wait(2)
+    assert t.limits_a == [16, 16]
+
+
+def test_p5_an_offer_that_falls_by_a_clock_that_nobody_knows_is_renewed_and_earns_no_lease() -> (
+    None
+):
+    t = Told(Quirk(kind="Absolute", zero="stays"))
+    t.want(16_000, 1)
+    assert t.limits_a == [16]
+    assert t.leases[-1] == (1, False, 0)
+    assert t.fallbacks_ma[-1] == 6_000, "as soon as its clock says so"
+    t.wait(60)
     assert t.limits_a == [16, 16]
