@@ -2,7 +2,8 @@
 
 A trouble is lawful where the wires must still keep every limit: devices may be late, lost, reboot,
 lose power. It is unlawful where a device does what none may (accepts a cut and draws on, reports
-what is not so): then the wires are excused while it lasts, LinkRay's books are not.
+what is not so): then the wires above a charger are excused by its own current while it lasts, for
+a meter all of them; LinkRay's books are not.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tools.simulator.events import (
 from tools.simulator.judges import DISPATCH_S, GRACE_S
 from tools.simulator.ledger import SITE, Post
 from tools.simulator.ruling import FRESH_S, Ruling, describe
-from tools.world.car import NOTHING
+from tools.world.car import NOTHING, Three
 
 from linkray.model import facts
 from linkray.model.plan import Offer, Plan
@@ -371,6 +371,7 @@ class Wires:
         self.allowed_s: dict[str, float] = {}  # of the nodes over their limit now
         self.unseen_ma = [0, 0, 0]  # what the building has grown by and nobody could answer yet
         self.helpless_ma = [STILL_MA] * 3  # chargers below it have nothing left to give
+        self.wrong_ma: dict[str, Three] = {}  # by node: of chargers that do what none may
 
     def note(self, event: Event, now: float) -> None:
         if isinstance(event, FactTold) and isinstance(event.fact, facts.MeterRead):
@@ -380,6 +381,10 @@ class Wires:
         wrong = self.ruling.unlawful(now)
         nodes, reached = self._flows(set())
         lawful, heeding = self._flows(wrong) if wrong else (nodes, reached)
+        self.wrong_ma = {
+            name: (flow[0] - rest[0], flow[1] - rest[1], flow[2] - rest[2])
+            for name, flow, rest in zip(self.ledger.names, nodes, lawful, strict=True)
+        } if wrong else {}  # fmt: skip
         building = self.ledger.world.building.ma
         absent = [a - b for a, b in zip(nodes[SITE], reached, strict=True)]
         self._know([a + b for a, b in zip(nodes[SITE], building, strict=True)], absent, now)

@@ -65,7 +65,7 @@ LICENCE = 1_000
 QUEUES_S = 10.0
 BAD_WIRES = 0.3  # share of chargers whose wire may get worse
 REST_S = 1.0  # a step of the world where nothing moves
-AFTER_S = 20.0  # so long the wires are excused after a charger or the meter has done wrong
+AFTER_S = 20.0  # so long the wires are excused after the meter has done wrong
 WARM_S = 300.0  # and a fuse may still be warm from it
 FUSE_LAWFUL, FUSE_TRIPS = 90.0, 100.0  # trust.md 1, How they are checked
 STEP_SEEN_S = 1.5  # an excess so soon after a step of the building is that step's doing
@@ -303,8 +303,10 @@ class Run:
         first, second, third = wires.helpless_ma
         oracle.helpless_ma = first, second, third
         oracle.lawful_s = dict(wires.allowed_s)
-        oracle.excuse = bool(self._unlawful) or now < self._excused_until
-        if oracle.excuse:
+        oracle.wrong_ma = wires.wrong_ma
+        is_lied_to = any(charger is None for _, charger in self._unlawful)
+        oracle.excuse = is_lied_to or now < self._excused_until
+        if oracle.excuse or self.checker.ruling.unlawful(now):
             self._warm_until = now + WARM_S
         if oracle.limit_exceeded_s > self._exceeded_s:
             if self._exceeded_s == 0.0 or self._over_since is None:
@@ -326,7 +328,8 @@ class Run:
         elif self._over_since is not None:
             stepped = self._stepped_at
             caused = stepped is not None and self._over_since - stepped <= STEP_SEEN_S
-            if caused and self.is_metered and not self.slow and not self.world.oracle.excuse:
+            is_excused = self.world.oracle.excuse or self.checker.ruling.unlawful(now)
+            if caused and self.is_metered and not self.slow and not is_excused:
                 assert stepped is not None
                 self.reactions.append(now - stepped)
             self._over_since = None
@@ -367,7 +370,7 @@ class Run:
         self.note(FaultBegan(trio.current_time(), name, charger, is_lawful))
 
     def ends(self, name: str, charger: str | None = None) -> None:
-        if self._unlawful.pop((name, charger), 0):
+        if self._unlawful.pop((name, charger), 0) and charger is None:
             self._excused_until = max(self._excused_until, self.now + AFTER_S)
         self.note(FaultEnded(trio.current_time(), name, charger))
 

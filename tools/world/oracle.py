@@ -4,7 +4,8 @@
 limit. Up to `LAWFUL_S` of it in one piece is lawful: a building steps, cars need their time
 (trust.md, INV-9). What is longer counts second by second in `limit_exceeded_s`, once however many
 nodes and phases are over. What the building takes alone is not counted, as nobody could have
-helped: those seconds are `building_over_s`. While `excuse` is set they are `excused_s`. Who knows
+helped: those seconds are `building_over_s`. While `excuse` is set they are `excused_s`; what a
+charger draws that does what none may (`wrong_ma`) is not held against those beside it. Who knows
 what the meter has shown may say how much of the building nobody could have answered yet
 (`unseen_ma`) and how much the installer lets chargers draw while it is blind (`helpless_ma`).
 
@@ -40,7 +41,7 @@ class Wire:
 
     def carry(
         self, ma: int, dt: float, *, is_helpless: bool, unseen_ma: int = 0,
-        lawful_s: float = LAWFUL_S,
+        lawful_s: float = LAWFUL_S, wrong_ma: int = 0,
     ) -> bool:  # fmt: skip
         """Take `dt` seconds of this current; whether they count as passed."""
         self.highest_ma = max(self.highest_ma, ma)
@@ -50,6 +51,7 @@ class Wire:
             share = min(share, 1.0)  # nobody could have kept the building from warming it
         self.theta += (share * share - self.theta) * min(1.0, dt / FUSE_TAU_S)
         self.theta_max = max(self.theta_max, self.theta)
+        ma -= wrong_ma
         if ma <= self.limit_ma or is_helpless:
             self.over_s = 0.0
             return False
@@ -71,7 +73,8 @@ class Oracle:
     lawful_s: dict[str, float] = field(default_factory=dict)  # of nodes whose cars have more time
     unseen_ma: Three = NOTHING  # of the building's newest growth: nobody could have answered it yet
     helpless_ma: Three = (STILL_CHARGING_MA,) * 3  # chargers below it have nothing left to give
-    excuse: bool = False  # now a charger or the meter does what none may: the wires need not hold
+    excuse: bool = False  # now the meter does what none may, or LinkRay is down: no wire need hold
+    wrong_ma: dict[str, Three] = field(default_factory=dict)  # by node: of chargers that do so
     over: tuple[str, ...] = ()  # nodes over their limit at the last step by the chargers' doing
     steps: int = 0
     seconds: float = 0.0
@@ -95,7 +98,8 @@ class Oracle:
         for name, wires in self.nodes.items():
             lawful_s = max(LAWFUL_S, self.lawful_s.get(name, 0.0))
             for phase, ma in enumerate(flows.get(name, NOTHING)):
-                alone = name == SITE and chargers_ma[phase] < self.helpless_ma[phase]
+                wrong = self.wrong_ma.get(name, NOTHING)[phase]
+                alone = name == SITE and chargers_ma[phase] - wrong < self.helpless_ma[phase]
                 unseen = self.unseen_ma[phase] if name == SITE else 0
                 wire = wires[phase]
                 if ma > wire.limit_ma:
@@ -103,7 +107,7 @@ class Oracle:
                     if not alone and name not in over:
                         over.append(name)
                 passed = wire.carry(
-                    ma, dt, is_helpless=alone, unseen_ma=unseen, lawful_s=lawful_s
+                    ma, dt, is_helpless=alone, unseen_ma=unseen, lawful_s=lawful_s, wrong_ma=wrong
                 ) or passed  # fmt: skip
         self.over = tuple(over)
         if self.excuse:

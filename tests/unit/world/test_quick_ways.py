@@ -160,3 +160,20 @@ def test_a_building_that_is_over_alone_warms_no_fuse_of_ours() -> None:
     assert oracle.building_over_s == 600.0
     assert oracle.fuse_percent_max() < 80.0
     assert oracle.over == ()
+
+
+def test_what_a_charger_draws_that_does_wrong_is_not_held_against_those_beside_it() -> None:
+    oracle = Oracle()
+    oracle.set_limit("site", (10_000, 10_000, 10_000))
+    oracle.set_limit("Row", (10_000, 10_000, 10_000))
+    oracle.wrong_ma = {"site": (3_000, 0, 0)}
+    for _ in range(30):
+        oracle.note({"site": (12_000, 0, 0)}, (12_000, 0, 0), 1.0)
+    assert oracle.limit_exceeded_s == 0
+
+    for _ in range(15):
+        oracle.note({"site": (14_000, 0, 0)}, (14_000, 0, 0), 1.0)
+    assert oracle.limit_exceeded_s == 10, "by what the others draw alone"
+    for _ in range(15):
+        oracle.note({"site": (12_000, 0, 0), "Row": (12_000, 0, 0)}, (12_000, 0, 0), 1.0)
+    assert oracle.limit_exceeded_s == 20, "below another limit nobody does wrong"
