@@ -300,7 +300,8 @@ class Connector:
         # What comes as soon as it is linked may be from its queue, minutes old (trust.md C20).
         may_be_old = now < self.line.linked_at + QUEUE_S
         over_s = max(fact.over_s, QUEUE_S) if may_be_old else fact.over_s
-        books.sample(self.used_ma, at, over_s, is_queued=may_be_old)
+        coarse_s = 0.0 if may_be_old else fact.coarse_s
+        books.sample(self.used_ma, at, over_s, coarse_s, is_queued=may_be_old)
         if self.tx is not None:
             self.demand.sample(
                 self.used_ma, self.all_taken_ma(), self.amounts.least_ma, threshold_ma, at,

@@ -289,14 +289,16 @@ class Books:
         return max([self.lawful_ma(), *(ma for t, ma in self._ruled if t > at - self.obey_s)])
 
     def sample(
-        self, drawn_ma: int, at: float, over_s: float = 0.0, *, is_queued: bool = False
-    ) -> None:
+        self, drawn_ma: int, at: float, over_s: float = 0.0, coarse_s: float = 0.0, *,
+        is_queued: bool = False,
+    ) -> None:  # fmt: skip
         """A fresh sample: proves a limit that was accepted before it, or contradicts it. The mean
         of so many seconds says nothing of a limit that was accepted since they began; nor does
-        one that may come from a queue, but then time alone is no proof yet.
+        one that may come from a queue, but then time alone is no proof yet. By one that may be
+        younger by `coarse_s` nothing is proved sooner; who is over by it may be so now.
         """
-        begun = at - over_s
         is_over = drawn_ma > self.lawful_ma() + self.tolerance()
+        begun = at - over_s + (coarse_s if is_over else 0.0)
         if not self.accepted_id or begun < self.accepted_at:
             if is_queued and is_over:
                 self.doubtful_until = at + over_s

@@ -9,17 +9,19 @@ from datetime import datetime
 LATE_S = 120.0  # a live value is not older, transport and sample interval included
 STEADY_S = 3.0  # a wrong clock is off by the same amount; queued values come in a rush
 STEADY_TIMES = 3
+MINUTE_S = 60.0  # how coarse a stamp may be
 STEADY_FOR_S = 20.0  # so long at least: a whole queue of the same minute is there at once
 
 
 class Freshness:
     """Judges timestamps of one link. What is steadily off is a wrong clock, not a queue."""
 
-    __slots__ = ("_off_s", "_since", "_steady", "clock_s")
+    __slots__ = ("_is_coarse", "_off_s", "_since", "_steady", "clock_s")
 
     def __init__(self) -> None:
         self._off_s: float | None = None
         self._steady = 0
+        self._is_coarse = True  # all stamps so far were of whole minutes
         self._since: datetime | None = None  # when it began to be steadily so
         # How far its clock is behind ours, by what came soonest or has come steadily; None: it has
         # not shown, since its first live value may have waited too.
@@ -34,6 +36,7 @@ class Freshness:
         """Whether a value stamped `given` (None: not believable) is of now."""
         if given is None:
             return True
+        self._is_coarse = self._is_coarse and not (given.second or given.microsecond)
         off_s = (utc - given).total_seconds()
         near = self._off_s is not None and abs(off_s - self._off_s) <= STEADY_S
         self._off_s, self._steady = off_s, self._steady + 1 if near else 0
@@ -55,3 +58,7 @@ class Freshness:
             return 0.0
         late_s = (utc - given).total_seconds() - self.clock_s
         return late_s if late_s > STEADY_S else 0.0
+
+    def coarse_s(self, age_s: float) -> float:
+        """How much of a value's age may be its stamp's alone, which tells no more than minutes."""
+        return min(age_s, MINUTE_S) if self._is_coarse else 0.0

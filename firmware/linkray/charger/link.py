@@ -787,9 +787,10 @@ class Link:
         self._sessions.clock_is(self._fresh.clock_s or 0.0)
         if not live:  # of the charger's own queue, hours old
             return outs
+        age_s = self._fresh.age_s(moment(live[-1].timestamp), own)
         reading = connector.measured.feed(
-            live, self._wiring, now, interval_s=self._terms.interval_s,
-            age_s=self._fresh.age_s(moment(live[-1].timestamp), own),
+            live, self._wiring, now, interval_s=self._terms.interval_s, age_s=age_s,
+            coarse_s=self._fresh.coarse_s(age_s),
         )
         if reading.drawn is not None and run is not None:
             connector.expect_values(self._terms.interval_s, now)

@@ -141,11 +141,12 @@ class Measured:
 
     def feed(
         self, values: Sequence[MeterValue], wiring: Wiring, now: float, *, interval_s: float,
-        age_s: float = 0.0,
+        age_s: float = 0.0, coarse_s: float = 0.0,
     ) -> Reading:  # fmt: skip
         """A MeterValues of this connector (also `transactionData` of a StopTransaction).
 
-        `age_s`: so long before now they were measured, and prove no limit that was accepted since.
+        `age_s`: so long before now they were measured, and prove no limit that was accepted since;
+        `coarse_s`: so much less it may be.
         """
         self._interval_s = interval_s
         was_faulty = self._faulty
@@ -164,6 +165,8 @@ class Measured:
                 register = _Register(found[0], found[1], now, stamp)
                 flagged = self._advance(register, wiring) or flagged
         drawn = self._climb(seen, register, wiring, now, age_s)
+        if drawn is not None and coarse_s:
+            drawn = self._drawn = msgspec.structs.replace(drawn, coarse_s=coarse_s)
         return Reading(
             drawn,
             None if register is None else math.floor(register.wh),

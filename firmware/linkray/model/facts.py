@@ -137,7 +137,8 @@ class Drawn(Fact, frozen=True, tag=True):
     source: Source
     at: float
     energy_wh: int | None = None
-    over_s: float = 0.0  # of so long before `at` (a register's slope, a value that waited)
+    over_s: float = 0.0  # of so long before `at` (a register's slope, a value that waited) …
+    coarse_s: float = 0.0  # … of which so much may be its stamp's alone, in whole minutes
 
 
 class OfferAnswered(Fact, frozen=True, tag=True):

@@ -556,6 +556,19 @@ def test_p3_after_a_value_over_it_that_may_be_from_a_queue_time_alone_proves_not
     assert books.top_ma == 0
 
 
+def test_c4_one_that_stamps_whole_minutes_is_found_as_soon_as_others_and_proves_no_sooner() -> (
+    None
+):
+    books = accepted(0, at=100.0)
+    books.sample(0, 103.0, over_s=40.0, coarse_s=40.0)
+    assert not books.proven, "it may be from before the answer"
+    books.sample(12_000, 104.0, over_s=41.0, coarse_s=41.0)
+    books.settle(110.0)
+    assert books.top_ma == 32_000, "it may be from after it: time alone is no proof"
+    books.sample(12_000, 114.0, over_s=51.0, coarse_s=51.0)
+    assert books.caught
+
+
 def test_c4_a_mean_over_its_obey_time_is_no_disobedience_one_after_it_is() -> None:
     books = accepted(16, at=100.0)
     books.sample(30_000, 110.5, over_s=10.0)  # it came down at 110, as it may

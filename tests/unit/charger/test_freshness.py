@@ -73,3 +73,15 @@ def test_c28_values_of_a_clock_that_is_steadily_a_minute_behind_are_of_now() -> 
     for second in range(10, 60, 10):
         assert fresh.is_live(later(second - 60), later(second))
     assert fresh.age_s(later(-10), later(50)) == 0.0
+
+
+def test_a_stamp_in_whole_minutes_does_not_say_that_a_value_is_old() -> None:
+    fresh = Freshness()
+    assert fresh.is_live(NOW, later(1))
+    assert fresh.is_live(NOW, later(50))
+    age_s = fresh.age_s(NOW, later(50))
+    assert (age_s, fresh.coarse_s(age_s)) == (49.0, 49.0)
+    assert fresh.coarse_s(80.0) == 60.0
+
+    assert fresh.is_live(later(55), later(60))
+    assert fresh.coarse_s(age_s) == 0.0, "it can tell seconds"

@@ -60,9 +60,11 @@ def test_a_value_that_waited_says_so_whatever_its_rung() -> None:
     """It proves no limit that was accepted since (decided.md: a fresh sample)."""
     measured = Measured("C1", 1)
     value = MeterValue(T0, (amps(5, "L1"),))
-    reading = measured.feed([value], ONE, 1_000.0, interval_s=10.0, age_s=110.0)
+    reading = measured.feed([value], ONE, 1_000.0, interval_s=10.0, age_s=110.0,
+                            coarse_s=60.0)  # fmt: skip
     assert reading.drawn is not None
     assert (reading.drawn.at, reading.drawn.over_s) == (1_000.0, 110.0)
+    assert reading.drawn.coarse_s == 60.0
 
 
 # the ladder
