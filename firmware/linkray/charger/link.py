@@ -200,7 +200,9 @@ class Link:
         self._peer = Peer(prefix)
         self._time = time or ToldTime(self._seen.clock_off_s)
         wall = around.wall(now)
-        self._sessions = Sessions(charger, kept, now, wall, self._time.off_at(wall, now))
+        self._sessions = Sessions(
+            charger, kept, now, wall, self._time.off_at(wall, now), self._seen.doubted
+        )  # fmt: skip
         self._time.goes_on(wall, now, self._sessions.ahead_s)
         self._is_set_back = False  # its clock, behind the start of its session
         self._connectors: dict[int, Connector] = {}
@@ -675,7 +677,11 @@ class Link:
         connector, outs = self._grown(number, now)
         outs += held
         records += self._tag_history(start.id_tag, decision, now)
-        outs += [Record(records), self._started(call_id, run.id, decision.accepted)]
+        outs.append(Record(records))
+        if run.doubt_s:
+            doubted = self._sessions.doubted()
+            outs += self._note_seen(now, msgspec.structs.replace(self._seen, doubted=doubted))
+        outs.append(self._started(call_id, run.id, decision.accepted))
         if older is not None:
             outs += self._session_over(older, now)
             outs.append(Note("session without an end", {

@@ -36,6 +36,7 @@ BEHIND_S_MAX = 30 * 86_400.0  # further behind than its queue can be
 EMERGENCY = "EmergencyStop"  # balancing.md: what LinkRay's record says, whatever the charger does
 
 StartKey = tuple[int, str, int, str]
+Doubted = tuple[int, float, float]  # a session's number, how late it came, so much in doubt
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -109,15 +110,18 @@ def _waited_s(late_s: float, behind_s: float) -> float:
 class Sessions:
     """The transactions of one charger, those of the store at first."""
 
-    __slots__ = ("_charger", "_ends", "_orphans", "_starts", "ahead_s", "running")  # fmt: skip
+    __slots__ = (
+        "_charger", "_doubted", "_ends", "_orphans", "_starts", "ahead_s", "running",
+    )  # fmt: skip
 
     def __init__(
         self, charger: str, kept: Sequence[Transaction], now: float, utc: datetime,
-        ahead_s: float = 0.0,
+        ahead_s: float = 0.0, doubted: Sequence[Doubted] = (),
     ) -> None:  # fmt: skip
         self._charger = charger
         self.ahead_s = ahead_s  # how far its clock is ahead of ours, by our word (told_time.py)
         self.running: dict[int, Running] = {}  # by connector
+        self._doubted = {number: (late_s, doubt_s) for number, late_s, doubt_s in doubted}
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
         self._orphans: dict[tuple[int, str, int], None] = {}
@@ -181,10 +185,12 @@ class Sessions:
             # which goes steadily, it began then. A fail-safe later than told is none (P 5).
             began = given
         age_s = max(0.0, (own - began).total_seconds())  # as its clock counts it
+        late_s, doubt_s = self._doubted.get(kept.id, (0.0, 0.0))
         self.running[kept.connector] = Running(
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
             meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),
             accepted=accepted, register_wh=kept.meter_last_wh, flagged=kept.flagged,
+            late_s=late_s, doubt_s=doubt_s,
         )  # fmt: skip
 
     def repeated(self, start: StartTransaction) -> tuple[int, bool] | None:
@@ -239,7 +245,13 @@ class Sessions:
         for run in self.running.values():
             age_s = _waited_s(run.late_s, behind_s)
             if age_s < run.doubt_s:
-                run.since, run.doubt_s = run.heard_at - age_s, age_s
+                run.since, run.doubt_s = run.since + run.doubt_s - age_s, age_s
+
+    def doubted(self) -> tuple[Doubted, ...]:
+        """The sessions whose age is in doubt, as they are to be known again."""
+        return tuple(
+            (run.id, run.late_s, run.doubt_s) for run in self.running.values() if run.doubt_s
+        )
 
     def give_up(self, run: Running, utc: datetime) -> tuple[AnyRecord, ...]:
         """End a transaction whose StopTransaction did not come; its last sample counts."""

@@ -534,3 +534,17 @@ def test_what_a_charger_says_of_itself_is_written_down_once() -> None:
     assert (seen[-1].vendor, seen[-1].firmware, seen[-1].connectors) == ("Acme", "1.2", 2)
     assert len(seen) == 2
     assert seen[-1].firmware_since == seen[0].firmware_since != ""
+
+
+def test_p5_a_session_that_waited_in_its_charger_is_in_doubt_on_the_next_link_too() -> None:
+    played = Played()
+    played.commission()
+    played.start(stamp=at(played.now - 1_200))
+    seen = played.records(ChargerSeen)[-1]
+    ((number, _late_s, doubt_s),) = seen.doubted
+    assert (number, round(doubt_s)) == (1001, 1_200)
+
+    started = at(played.now - 1_200)
+    kept = Transaction(1001, "CP1", 1, "TAG", started, started, 1000)
+    again = Played(kept=(kept,), seen=seen, start=played.now + 60)
+    assert again.link._sessions.running[1].doubt_s == doubt_s

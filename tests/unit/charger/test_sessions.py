@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from linkray.charger.sessions import REMEMBERED_MAX, Sessions
-from linkray.model.records import TransactionBegan, TransactionEnded, TransactionSampled
+from linkray.model.records import (
+    Transaction,
+    TransactionBegan,
+    TransactionEnded,
+    TransactionSampled,
+)
 from linkray.model.tags import Decision
 from linkray.ocpp.messages import StartTransaction, StopTransaction
 
@@ -84,6 +89,20 @@ def test_c28_a_clock_that_shows_itself_behind_makes_a_session_younger_and_never_
     sessions.clock_is(7_199.0)
     assert (run.since, run.doubt_s) == (0.0, 0.0)
     sessions.clock_is(0.0)  # a heartbeat has set it right
+    assert (run.since, run.doubt_s) == (0.0, 0.0)
+
+
+def test_p5_the_age_of_a_session_is_in_doubt_also_on_a_link_that_finds_it_running() -> None:
+    before = Sessions("CP1", (), 0.0, UTC_NOW)
+    begun(before, stamp="2026-06-15T10:00:00Z")
+    kept = Transaction(1, "CP1", 1, "TAG", "2026-06-15T10:00:00.000Z", "2026-06-15T10:00:00Z", 0)
+    later = UTC_NOW + timedelta(seconds=600)
+
+    found = Sessions("CP1", (kept,), 600.0, later, doubted=before.doubted())
+    run = found.running[1]
+    assert (run.since, run.doubt_s) == (-7_200.0, 7_200.0)
+    assert found.doubted() == before.doubted()
+    found.clock_is(7_199.0)
     assert (run.since, run.doubt_s) == (0.0, 0.0)
 
 
