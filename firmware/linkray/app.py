@@ -485,12 +485,13 @@ class House:
     async def _balance(self, task_status: trio.TaskStatus[None]) -> None:
         """The balancer, vital: after a crash it is told anew what stands."""
         said = False
+        core: Balancer | None = None
 
         async def run() -> None:
-            nonlocal said
-            core = Balancer(self._effective())
-            if said:
-                self._retell()
+            nonlocal said, core
+            before, core = core, Balancer(self._effective())
+            if said and before is not None:
+                self._retell(before.lost_strangers(trio.current_time()))
             async with trio.open_nursery() as nursery:
                 await nursery.start(
                     functools.partial(
@@ -528,14 +529,16 @@ class House:
                 sessions = tuple(map(int, kept.split()))
                 self.tell(facts.EtaLearned(charger.id, sessions, trio.current_time()))
 
-    def _retell(self) -> None:
-        """A balancer that starts again knows nothing: it is told what stands."""
+    def _retell(self, strangers: list[facts.AnyFact]) -> None:
+        """A balancer that starts again knows nothing: it is told what stands, and by the one
+        before it who is lost and nobody's to tell.
+        """
         if self.emergency.value:
             self.tell(facts.EmergencyStopped(True, self.stopped_by or "", trio.current_time()))
         self.tell(self._ceiling_told())
         self.tell(self._clock_told())
         self._tell_learned()
-        for fact in self.chargers.known():
+        for fact in (*self.chargers.known(), *strangers):
             self.tell(fact)
         self.chargers.retell()
 

@@ -528,6 +528,27 @@ class Balancer:
                 return
         self._gone[charger] = until
 
+    def lost_strangers(self, now: float) -> list[AnyFact]:
+        """What a balancer that begins anew must be told of strangers that are lost and count: no
+        link is there to tell it (trust.md 1, P 6, INV-12).
+        """
+        told: list[AnyFact] = []
+        for charger, until in self._gone.items():
+            if now >= until:
+                continue
+            told += [ChargerKnown(charger, self._line(charger).numbers), LinkUp(charger, now)]
+            for c in self._of(charger):
+                if until < math.inf:  # what it had runs out: of a session nothing is to be told
+                    told.append(StatusSeen(charger, c.number, "Finishing", now))
+                elif c.tx is not None:
+                    told.append(SessionBegan(
+                        charger, c.number, c.tx, "", now, c.order, c.vip, found=True
+                    ))  # fmt: skip
+                elif c.status is not None:
+                    told.append(StatusSeen(charger, c.number, c.status, now))
+            told.append(LinkLost(charger, now))
+        return told
+
     def _booted(self, fact: Booted, _now: float) -> int:
         for c in self._of(fact.charger):
             c.forget_limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.balance.balance_world import World, settings
 
+from linkray.balance.balancer import Balancer
 from linkray.model.facts import (
     ChargerKnown,
     LinkLost,
@@ -129,3 +130,24 @@ def test_c25_two_deleted_at_once_both_count_though_a_stranger_has_just_been_let_
     world.feed(SettingsChanged(settings(60, [Charger(id="c3")])))
     world.run(100)
     assert {o.charger for o in world.plan.offers} == {"c1", "c2", "c3"}
+
+
+@pytest.mark.parametrize(("session", "counts_s"), [(True, 1_000), (False, 180)])
+def test_inv12_a_balancer_that_begins_anew_knows_the_strangers_that_were_lost(
+    session: bool, counts_s: int
+) -> None:
+    world = beside_a_stranger("Charging" if session else "Preparing", session=session)
+    world.lose("new")
+    world.run(5)
+    before, world.core = world.core, Balancer(world.settings)
+    world.ids.clear()
+    world.feed(*before.lost_strangers(world.now))
+    world.connect("c1", "c2")
+    for name in ("c1", "c2"):
+        world.feed(SessionBegan(name, 1, world.running[name, 1], "t", world.now, found=True))
+    world.run(counts_s)
+    assert world.plan.reserved_ma.l1 == 32_000
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(60)
+    assert world.amps("c1", "c2") == ([14, 14] if session else [30, 30])
+    assert world.core.lost_strangers(world.now + 1_000) == [] or session
