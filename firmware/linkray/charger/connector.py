@@ -30,7 +30,7 @@ class Connector:
                  "energy_wh", "id", "measured", "sampled", "service_at", "status", "teller",
                  "values_wanted")  # fmt: skip
 
-    def __init__(self, charger: str, number: int) -> None:
+    def __init__(self, charger: str, number: int, *, is_capped: bool = False) -> None:
         self._charger = charger
         self.id = number
         self.status: Status | None = None
@@ -38,7 +38,7 @@ class Connector:
         self.sampled = False  # it has told what it draws since the session began
         self.energy_wh: int | None = None  # of the last transaction
         self.measured = Measured(charger, number)
-        self.teller = Teller(charger, number)
+        self.teller = Teller(charger, number, is_capped=is_capped)
         self.ask_at = math.inf  # when values are asked for that have not come by themselves
         self.asks = 0
         self.values_wanted: int | None = None  # as the plan counts them; None: none seen yet

@@ -405,7 +405,9 @@ class Link:
     def _connector(self, number: int) -> Connector:
         connector = self._connectors.get(number)
         if connector is None:
-            connector = self._connectors[number] = Connector(self._charger, number)
+            connector = self._connectors[number] = Connector(
+                self._charger, number, is_capped=self._seen.capped
+            )
         return connector
 
     def _grown(self, number: int, now: float) -> tuple[Connector, list[Out]]:
@@ -1089,6 +1091,9 @@ class Link:
             outs += self._call(type(move.payload).__name__, move.payload, now, move.stage,
                                urgent=move.urgent, replaces=f"profile/{number}",
                                drops=(f"clear/{number}", CLEAR_ALL))  # fmt: skip
+        capped = any(connector.teller.is_capped for connector in self._connectors.values())
+        if capped != self._seen.capped:
+            later += self._note_seen(now, msgspec.structs.replace(self._seen, capped=capped))
         self._dirty = True
         self._next = now  # a renewal or another try has a new time
         return outs + later

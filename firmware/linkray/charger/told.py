@@ -27,6 +27,7 @@ AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked ag
 DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
 CAP: Purpose = "ChargePointMaxProfile"
+FOR_GOOD = "/1"  # ends the key of a form of one period
 NOTHING = -1  # a transaction that is none
 ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
 HELD_S = 1.0  # what waits for another plan is looked at again so soon
@@ -34,6 +35,7 @@ PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided
 
 Outcome = Literal["accepted", "rejected", "unknown"]
 Key = tuple[int, int | None, int | None]  # limit_ma, limit_w, transaction
+Payload = SetChargingProfile | ClearChargingProfile
 
 
 class Lease(NamedTuple):
@@ -78,7 +80,7 @@ class Trial(msgspec.Struct, frozen=True):
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("asked", "call", "clears", "doubt", "failures", "form", "forms", "key", "lease",
+    __slots__ = ("after", "asked", "call", "doubt", "failures", "form", "forms", "key", "lease",
                  "offer", "over", "overtaken", "renewal", "renews_s", "session", "stays",
                  "trial")  # fmt: skip
 
@@ -97,8 +99,8 @@ class Attempt:
         self.failures: dict[str, str] = {}  # forms that did not do, and why
         self.form = 0
         self.call = 0
-        self.clears: tuple[ClearChargingProfile, ...] = ()  # after the calls of its form
-        self.stays = False  # one of them was refused
+        self.after: tuple[Payload, ...] = ()  # the calls of its form
+        self.stays = False  # something was not taken away by them
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
         self.over = False
@@ -132,9 +134,9 @@ class Stage(NamedTuple):
 
 
 class Set(msgspec.Struct, frozen=True):
-    """A SetChargingProfile to send, or what takes away one that would rule over it."""
+    """A SetChargingProfile to send, or what takes away one that would rule beside it."""
 
-    payload: SetChargingProfile | ClearChargingProfile
+    payload: Payload
     stage: Stage
     urgent: bool
 
@@ -173,11 +175,13 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_charger", "_connector", "_has_told_run", "_in_force",
-        "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
+    __slots__ = ("_again_at", "_attempt", "_cap", "_charger", "_connector", "_has_told_run",
+        "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
         "has_told", "trial", "wanted")  # fmt: skip
 
-    def __init__(self, charger: str, connector: int) -> None:
+
+    def __init__(self, charger: str, connector: int, *, is_capped: bool = False) -> None:
+        """`is_capped`: an earlier link left a ChargePointMaxProfile, for all that is known."""
         self._charger = charger
         self._connector = connector
         self.wanted: Offer | None = None
@@ -192,6 +196,9 @@ class Teller:
         self.trial: Trial | None = None  # the passport tries something out
         # Purposes of ours that may be installed: a TxProfile of the session that runs, a default.
         self._may_stand: set[Purpose] = {"TxProfile", "TxDefaultProfile"}
+        if is_capped:
+            self._may_stand.add(CAP)
+        self._cap = 0  # what a cap holds for good, in mA or W; of an earlier link's nothing is sure
         self.has_told = False  # this link has sent the connector a profile …
         self._has_told_run = False  # … for the session that runs
 
@@ -200,6 +207,11 @@ class Teller:
         """What the charger has accepted for what runs now; None: not known."""
         newest = self._in_force.get(True) or self._in_force.get(False)
         return None if newest is None else newest.offer.offer_ma
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether a ChargePointMaxProfile of ours may stand there."""
+        return CAP in self._may_stand
 
     def in_force(self, session: bool) -> InForce | None:
         """What the charger has accepted last; None: nothing known, or something else is coming."""
@@ -389,25 +401,23 @@ class Teller:
         """The charger has answered one call: `Accepted`, `Rejected` or `NotSupported`."""
         attempt = stage.attempt
         if stage.call >= len(attempt.forms[stage.form].calls):
-            return self._cleared(stage, status, now, s)
+            return self._followed(stage, status, now, s)
         if status == "Accepted":
-            self._may_stand.add(attempt.forms[stage.form].purpose)
+            self._stands(attempt, stage.form, surely=True)
         last = stage.call + 1 == len(attempt.forms[stage.form].calls)
         if status == "Accepted":
             if not last:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
             if attempt is self._attempt:  # also late, of a form before: that one stands
                 attempt.form, attempt.call = stage.form, stage.call
-                in_the_way = self._in_the_way(attempt)
-                attempt.clears = purposes_cleared(self._connector, in_the_way)
-                if in_the_way:
-                    gone = self._default_goes(attempt, now, CAP) if CAP in in_the_way else []
-                    return [*gone, *self._next_call(attempt, now, s)]
+                attempt.after = self._after(attempt)
+                if attempt.after:
+                    return [*self._default_ends(attempt, now), *self._next_call(attempt, now, s)]
                 return self._accepted(attempt, stage.form, now, s)
             if attempt.overtaken and attempt.trial is None:
                 # What was in its way was not taken away, and may rule over it still.
                 as_default = attempt.is_as_default()
-                if self._in_the_way(attempt):
+                if self._in_the_way(attempt) - {CAP}:
                     return self._tell(attempt.offer, "unknown", now, as_default=as_default)
                 return self._tell(attempt.offer, "accepted", now, attempt.leases(stage.form),
                                   as_default=as_default)  # fmt: skip
@@ -426,6 +436,8 @@ class Teller:
             return []
         if code == "gone":
             self._overtake()
+            if stage.call < len(attempt.forms[stage.form].calls):
+                self._stands(attempt, stage.form, surely=False)
             if attempt.trial is not None:
                 return []
             return self._tell(attempt.offer, "unknown", now,
@@ -439,10 +451,10 @@ class Teller:
                     self._again_at = now + 1.0
             return []
         if stage.call >= len(attempt.forms[stage.form].calls):
-            return self._cleared(stage, code, now, s)
+            return self._followed(stage, code, now, s)
         attempt.doubt = attempt.doubt or not _refuses(code, text)
         if not _refuses(code, text):
-            self._may_stand.add(attempt.forms[stage.form].purpose)
+            self._stands(attempt, stage.form, surely=False)
         if not self._expects(stage):
             told = attempt.overtaken and attempt.doubt and attempt.trial is None
             return self._tell(attempt.offer, "unknown", now,
@@ -558,38 +570,85 @@ class Teller:
         self._has_told_run = self._has_told_run or attempt.session
         stage = Stage(attempt, attempt.form, attempt.call)
         under = attempt.call - len(form.calls)
-        payload = form.calls[attempt.call] if under < 0 else attempt.clears[under]
+        payload = form.calls[attempt.call] if under < 0 else attempt.after[under]
         return Set(payload, stage, attempt.offer.urgent)
 
-    def _in_the_way(self, attempt: Attempt) -> list[Purpose]:
+    def _stands(self, attempt: Attempt, form: int, *, surely: bool) -> None:
+        """A profile of this form may be installed from now on."""
+        told = attempt.forms[form]
+        self._may_stand.add(told.purpose)
+        if told.purpose != CAP:
+            return
+        holds = _amount(attempt.key)
+        if not told.key.endswith(FOR_GOOD):
+            holds = 0 if attempt.key[1] is not None else min(holds, attempt.lease.falls_to_ma)
+        self._cap = holds if surely else min(self._cap, holds)
+
+    def _in_the_way(self, attempt: Attempt) -> set[Purpose]:
         """What may stand beside this form and hold other values: a TxProfile rules over any
         default (trust.md C1, C2); under a ChargePointMaxProfile the lowest of all rules: a default
         of 0 A would never let the session charge, nor would a cap (OCPP 1.6, 3.13.1).
         """
         purpose = attempt.forms[attempt.form].purpose
-        beside: list[Purpose] = []
+        beside: set[Purpose] = set()
+        if attempt.session and purpose == CAP:
+            beside.add("TxDefaultProfile")
         if any(form.purpose == "TxProfile" for form in attempt.forms) and purpose != "TxProfile":
-            beside.append("TxProfile")
-        beside.append("TxDefaultProfile" if purpose == CAP else CAP)
-        return [p for p in beside if attempt.session and p in self._may_stand]
+            beside.add("TxProfile")
+        if purpose != CAP and (
+            _amount(attempt.key) > self._cap if attempt.session else not attempt.renewal
+        ):
+            beside.add(CAP)
+        return beside & self._may_stand
 
-    def _cleared(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
-        """Once the form stands, so that never nothing does: what was in its way was taken away, or
-        was none. Where a TxProfile may stay, a default proves nothing.
+    def _after(self, attempt: Attempt) -> tuple[Payload, ...]:
+        """What follows once its form stands, so that never nothing does. What is in its way is
+        taken away; but no cap while a car may charge, for some chargers take away all whatever the
+        id says: it is told the offer too, and for good, for the form falls by itself. Between the
+        sessions it is taken away, and the form told once more.
+        """
+        in_the_way, form = self._in_the_way(attempt), attempt.forms[attempt.form]
+        others = [purpose for purpose in sorted(in_the_way) if purpose != CAP]
+        after: tuple[Payload, ...] = purposes_cleared(self._connector, others)
+        if CAP not in in_the_way:
+            return after
+        if not attempt.session:
+            return (*after, *purposes_cleared(self._connector, [CAP]), *form.calls)
+        caps = [f for f in attempt.forms if f.purpose == CAP and f.key.endswith(FOR_GOOD)]
+        return (*after, *caps[0].calls) if caps else after
+
+    def _default_ends(self, attempt: Attempt, now: float) -> list[Move]:
+        """What follows may write over the default that stands as a cap, or take all away."""
+        if CAP not in self._in_the_way(attempt):
+            return []
+        return self._default_goes(attempt, now, CAP if attempt.session else "")
+
+    def _followed(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
+        """What was in its way was taken away, or was none, or holds no less than it. Where a
+        TxProfile may stay, a default proves nothing.
         """
         attempt = stage.attempt
         if not self._expects(stage):
             return []
         form = attempt.forms[stage.form]
-        if status not in ("Accepted", "Unknown"):
+        payload = attempt.after[stage.call - len(form.calls)]
+        is_told = isinstance(payload, SetChargingProfile)
+        if is_told and attempt.session:  # the cap
+            if status == "Accepted":
+                self._cap = _amount(attempt.key)
+                attempt.renews_s = 0.0  # the newest word falls by itself again
+        elif status != "Accepted" and (is_told or status != "Unknown"):
             attempt.stays = True
-            if form.purpose == "TxDefaultProfile" and "TxProfile" in self._in_the_way(attempt):
+            if is_told or (
+                form.purpose == "TxDefaultProfile" and "TxProfile" in self._in_the_way(attempt)
+            ):
                 attempt.doubt = True
                 return self._next_form(attempt, now, s)
-        if stage.call + 1 < len(form.calls) + len(attempt.clears):
+        if stage.call + 1 < len(form.calls) + len(attempt.after):
             return self._next_call(attempt, now, s)
         if not attempt.stays:
-            self._may_stand.difference_update(self._in_the_way(attempt))
+            gone = self._in_the_way(attempt)
+            self._may_stand -= gone - {CAP} if attempt.session else gone
         return self._accepted(attempt, stage.form, now, s)
 
     def _expects(self, stage: Stage) -> bool:

@@ -76,6 +76,7 @@ class ChargerSeen(Record, frozen=True, tag=True):
     clock_off_s: float = 0.0  # what it was told last less our wall clock, while it charges (T2)
     # Sessions that waited in it, by its clock alone: number, how late they came, so much in doubt
     doubted: tuple[tuple[int, float, float], ...] = ()
+    capped: bool = False  # a ChargePointMaxProfile of ours may stand there
 
 
 class TagRejected(Record, frozen=True, tag=True):
