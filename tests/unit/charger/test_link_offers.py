@@ -363,6 +363,28 @@ def test_c2_a_cap_of_an_earlier_link_is_taken_away_between_two_sessions() -> Non
     assert not played.records(ChargerSeen)[-1].capped
 
 
+def test_c2_a_default_refused_once_the_cap_is_taken_away_goes_on_to_its_next_form() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.offer(0, 1)
+    played.boot()
+    played.status("Available")
+    while not played.profiles():
+        played.answer({"status": "Accepted"})
+    played.answer({"status": "Accepted"})
+    for profile_id in (15, 16):
+        assert [p["id"] for p in played.asked("ClearChargingProfile")] == [profile_id]
+        played.answer({"status": "Rejected"})
+    before = played.profiles()
+    played.answer({"status": "Rejected"})
+
+    assert outcomes(played) == [], "it may be gone with the cap"
+    assert len(played.profiles()) == 1
+    assert played.profiles() != before
+    played.yes()
+    assert outcomes(played)[-1] == (1, "accepted")
+    assert not [r for r in played.records(ChargerSeen) if not r.capped], "its cap stays"
+
+
 def test_c2_a_cap_is_remembered_over_its_link() -> None:
     played = charging()
     played.offer(6_000, 2, session=True)
