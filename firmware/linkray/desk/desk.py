@@ -150,10 +150,17 @@ def merge(target: object, patch: object) -> object:
     return merged
 
 
+def as_file(settings: Settings) -> object:
+    """The settings as their file has them: plain JSON, whose lists are lists."""
+    return msgspec.json.decode(msgspec.json.encode(settings))
+
+
 def differences(old: object, new: object) -> Iterator[str]:
     """The paths of the leaves in which two trees of plain JSON differ."""
     for path, held, come in _unlike(old, new, "$"):
         item = held if come is None else come
+        if path.endswith("[]"):
+            continue  # in another order: whoever may change an item may move it
         if path.endswith("]") and isinstance(item, dict) and None in (held, come):
             yield from (f"{path}.{name}" for name, value in item.items() if value is not None)
         else:
@@ -169,7 +176,8 @@ def changes(old: object, new: object) -> Iterator[SettingChange]:
 def _unlike(old: object, new: object, path: str) -> Iterator[tuple[str, object, object]]:
     """Where two trees differ; an item of a list that came or went is one, with None beside it.
 
-    Items of a list are paired by `id` or `name`, so that one put in front moves nobody.
+    Items of a list are paired by `id` or `name`, so that one put in front moves nobody; whether
+    those that stay stand in another order is told last, as `…[]`.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
@@ -178,6 +186,9 @@ def _unlike(old: object, new: object, path: str) -> Iterator[tuple[str, object, 
         held, come = _by_name(old), _by_name(new)
         for name in [*held, *(name for name in come if name not in held)]:
             yield from _unlike(held.get(name), come.get(name), f"{path}[{name}]")
+        was, then = [n for n in held if n in come], [n for n in come if n in held]
+        if was != then:
+            yield f"{path}[]", was, then
     elif old != new:
         yield path, old, new
 
@@ -227,7 +238,7 @@ def patched(current: Settings, patch: bytes, level: int, judge: JudgeMeter) -> S
         return no("invalid", f"Expected JSON: {error}", "$")
     if not isinstance(change, dict):
         return no("invalid", f"Expected an object, got {type(change).__name__}", "$")
-    old = msgspec.to_builtins(current)
+    old = as_file(current)
     new = merge(old, change)
     high = too_high(old, new, level)
     if high is not None:
@@ -244,7 +255,7 @@ def imported(current: Settings, text: bytes, level: int, judge: JudgeMeter) -> S
     fresh = _read(text, current, judge)
     if isinstance(fresh, Answer):
         return fresh
-    high = too_high(msgspec.to_builtins(current), msgspec.to_builtins(fresh), level)
+    high = too_high(as_file(current), as_file(fresh), level)
     if high is not None:
         return no("forbidden", "Only the Assembler may change this", high)
     return fresh
@@ -273,6 +284,6 @@ def _read(text: bytes, current: Settings, judge: JudgeMeter) -> Settings | Answe
 
 def in_words(old: Settings, new: Settings) -> str:
     """Which fields a change touches, for the audit line; at most what fits a line."""
-    paths = list(differences(msgspec.to_builtins(old), msgspec.to_builtins(new)))
-    shown = ", ".join(paths[:20])
+    paths = list(differences(as_file(old), as_file(new)))
+    shown = ", ".join(paths[:20]) or "the order of a list"
     return shown if len(paths) <= 20 else f"{shown} and {len(paths) - 20} more"

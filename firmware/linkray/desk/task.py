@@ -57,6 +57,7 @@ from .commission import Makes, breaks_at_sealing, breaks_fail_safe, check, over_
 from .desk import (
     READS,
     Lock,
+    as_file,
     changes,
     conflict,
     imported,
@@ -268,7 +269,7 @@ class Desk:
             if refused is not None:
                 return refused
             if ask.check_only:
-                found = changes(msgspec.to_builtins(old), msgspec.to_builtins(new))
+                found = changes(as_file(old), as_file(new))
                 return yes("These settings can be imported; nothing was changed", tuple(found))
             return await self._change(new, who, "settings imported")
 
@@ -280,9 +281,9 @@ class Desk:
         )
 
     async def _change(self, new: Settings, who: Who, what: str) -> Answer:
-        changed = in_words(self._store.settings.value, new)
-        if changed:
-            await self._store.change_settings(new, who, f"{what}: {changed}")
+        old = self._store.settings.value
+        if new != old:
+            await self._store.change_settings(new, who, f"{what}: {in_words(old, new)}")
         if who.level >= LOCAL and not self.lock.value.released:
             await self._store.remember(RELEASED, self._clock.stamp())
             self._look_at_lock()

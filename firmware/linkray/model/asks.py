@@ -79,7 +79,8 @@ class ImportSettings(Ask, frozen=True, tag=True):
 class SettingChange(msgspec.Struct, frozen=True):
     """A setting that a file changes: `now` in force, `new` in the file; null: not there."""
 
-    name: str  # site.limit_ma, chargers[CP1].max_ma; chargers[CP1] where it comes or goes
+    #: site.limit_ma, chargers[CP1].max_ma; chargers[CP1] where it comes or goes; chargers[]: order
+    name: str
     now: Any
     new: Any
 

@@ -13,6 +13,7 @@ from linkray.desk.desk import (
     conflict,
     differences,
     imported,
+    in_words,
     lock_of,
     merge,
     patched,
@@ -261,6 +262,14 @@ def test_differences_pair_list_items_by_their_name():
     assert list(differences(old, new)) == ["$.chargers[B].phases"]
 
 
+def test_the_audit_line_names_the_charger_and_the_field_that_a_change_touches():
+    renamed = msgspec.structs.replace(CURRENT, chargers=(CURRENT.chargers[0], Charger("CP2", "B")))
+
+    assert in_words(CURRENT, renamed) == "$.chargers[CP2].name"
+    turned = msgspec.structs.replace(CURRENT, chargers=CURRENT.chargers[::-1])
+    assert in_words(CURRENT, turned) == "the order of a list"
+
+
 CURRENT = Settings(
     site=Site(name="Yard"),
     groups=(Group("East", 40_000),),
@@ -341,16 +350,19 @@ def test_b8_nonsense_is_refused_with_the_path_of_the_field(body, path):
 
 def test_an_import_is_told_as_each_thing_that_changes_with_its_value_now_and_then():
     old = {"site": {"name": "A", "limit_ma": [1, 2, 3], "meter": {"file": None}},
-           "chargers": [{"id": "CP1", "min_ma": 6}, {"id": "CP2"}], "schedule": [{"start": "1"}]}
+           "chargers": [{"id": "CP1", "min_ma": 6}, {"id": "CP2"}, {"id": "CP4"}],
+           "schedule": [{"start": "1"}]}
     new = {"site": {"name": "A", "limit_ma": [1, 2, 4], "meter": {"file": {"Name": "X"}}},
-           "chargers": [{"id": "CP3"}, {"id": "CP1", "min_ma": 8}], "schedule": [{"start": "2"}]}
+           "chargers": [{"id": "CP3"}, {"id": "CP4"}, {"id": "CP1", "min_ma": 8}],
+           "schedule": [{"start": "2"}]}
 
     told = [(one.name, one.now, one.new) for one in changes(old, new)]
 
     assert told == [
         ("site.limit_ma", [1, 2, 3], [1, 2, 4]), ("site.meter.file", None, {"Name": "X"}),
         ("chargers[CP1].min_ma", 6, 8), ("chargers[CP2]", {"id": "CP2"}, None),
-        ("chargers[CP3]", None, {"id": "CP3"}), ("schedule[0].start", "1", "2"),
+        ("chargers[CP3]", None, {"id": "CP3"}), ("chargers[]", ["CP1", "CP4"], ["CP4", "CP1"]),
+        ("schedule[0].start", "1", "2"),
     ]  # fmt: skip
     assert list(changes(old, old)) == []
 

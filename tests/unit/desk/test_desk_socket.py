@@ -63,6 +63,19 @@ async def test_a_patch_goes_to_the_store_with_its_author_and_what_it_touched(tmp
         nursery.cancel_scope.cancel()
 
 
+async def test_a_new_order_of_the_chargers_is_kept_too(tmp_path):
+    shelf = Shelf()
+    async with trio.open_nursery() as nursery:
+        await serve(nursery, tmp_path, desk_of(shelf))
+        for order in (["A", "B"], ["B", "A"]):
+            chargers = [{"id": name} for name in order]
+            patch = msgspec.Raw(msgspec.json.encode({"chargers": chargers}))
+            assert (await ask_once(tmp_path, asks.PatchSettings(patch), INSTALLER)).ok
+
+        assert [charger.id for charger in shelf.settings.value.chargers] == ["B", "A"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_watcher_gets_one_snapshot_a_second_and_one_at_once_on_news(tmp_path):
     news: Cell[int] = Cell(0)
     client = DeskClient(tmp_path / SOCKET)
