@@ -19,6 +19,7 @@ SOCKET = "desk.sock"  # its name in the state folder
 PAUSE_S = 0.2
 PAUSE_S_MAX = 2.0
 DIAL_S = 2.0
+SILENT_S = 5.0  # a snapshot comes every second: after so long control hangs
 SLACK_S = 1.0  # what the way there and back may take beyond the ask's own limit
 FACES = Who("faces", LOCAL, "desk")  # faces' own errands: accounts, keys, snapshots
 
@@ -32,7 +33,7 @@ class ControlAway(Exception):
 class DeskClient:
     """One connection to the desk, kept up by `run`.
 
-    `snapshot` holds the newest snapshot's JSON as it came, None while control is away.
+    `snapshot` holds the newest snapshot's JSON as it came, None while control is away or silent.
     """
 
     def __init__(self, path: Path, *, watch: bool = True) -> None:
@@ -61,6 +62,7 @@ class DeskClient:
                     nursery.start_soon(self._serve, framed, nursery.cancel_scope)
                     if self._watch:
                         nursery.start_soon(self._ask_to_watch)
+                        nursery.start_soon(self._notice_silence)
                     if not told:
                         told = True
                         task_status.started()
@@ -115,6 +117,17 @@ class DeskClient:
             return
         if not answer.ok:
             log.warning("snapshots refused", cause=answer.text)
+
+    async def _notice_silence(self) -> None:
+        """Control that hangs keeps its line: what it said last is then no news of now."""
+        seq = self.snapshot.seq
+        while True:
+            with trio.move_on_after(SILENT_S) as limit:
+                seq, _raw = await self.snapshot.wait_newer(seq)
+            if limit.cancelled_caught and self.snapshot.value is not None:
+                log.warning("control is silent", peer=str(self._path), for_s=SILENT_S,
+                            action="its figures are shown as old")  # fmt: skip
+                self.snapshot.set(None)
 
     async def _serve(self, framed: Framed, scope: trio.CancelScope) -> None:
         try:

@@ -229,6 +229,33 @@ async def test_without_control_the_error_is_clear_and_the_client_comes_back_by_i
         nursery.cancel_scope.cancel()
 
 
+async def test_what_control_said_last_is_no_news_once_it_is_silent(tmp_path, monkeypatch):
+    monkeypatch.setattr("linkray.faces.client.SILENT_S", 2.0)  # a snapshot comes every second
+    desk = desk_of(Shelf())
+    client = DeskClient(tmp_path / SOCKET)
+    async with trio.open_nursery() as nursery:
+        await serve(nursery, tmp_path, desk)
+        await nursery.start(client.run)
+        await client.snapshot.wait_newer(0)
+        await trio.sleep(2.2)
+        assert client.snapshot.value is not None
+
+        monkeypatch.setattr(desk, "look", lambda: None)  # control hangs; its line stands
+        began = trio.current_time()
+        with trio.fail_after(4):
+            while client.snapshot.value is not None:
+                await client.snapshot.wait_newer(client.snapshot.seq)
+        assert 0.8 <= trio.current_time() - began <= 3.5
+        assert client.connected
+
+        monkeypatch.undo()
+        desk.stir()
+        with trio.fail_after(3):
+            while client.snapshot.value is None:
+                await client.snapshot.wait_newer(client.snapshot.seq)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_password_set_lifts_the_lock_and_shows_in_the_snapshot(tmp_path):
     shelf = Shelf(commissioned=False)
     desk = desk_of(shelf)

@@ -279,7 +279,7 @@ async def test_without_control_people_are_told_so_and_keep_their_session():
     who = await browser.call("GET", "/api/v1/session")
 
     assert (gone.status, settings.status) == (503, 503)
-    assert gone.json["detail"] == "LinkRay's control does not run"
+    assert gone.json["detail"] == "LinkRay's control does not answer"
     assert who.json["account"] == "Installer"
     box.control.away = False
     box.control.push()

@@ -96,7 +96,7 @@ class Api(Passports):
     def _parts(self) -> _Parts:
         raw = self._control.snapshot.value
         if raw is None:
-            raise Problem(503, "LinkRay's control does not run", retry_s=2)
+            raise Problem(503, "LinkRay's control does not answer", retry_s=2)
         return msgspec.json.decode(raw, type=_Parts)
 
     def _seen_site(self) -> SiteView | None:
