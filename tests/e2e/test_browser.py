@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +25,7 @@ SESSIONS = (
     {"do": "plug", "charger": "ACE0217744", "connector": 2, "phases": 1},
     {"do": "plug", "charger": "GRS-32-004412", "phases": 1, "soc": 0.9},
 )
+GREEN = ".head-chips .chip.ok"  # the LED, no problems, live
 FREE = "WB-118274"  # Bay 4: nobody has plugged in there
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
@@ -65,8 +68,8 @@ def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
     ("account", "pages"),
     [
         ("EV", ["Info", "Account"]),
-        ("Installer", ["Info", "Chargers", "Configuration", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Account"]),
+        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Account"]),
+        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Account"]),
     ],
 )
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):
@@ -212,14 +215,36 @@ def test_u20_everything_stops_in_two_steps_and_goes_on_when_an_installer_allows(
     bar = page.locator(".stopped-bar")
     expect(bar).to_contain_text("Charging is stopped by EV")
     assert bar.get_by_role("button").count() == 0
+    expect(page.locator("a.chip.fault")).to_contain_text("1 problem")
+    expect(page.locator(".problems")).to_have_count(0)  # the bar says it, once
     until(lambda: api.get("site")["sessions"] == 0, 20, "every session has ended")
 
     installer = visit().sign_in("Installer")
+    starts_nothing(installer)
     installer.locator(".stopped-bar").get_by_role("button").click()
     installer.get_by_role("alertdialog").get_by_role("button", name="Allow charging").click()
     expect(installer.locator(".stopped-bar")).to_have_count(0)
     expect(bar).to_have_count(0)
     assert api.get("site")["emergency_stop"] is False
+
+
+def starts_nothing(page: Page) -> None:
+    """Start is off on a charger's page and in the panel behind it, and both say why."""
+    page.get_by_role("link", name="Chargers").first.click()
+    page.get_by_role("link", name="Bay 4").click()
+    start = page.get_by_role("button", name="Start · Bay 4")
+    expect(start).to_have_attribute("aria-disabled", "true")
+    expect(start).to_have_attribute("title", re.compile("while all charging is stopped"))
+    page.locator(".tile .why").click()
+    panel = page.get_by_role("dialog").locator(".explain-acts")
+    expect(panel.get_by_role("button", name="Start")).to_have_attribute("aria-disabled", "true")
+    expect(panel).to_contain_text("Nothing starts while all charging is stopped")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    panel.get_by_label("Start with a tag").press("Enter")
+    page.wait_for_timeout(200)
+    assert not [url for url in asked if url.endswith("/start")]
+    page.keyboard.press("Escape")
 
 
 # -- Chargers and Configuration --------------------------------------------------------------------
@@ -370,10 +395,13 @@ def test_u11_control_killed_shows_a_banner_and_is_live_again_without_a_reload(vi
     page = visitor.sign_in("EV")
     page.evaluate("window.stayed = true")
     banner = page.locator(".away-bar")
+    expect(page.locator(GREEN)).to_have_count(3)
     site.control.kill()
     killed = time.monotonic()
-    expect(banner).to_contain_text("No connection to LinkRay")
+    expect(banner).to_contain_text("LinkRay’s control does not answer")
     assert time.monotonic() - killed <= 2.5  # 2 s of web.md, and the look's own time
+    expect(page.locator(GREEN)).to_have_count(0)  # nobody knows how it stands
+    expect(page.locator(".head-chips")).to_contain_text("Problems not known")
     expect(page.locator(".live.grey")).to_be_visible()
     assert time.monotonic() - killed <= 12.0
     expect(page.locator(".tile .button").first).to_have_attribute("aria-disabled", "true")
@@ -386,6 +414,26 @@ def test_u11_control_killed_shows_a_banner_and_is_live_again_without_a_reload(vi
     assert time.monotonic() - back <= 5.5
     assert page.evaluate("window.stayed") is True
     expect(page.locator(".tile.offline")).to_have_count(0, timeout=40_000)
+
+
+def test_u11_control_that_hangs_is_told_like_one_that_is_gone(visit, site: Box, api: Client):
+    """Its line stands, and says nothing more: what it said last is no news of now."""
+    visitor = visit(forgiven=("503", "504"))
+    page = visitor.sign_in("EV")
+    expect(page.locator(GREEN)).to_have_count(3)
+    os.kill(site.control.popen.pid, signal.SIGSTOP)
+    try:
+        hung = time.monotonic()
+        expect(page.locator(".live-chip")).not_to_have_text("Live")
+        assert time.monotonic() - hung <= 5.0
+        expect(page.locator(".away-bar")).to_contain_text("LinkRay’s control does not answer")
+        expect(page.locator(GREEN)).to_have_count(0)
+        assert time.monotonic() - hung <= 8.0
+        assert api.ask("GET", "/api/v1/site").status in (503, 504)
+    finally:
+        os.kill(site.control.popen.pid, signal.SIGCONT)
+    expect(page.locator(".live-chip")).to_have_text("Live")
+    expect(page.locator(GREEN)).to_have_count(3)
 
 
 def test_u11_faces_killed_shows_a_banner_and_asks_for_the_password_without_a_reload(

@@ -266,14 +266,14 @@ def shows_headroom(place: Locator, api: Client, name: str) -> bool:
     """Whether a heading tells what the plan does, in one look at both."""
     words = place.inner_text()
     _used, free, phase = headroom(node(api, name))
-    told = re.search(r"(-?[\d.]+) A (free|over) on (L\d)", words)
+    told = re.search(r"(-?[\d.]+) A (unused|over) on (L\d)", words)
     if told is None:
         return False
-    amount = float(told[1]) * (1 if told[2] == "free" else -1)
+    amount = float(told[1]) * (1 if told[2] == "unused" else -1)
     return abs(amount - free) <= 0.6 and told[3] == phase
 
 
-def test_group_headings_on_info_tell_used_limit_and_what_is_free_on_the_tightest_phase(
+def test_group_headings_on_info_tell_used_limit_and_what_is_unused_on_the_tightest_phase(
     visit, api: Client
 ):
     page = visit().sign_in("EV")
@@ -382,6 +382,58 @@ def test_the_power_flow_shows_groups_within_groups_and_stands_before_the_phases(
     assert start["North row"] == pytest.approx(start["South row"], abs=8)
     titles = page.locator(".pair h2").all_inner_texts()
     assert titles == ["Power flow", "Phases against the limit"]
+
+
+MEASURED = """
+  // a meter at the grid whose reading is newer than the chargers' values
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.site.voltage_mv = [230000, 230000, 230000];
+    shot.site.used_ma = [10_340, 0, 0];
+    shot.site.available_ma = [29_660, 40_000, 40_000];
+    shot.plan.budget_ma = [40_000, 40_000, 40_000];
+    shot.plan.building_ma = [20_110, 20_110, 20_110];
+    shot.plan.nodes[0].promised_ma = [16_340, 0, 0];
+    Object.assign(shot.meter, {enabled: true, healthy: true, location: "grid", power_w: 17_999,
+      voltage_mv: [230_000, 231_400, null]});
+    return shot;
+  };
+"""
+
+
+def test_grid_building_and_chargers_add_up_and_the_meters_own_reading_is_named(visit):
+    visitor = visit()
+    visitor.page.add_init_script(MEASURED)
+    page = visitor.sign_in("Installer")
+    heard = str(page.locator("svg.flow").get_attribute("aria-label"))
+    assert heard.startswith("Grid 16.3 kW, building 13.9 kW, chargers 2.4 kW")
+    expect(page.locator(".flow-card")).to_contain_text("The meter itself measures 18.0 kW")
+    expect(page.locator(".figure-card", has_text="Charging now")).to_contain_text("2.4 kW")
+    expect(page.locator(".figure-card", has_text="Building")).to_contain_text("13.9 kW")
+
+    unused = page.locator(".figure-card", has_text="Unused on the tightest phase")
+    expect(unused).to_contain_text("29.7 A")
+    expect(unused).to_contain_text("L1, of 40 A for chargers; 6 A of it offered")
+
+    page.get_by_text("All figures").click()
+    volts = page.get_by_role("row", name="Meter voltage").locator("td")
+    expect(volts).to_have_text(["230 V", "231.4 V", "–", ""])
+
+
+def test_balancing_is_one_click_away_from_info_and_from_every_page(visit):
+    visitor = visit()
+    page = visitor.sign_in("Installer")
+    page.locator(".phases-card").get_by_role("link", name="Balancing").click()
+    expect(page.get_by_role("heading", name="Limits and their headroom")).to_be_visible()
+    inner = page.get_by_role("navigation", name="Pages").first.get_by_role("link", name="Balancing")
+    expect(inner).to_have_attribute("aria-current", "page")
+    page.get_by_role("link", name="Chargers").first.click()
+    inner.click()
+    expect(page.get_by_role("heading", name="Limits and their headroom")).to_be_visible()
+    ev = visit().sign_in("EV")
+    expect(ev.get_by_role("link", name="Balancing")).to_have_count(0)
 
 
 def test_large_figures_are_told_and_taken_with_thousands_separators(visit, api: Client):
@@ -600,6 +652,53 @@ def test_passports_are_taken_over_from_a_file_and_a_bad_one_is_told(visit, api: 
     wrong = json.dumps({"version": 99, "passports": []}).encode()
     pick.set_input_files({"name": "w.json", "mimeType": "application/json", "buffer": wrong})
     expect(page.locator(".note.fault")).to_contain_text("w.json cannot be imported")
+    pick.set_input_files({"name": "b.zip", "mimeType": "application/zip", "buffer": b"PK"})
+    expect(page.locator(".note.fault")).to_contain_text("it is not a passport file")
+
+
+def test_an_import_of_settings_tells_each_change_and_is_confirmed_before_it_is_done(
+    visit, api: Client
+):
+    visitor = visit()
+    visitor.sign_in("Installer")
+    page = visitor.open("/configuration/files")
+    before = api.get("settings")
+    wanted = json.loads(json.dumps(before))
+    wanted["site"]["reduction_threshold_ma"] = 3_000
+    gone = wanted["chargers"].pop()["id"]
+    wanted["chargers"][0]["name"] = "Gate"
+
+    def choose(settings: dict[str, Any]) -> None:
+        page.get_by_label("Choose a settings file").set_input_files(
+            {"name": "s.json", "mimeType": "application/json",
+             "buffer": json.dumps(settings).encode()}
+        )  # fmt: skip
+
+    choose(before)
+    expect(page.locator(".note.ok")).to_contain_text("It changes nothing.")
+    choose(wanted)
+    expect(page.locator(".note.ok")).to_contain_text("It changes 3 settings.")
+    first, held = wanted["chargers"][0]["id"], before["site"]["reduction_threshold_ma"]
+    expect(page.locator(".differences li")).to_have_text([
+        f"site.reduction_threshold_ma {held} → 3000",
+        f'chargers[{first}].name "{before["chargers"][0]["name"]}" → "Gate"',
+        f"chargers[{gone}] is removed",
+    ])
+    assert api.get("settings") == before
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text("It changes 3 settings.")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert api.get("settings") == before
+
+    choose(wanted | {"chargers": before["chargers"]})
+    expect(page.locator(".differences li")).to_have_count(1)
+    page.get_by_role("button", name="Import").click()
+    dialog.get_by_role("button", name="Import").click()
+    expect(page.locator(".said")).to_contain_text("The settings are imported.")
+    assert api.get("settings")["site"]["reduction_threshold_ma"] == 3_000
+    patch(api, {"site": {"reduction_threshold_ma": held}})
 
 
 def test_the_support_bundle_is_one_click_away(visit):

@@ -60,14 +60,19 @@ def test_the_lowest_current_seen_is_not_told_as_a_least_one() -> None:
     assert EN["found.what.draws_at"].lower() == WORDS["draws_at"] == "seen drawing at"
 
 
-def test_a_file_that_is_no_json_is_said_in_the_words_of_the_page() -> None:
+@pytest.mark.parametrize(("reader", "words"), [
+    ("async function checked(file: File)", "it is not a settings file"),
+    ("function ImportPassports()",
+     "it is not a passport file; the JSON that “Download passports” gives is expected"),
+])  # fmt: skip
+def test_a_file_that_is_no_json_is_said_in_the_words_of_the_page(reader: str, words: str) -> None:
     page = (FIRMWARE / "faces/web/ui/src/pages/configuration.tsx").read_text()
-    chosen = page[page.index("async function checked(file: File)") :].partition("\n}\n")[0]
+    chosen = page[page.index(reader) :].partition("\n}\n")[0]
     key = re.search(r'problem instanceof SyntaxError \? t\("([a-z_.]+)"\)', chosen)
 
     assert key is not None
     assert EN["files.bad"].format(name="b.zip", why=EN[key[1]]) == (
-        "b.zip cannot be imported: it is not a settings file"
+        f"b.zip cannot be imported: {words}"
     )
 
 

@@ -15,9 +15,9 @@ export function kwOf(w: number): string {
 export const kw = (w: number): string => t("unit.kw", { v: kwOf(w) });
 export const kwhOf = (wh: number): string => number(wh / 1000, wh < 1_000_000 ? 1 : 0);
 export const kwh = (wh: number): string => t("unit.kwh", { v: kwhOf(wh) });
-export const volts = (mv: number): string => t("unit.v", { v: number(mv / 1000, 1, 1) });
-/** Three decimals, as the manual asks of a meter's voltage. */
-export const voltsExact = (mv: number): string => t("unit.v", { v: number(mv / 1000, 3, 3) });
+export const volts = (mv: number): string => t("unit.v", { v: number(mv / 1000, 1) });
+/** As exactly as the meter reads it, to three decimals (metering.md, Showing). */
+export const voltsExact = (mv: number): string => t("unit.v", { v: number(mv / 1000, 3) });
 
 /** `95` → `95 s`, `3_700` → `1 h 1 min`; from an hour on without seconds. */
 export function duration(s: number): string {

@@ -16,8 +16,8 @@ const SILENT_S = 6; // an open line that says nothing is opened again
 const PAUSES_S = [1, 2, 4, 4, 4, 4, 4, 4, 8, 15];
 
 export const snapshot = signal<Snapshot | null>(null);
-/** The line to the box is down (and the page is being looked at). */
-export const away = signal(false);
+/** No news can come (while the page is looked at): the line is down, or control is silent. */
+export const away = signal<"" | "line" | "control">("");
 export const arrivedAt = signal(performance.now());
 /** Wall clock of the newest snapshot's arrival, for "as of 14:02". */
 export const arrivedClock = signal(new Date());
@@ -28,6 +28,10 @@ export type Freshness = "live" | "dim" | "grey";
 export const freshness = computed<Freshness>(() =>
   age.value <= DIM_S ? "live" : age.value <= GREY_S ? "dim" : "grey",
 );
+/** Whether what was told last may still be called so: nothing old is shown as well. */
+export const known = computed(() => !away.value && freshness.value !== "grey");
+/** Whether all charging is stopped. */
+export const stopped = computed(() => snapshot.value?.site.emergency_stop ?? false);
 /** Whether what changes things may be asked for: never on figures from the past. */
 export const mayAct = computed(() => freshness.value !== "grey" && snapshot.value !== null);
 
@@ -45,7 +49,7 @@ function take(text: string): void {
   arrivedAt.value = performance.now();
   arrivedClock.value = new Date();
   tick.value = arrivedAt.value;
-  away.value = false;
+  away.value = "";
   failures = 0;
 }
 
@@ -56,13 +60,16 @@ function open(): void {
   source = new EventSource("/api/v1/events");
   source.addEventListener("snapshot", (event) => take((event as MessageEvent<string>).data));
   source.addEventListener("away", () => {
-    away.value = true; // the pages are served, but what they show has stopped
+    away.value = "control"; // the pages are served, but what they show has stopped
   });
   source.addEventListener("ended", () => {
     close();
     refreshSession().then(open, lost);
   });
-  source.addEventListener("error", lost);
+  source.addEventListener("error", () => {
+    away.value = "line";
+    lost();
+  });
 }
 
 function close(): void {
@@ -74,7 +81,7 @@ function close(): void {
 
 function lost(): void {
   close();
-  away.value = true;
+  away.value ||= "line";
   const pause = PAUSES_S[Math.min(failures, PAUSES_S.length - 1)] ?? 15;
   failures += 1;
   retry = setTimeout(() => {
@@ -112,7 +119,7 @@ export function startLive(): void {
 export function stopLive(): void {
   close();
   snapshot.value = null;
-  away.value = false;
+  away.value = "";
 }
 
 function beat(): void {

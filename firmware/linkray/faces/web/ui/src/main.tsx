@@ -1,7 +1,7 @@
 // The application: signs in, keeps the stream, shows the page that the address names.
 
 import { effect, signal } from "@preact/signals";
-import { render, type ComponentType } from "preact";
+import { Fragment, render, type ComponentType } from "preact";
 
 import { signedOut } from "./api";
 import { startLanguage, t } from "./i18n";
@@ -88,8 +88,11 @@ function Missing({ text }: { text: string }) {
 
 // --- the frame -----------------------------------------------------------------------------------
 
+const BALANCING = "/configuration/balancing";
+
 function Sidebar() {
   const first = segments()[0] ?? "info";
+  const balancing = `/${segments().join("/")}` === BALANCING;
   const parts = [...new Set(openPages().map((page) => page.part))];
   return (
     <aside class="side">
@@ -103,7 +106,10 @@ function Sidebar() {
             {openPages()
               .filter((page) => page.part === part)
               .map((page) => (
-                <MenuLink key={page.id} page={page} current={page.id === first} />
+                <Fragment key={page.id}>
+                  <MenuLink page={page} current={page.id === first && !balancing} />
+                  {page.id === "configuration" && <BalancingLink current={balancing} />}
+                </Fragment>
               ))}
           </div>
         ))}
@@ -124,6 +130,15 @@ function MenuLink({ page, current }: { page: Page; current: boolean }) {
   return (
     <Link to={page.to} current={current}>
       <Icon name={page.icon} /> <span>{t(page.name)}</span>
+    </Link>
+  );
+}
+
+/** Of the tabs of Configuration the one that people look for. */
+function BalancingLink({ current }: { current: boolean }) {
+  return (
+    <Link to={BALANCING} current={current} class="inner">
+      <span>{t("conf.balancing")}</span>
     </Link>
   );
 }

@@ -74,6 +74,29 @@ export function powerW(ma: Phases, voltage_mv: Phases): number {
   return ma.reduce((sum, amount, i) => sum + (amount * (voltage_mv[i] ?? 0)) / 1e6, 0);
 }
 
+/** What flows where, in whole tenths of a kilowatt, so that what is shown adds up. */
+export interface Powers {
+  gridW: number | null; // the sum of both
+  buildingW: number | null; // by the plan
+  chargersW: number; // by their own values
+  meterW: number | null; // what the meter reads at the grid, now
+}
+
+const SHOWN_W = 100;
+
+export function powers({ site, plan, meter }: Snapshot): Powers {
+  const shown = (ma: Phases) => Math.round(powerW(ma, site.voltage_mv) / SHOWN_W) * SHOWN_W;
+  const chargersW = shown(site.used_ma);
+  const buildingW = plan.building_ma && shown(plan.building_ma);
+  const atGrid = meter.enabled && meter.healthy && meter.location === "grid";
+  return {
+    gridW: buildingW === null ? null : buildingW + chargersW,
+    buildingW,
+    chargersW,
+    meterW: atGrid ? meter.power_w : null,
+  };
+}
+
 export const plus = (a: Phases, b: Phases): Phases => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
 export const NONE: Phases = [0, 0, 0];
 
@@ -123,16 +146,22 @@ export interface Headroom {
   used: number; // drawn, and what the building takes
   limit: number;
   reserved: number;
-  free: number; // below 0: over the limit
+  free: number; // nobody draws it; below 0: over the limit
+  offered: number; // of it, what chargers may draw any moment
   phase: number;
 }
+
+/** So much of an amount as there is room for. */
+export const within = (ma: number, room: number): number => Math.max(0, Math.min(ma, room));
 
 /** A limit's tightest phase: where least is free, reserves counted as gone. */
 export function headroom(node: NodeRoom): Headroom {
   const all = [0, 1, 2].map((phase): Headroom => {
     const [limit, reserved] = [node.limit_ma[phase] ?? 0, node.reserved_ma[phase] ?? 0];
     const used = Math.max(0, node.building_ma[phase] ?? 0) + (node.drawn_ma[phase] ?? 0);
-    return { used, limit, reserved, free: limit - used - reserved, phase };
+    const free = limit - used - reserved;
+    const promised = (node.promised_ma[phase] ?? 0) - (node.drawn_ma[phase] ?? 0);
+    return { used, limit, reserved, free, offered: within(promised, free), phase };
   });
   const fed = all.filter((one) => one.limit > 0);
   return (fed.length ? fed : all).reduce((low, one) => (one.free < low.free ? one : low));

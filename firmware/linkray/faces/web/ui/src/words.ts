@@ -364,6 +364,19 @@ export interface CsmsSettings {
   allow_without: boolean;
 }
 
+/** One line of what an import would change; null: not there. */
+export interface SettingChange {
+  name: string;
+  now: unknown;
+  new: unknown;
+}
+
+/** What `POST /settings/import?check=1` answers. */
+export interface SettingsCheck {
+  text: string;
+  changes: SettingChange[];
+}
+
 export interface Settings {
   version: number;
   site: SiteSettings;

@@ -29,7 +29,7 @@ import {
   type Path,
 } from "../settings";
 import { byName, nameOf, powerW } from "../site";
-import type { GroupSettings, Settings } from "../words";
+import type { GroupSettings, SettingChange, Settings, SettingsCheck } from "../words";
 import { BALANCING, BalancingTab } from "./balancing";
 import { MeterTab } from "./meter";
 import { ScheduleTab } from "./schedule";
@@ -309,6 +309,7 @@ interface Chosen {
   name: string;
   tree: unknown;
   fault: string; // "" when the server found it good
+  changes: readonly SettingChange[];
 }
 
 function FilesTab() {
@@ -350,11 +351,11 @@ async function checked(file: File): Promise<Chosen> {
   let tree: unknown;
   try {
     tree = JSON.parse(await file.text());
-    await call("POST", "/settings/import?check=1", tree);
-    return { name: file.name, tree, fault: "" };
+    const told = await call<SettingsCheck>("POST", "/settings/import?check=1", tree);
+    return { name: file.name, tree, fault: "", changes: told.body.changes };
   } catch (problem) {
     const fault = problem instanceof SyntaxError ? t("files.no_settings") : inWords(problem);
-    return { name: file.name, tree, fault };
+    return { name: file.name, tree, fault, changes: [] };
   }
 }
 
@@ -366,7 +367,7 @@ function askImport(chosen: Chosen, done: () => void): void {
   });
   askDanger({
     title: t("files.title"),
-    body: t("files.body", { name: chosen.name, contents }),
+    body: t("files.body", { name: chosen.name, contents, changes: changesWords(chosen) }),
     sessions: null,
     verb: t("files.do"),
     act: async () => {
@@ -378,6 +379,35 @@ function askImport(chosen: Chosen, done: () => void): void {
     },
   });
 }
+
+const changesWords = ({ changes }: Chosen): string =>
+  changes.length ? say("files.changes", { n: changes.length }) : t("files.changes_none");
+
+/** What an import would change, in the names and values of the file. */
+function Differences({ changes }: { changes: readonly SettingChange[] }) {
+  if (!changes.length) return null;
+  return (
+    <ul class="differences" tabIndex={0} aria-label={t("chargers.preview")}>
+      {changes.map((one) => (
+        <li key={one.name}>
+          <code>{one.name}</code>{" "}
+          <span>{changeWords(one)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Values as the file has them; what has parts (a charger, a meter's file) comes or goes. */
+function changeWords({ now, new: then }: SettingChange): string {
+  const whole = (value: unknown) => value instanceof Object && !Array.isArray(value);
+  if (whole(now)) return t("files.removed");
+  if (whole(then)) return t("files.added");
+  return t("files.change", { now: valueOf(now), new: valueOf(then) });
+}
+
+const valueOf = (value: unknown): string =>
+  value === null ? t("files.not_there") : JSON.stringify(value);
 
 function Import() {
   const [busy, setBusy] = useState(false);
@@ -404,8 +434,9 @@ function Import() {
       {chosen && !chosen.fault && (
         <>
           <Note tone="ok" live>
-            {t("files.good", { name: chosen.name })}
+            {t("files.good", { name: chosen.name, changes: changesWords(chosen) })}
           </Note>
+          <Differences changes={chosen.changes} />
           <p>
             <Button
               acts
@@ -432,7 +463,7 @@ function ImportPassports() {
       await call("POST", "/passports/import", tree);
       announce(t("passports.done"));
     } catch (problem) {
-      const why = problem instanceof SyntaxError ? problem.message : inWords(problem);
+      const why = problem instanceof SyntaxError ? t("files.no_passports") : inWords(problem);
       setFault(t("files.bad", { name: file.name, why }));
     }
   };

@@ -15,11 +15,10 @@ import {
   moment,
   uptime,
   volts,
-  voltsExact,
 } from "../format";
 import { has, say, t, type Key } from "../i18n";
 import type { IconName } from "../icons";
-import { freshness, snapshot } from "../live";
+import { freshness, snapshot, stopped } from "../live";
 import { opens, pageOf } from "../menu";
 import { PhaseBars, RoomLine } from "../parts/bars";
 import { Button, Card, Choices, Icon, Link, Steady } from "../parts/basics";
@@ -36,9 +35,12 @@ import {
   highest,
   phaseName,
   points,
+  powers,
   powerW,
+  roomOf,
   setLimit,
   sumOf,
+  within,
   type Branch,
 } from "../site";
 import { byWhom } from "../why";
@@ -53,12 +55,12 @@ export function Info() {
   return (
     <>
       <h1 class="unseen">{t("info.title")}</h1>
-      {shot.faults.length > 0 && <Problems faults={shot.faults} />}
+      <Problems faults={shot.faults} />
       <div class={`live ${freshness.value}`}>
         <Figures shot={shot} />
         <div class={`pair${isRanked(shot) ? " ranked" : ""}`}>
           <PowerFlow shot={shot} still={freshness.value !== "live"} />
-          <PhaseBars shot={shot} />
+          <PhaseBars shot={shot} more={level() >= INSTALLER} />
         </div>
         <Groups shot={shot} />
         <Details shot={shot} />
@@ -93,11 +95,14 @@ export function faultText(fault: Fault): string {
   return detail ? t("fault.detail", { text, detail }) : text;
 }
 
+/** Each with its cure; that all is stopped is told by the red bar of the header alone. */
 function Problems({ faults }: { faults: readonly Fault[] }) {
+  const told = faults.filter((fault) => fault.code !== "emergency_stop" || !stopped.value);
+  if (!told.length) return null;
   return (
     <section class="problems" id="problems" aria-label={t("info.problems")}>
       <ul>
-        {faults.map((fault) => (
+        {told.map((fault) => (
           <li key={`${fault.code}:${fault.subject ?? ""}`}>
             <Icon name="triangle-alert" />
             <div class="problem-words">
@@ -144,16 +149,17 @@ function Figures({ shot }: { shot: Snapshot }) {
   const { site, plan } = shot;
   const left = site.available_ma;
   const tight = [0, 1, 2].reduce((low, i) => ((left[i] ?? 0) < (left[low] ?? 0) ? i : low), 0);
+  const promised = roomOf(shot, "site_limit", "")?.promised_ma[tight] ?? 0;
+  const offered = within(promised - (site.used_ma[tight] ?? 0), left[tight] ?? 0);
   const building = plan.building_ma;
-  const buildingW = building ? powerW(building, site.voltage_mv) : null;
-  const chargingW = powerW(site.used_ma, site.voltage_mv);
+  const { buildingW, chargersW } = powers(shot);
   const top = building ? highest(building) : null;
   return (
     <section class="figures" aria-label={t("info.figures")}>
       <Figure
         icon="zap"
         name={t("info.charging")}
-        value={kwOf(chargingW)}
+        value={kwOf(chargersW)}
         unit="kW"
         more={say("info.sessions", { n: site.sessions })}
       />
@@ -165,6 +171,7 @@ function Figures({ shot }: { shot: Snapshot }) {
         more={t("info.free_on", {
           phase: phaseName(tight),
           budget: amps(plan.budget_ma[tight] ?? 0),
+          offered: offered > 0 ? amps(offered) : null,
         })}
       />
       <Figure
@@ -458,7 +465,7 @@ function powerLines(shot: Snapshot): Line[] {
     { name: t("details.voltage"), texts: site.voltage_mv.map(volts) },
   ];
   if (!meter.enabled) return lines;
-  const read = meter.voltage_mv.map((mv) => (mv === null ? "–" : voltsExact(mv)));
+  const read = meter.voltage_mv.map((mv) => (mv === null ? "–" : volts(mv)));
   return [
     ...lines,
     { name: t("details.meter_current"), ma: meter.current_ma },

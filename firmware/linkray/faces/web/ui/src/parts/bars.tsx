@@ -4,7 +4,7 @@ import { amps, ampsOf } from "../format";
 import { t } from "../i18n";
 import { phaseName, setLimit, type Headroom } from "../site";
 import type { Snapshot } from "../words";
-import { Card, Icon } from "./basics";
+import { Card, Icon, Link } from "./basics";
 import { PhaseTag } from "./fields";
 
 export const share = (ma: number, scale: number): number => Math.max(0, Math.min(100, (ma / scale) * 100));
@@ -33,7 +33,7 @@ function rows(shot: Snapshot): Row[] {
 }
 
 /** Three bars: building grey, chargers in the phase's colour, reserved hatched, limit red. */
-export function PhaseBars({ shot }: { shot: Snapshot }) {
+export function PhaseBars({ shot, more = false }: { shot: Snapshot; more?: boolean }) {
   const all = rows(shot);
   const full = Math.max(
     ...all.map((row) =>
@@ -42,7 +42,7 @@ export function PhaseBars({ shot }: { shot: Snapshot }) {
   );
   const scale = full * 1.06; // so that the limit's mark has room on its right
   return (
-    <Card title={t("phases.title")} class="phases-card">
+    <Card title={t("phases.title")} class="phases-card" aside={more && <ToBalancing />}>
       <div class="phase-rows">
         {all.map((row) => (
           <PhaseRow key={row.place} row={row} scale={scale} />
@@ -79,6 +79,15 @@ export function PhaseBars({ shot }: { shot: Snapshot }) {
         )}
       </ul>
     </Card>
+  );
+}
+
+/** Where every limit stands with what is under it, and what is set about sharing. */
+function ToBalancing() {
+  return (
+    <Link to="/configuration/balancing" class="text-link">
+      {t("conf.balancing")} <Icon name="arrow-right" size={18} />
+    </Link>
   );
 }
 
@@ -153,9 +162,21 @@ export function DrawBar({ drawn, offered, most, label }: DrawBarProps) {
   );
 }
 
-/** A limit and its headroom on one line: bar, "47 / 63 A", "16 A free on L2". */
+/** "16 A unused on L2, 10 A of it offered, 6 A reserved", or by how much it is passed. */
+export function roomWords({ free, offered, reserved, phase }: Headroom): string {
+  const on = phaseName(phase);
+  if (free < 0) return t("groups.over", { over: amps(-free), phase: on });
+  return t("groups.headroom", {
+    free: amps(free),
+    phase: on,
+    offered: offered > 0 ? amps(offered) : null,
+    reserved: reserved > 0 ? amps(reserved) : null,
+  });
+}
+
+/** A limit and its headroom on one line: bar, "47 / 63 A", "16 A unused on L2". */
 export function RoomLine({ room }: { room: Headroom }) {
-  const { used, limit, reserved, free, phase } = room;
+  const { used, limit, reserved, free } = room;
   const load = t("groups.load", { used: ampsOf(used), limit: amps(limit) });
   const full = free < 0 ? "over" : used + reserved > limit * 0.9 ? "near" : "";
   const scale = Math.max(limit, used + reserved, 1);
@@ -174,13 +195,7 @@ export function RoomLine({ room }: { room: Headroom }) {
       <span class="group-words">
         <b class="figure">{load}</b>{" "}
         <span class={free < 0 ? "over" : "second"}>
-          {free < 0
-            ? t("groups.over", { over: amps(-free), phase: phaseName(phase) })
-            : t("groups.headroom", {
-                free: amps(free),
-                phase: phaseName(phase),
-                reserved: reserved > 0 ? amps(reserved) : null,
-              })}
+          {roomWords(room)}
         </span>
       </span>
     </>

@@ -42,6 +42,7 @@ interface ButtonProps {
   type?: "button" | "submit";
   busy?: boolean;
   disabled?: boolean;
+  why?: string | undefined; // off, with this reason
   /** Changes something: off, with the reason, while the figures are old. */
   acts?: boolean;
   label?: string; // where the visible words do not say which
@@ -51,7 +52,7 @@ interface ButtonProps {
 
 export function Button(props: ButtonProps) {
   const old = Boolean(props.acts) && !mayAct.value;
-  const off = old || props.disabled || props.busy;
+  const off = old || props.why || props.disabled || props.busy;
   const press = (event: MouseEvent) => {
     if (off) event.preventDefault();
     else props.onClick?.(event);
@@ -62,7 +63,7 @@ export function Button(props: ButtonProps) {
       class={`button ${props.kind ?? "plain"}${props.small ? " small" : ""}`}
       aria-disabled={off ? "true" : undefined}
       aria-label={props.label}
-      title={old ? t("stale.reason") : undefined}
+      title={old ? t("stale.reason") : props.why}
       autofocus={props.focus}
       onClick={press}
     >

@@ -23,7 +23,7 @@ import { cause, nextLook, raise, sentence } from "../why";
 import type { Ceiling, Code, Offer, OfferChange, Phases } from "../words";
 import { Badge, Button, Icon, Link } from "./basics";
 import { Dialog, inWords } from "./dialog";
-import { explained, Steps } from "./points";
+import { explained, Steps, whyNoStart } from "./points";
 import { PhaseTag, TextInput } from "./fields";
 
 export function Explain() {
@@ -310,8 +310,10 @@ function Acts({ point, running }: { point: Point; running: boolean }) {
   const id = useId();
   const { charger, connector } = point;
   const step = progress.value[point.key];
+  const why = whyNoStart(running);
   const act = (event: Event) => {
     event.preventDefault();
+    if (why) return; // Enter in the field of the tag comes here past the button
     void startOrStop(running ? "stop" : "start", charger.id, connector.id, tag.trim());
   };
   return (
@@ -330,10 +332,12 @@ function Acts({ point, running }: { point: Point; running: boolean }) {
         type="submit"
         icon={running ? "square" : "play"}
         disabled={!charger.connected}
+        why={why}
         busy={step?.step === "sent"}
       >
         {running ? t("tile.stop") : t("tile.start")}
       </Button>
+      {why && <p class="help">{why}</p>}
       <Steps step={step} />
     </form>
   );

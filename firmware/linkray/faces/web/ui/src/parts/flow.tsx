@@ -7,8 +7,8 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { kw } from "../format";
 import { t } from "../i18n";
-import { branches, points, powerW } from "../site";
-import type { Phases, Snapshot } from "../words";
+import { branches, points, powers, powerW, type Powers } from "../site";
+import type { Snapshot } from "../words";
 import { Card } from "./basics";
 
 const GROUPS_SHOWN = 6; // fed by one place; further ones are shown as one
@@ -73,27 +73,11 @@ interface Stem {
   stems: Stem[]; // what it feeds
 }
 
-interface Flow {
-  gridW: number | null;
-  buildingW: number | null;
-  chargersW: number;
+interface Flow extends Powers {
   stems: Stem[];
 }
 
-function flowOf(shot: Snapshot): Flow {
-  const { site, plan, meter } = shot;
-  const w = (ma: Phases | null) => (ma ? powerW(ma, site.voltage_mv) : null);
-  const chargersW = powerW(site.used_ma, site.voltage_mv);
-  const buildingW = w(plan.building_ma);
-  const atGrid = meter.enabled && meter.healthy && meter.location === "grid";
-  const gridW =
-    atGrid && meter.power_w !== null
-      ? meter.power_w
-      : buildingW === null
-        ? null
-        : buildingW + chargersW;
-  return { gridW, buildingW, chargersW, stems: grown(shot) };
-}
+const flowOf = (shot: Snapshot): Flow => ({ ...powers(shot), stems: grown(shot) });
 
 /** The groups as they feed each other, as many ranks as can be shown. */
 function grown(shot: Snapshot): Stem[] {
@@ -153,6 +137,11 @@ export function PowerFlow({ shot, still }: { shot: Snapshot; still: boolean }) {
           {wide ? <Wide flow={flow} words={words} /> : <Tall flow={flow} words={words} />}
         </div>
       </div>
+      {flow.gridW !== null && (
+        <p class="second">
+          {t("flow.sum", { power: flow.meterW === null ? null : kw(flow.meterW) })}
+        </p>
+      )}
     </Card>
   );
 }

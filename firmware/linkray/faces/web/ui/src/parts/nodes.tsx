@@ -15,7 +15,7 @@ import {
 } from "../site";
 import type { NodeRoom, Snapshot } from "../words";
 import { Card, Icon } from "./basics";
-import { share } from "./bars";
+import { roomWords, share } from "./bars";
 import { PhaseTag } from "./fields";
 import { Why } from "./points";
 
@@ -62,13 +62,7 @@ function Twig({ limb, shot }: { limb: Limb; shot: Snapshot }) {
             {title} <span class="second">{t(`limits.kind_${node.code as Kind}`)}</span>
           </h3>
           <span class={room.free < 0 ? "over" : "second"}>
-            {room.free < 0
-              ? t("groups.over", { over: amps(-room.free), phase: phaseName(room.phase) })
-              : t("groups.headroom", {
-                  free: amps(room.free),
-                  phase: phaseName(room.phase),
-                  reserved: room.reserved > 0 ? amps(room.reserved) : null,
-                })}
+            {roomWords(room)}
           </span>
         </div>
         {[0, 1, 2]

@@ -6,6 +6,7 @@ import { progress, startOrStop, type Progress } from "../acts";
 import { amps, ampsColumn, kw, kwh, kwOf } from "../format";
 import { t } from "../i18n";
 import type { IconName } from "../icons";
+import { stopped } from "../live";
 import { INSTALLER, level } from "../session";
 import {
   alike,
@@ -163,6 +164,10 @@ export function Why({ point }: { point: Point }) {
   );
 }
 
+/** Why nothing is started now; what runs can always be stopped. */
+export const whyNoStart = (running: boolean): string | undefined =>
+  stopped.value && !running ? t("tile.no_start") : undefined;
+
 export function StartStop({ point }: { point: Point }) {
   const { charger, connector } = point;
   const running = connector.transaction_id !== null;
@@ -177,6 +182,7 @@ export function StartStop({ point }: { point: Point }) {
       icon={running ? "square" : "play"}
       onClick={act}
       disabled={!charger.connected}
+      why={whyNoStart(running)}
       busy={step === "sent"}
       label={`${word} · ${name}`}
     >

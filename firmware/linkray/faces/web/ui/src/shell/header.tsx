@@ -2,7 +2,7 @@
 
 import { askAllow, askStopAll } from "../acts";
 import { say, t } from "../i18n";
-import { age, arrivedClock, away, freshness, snapshot } from "../live";
+import { age, arrivedClock, away, freshness, known, snapshot, stopped } from "../live";
 import { clock } from "../format";
 import { Button, Icon, Link } from "../parts/basics";
 import { INSTALLER, level, session } from "../session";
@@ -12,10 +12,9 @@ import { Brand } from "./brand";
 
 export function Header() {
   const shot = snapshot.value;
-  const stopped = shot?.site.emergency_stop ?? false;
   const site = shot?.site.name || session.value?.site || t("app.no_site");
   return (
-    <header class={`head${stopped ? " stopped" : ""}`}>
+    <header class={`head${stopped.value ? " stopped" : ""}`}>
       <div class="head-row">
         <span class="head-brand">
           <Brand />
@@ -29,13 +28,13 @@ export function Header() {
           <Live />
         </div>
         <Who />
-        {!stopped && (
+        {!stopped.value && (
           <Button kind="danger" icon="octagon-x" onClick={askStopAll}>
             {t("head.stop_all")}
           </Button>
         )}
       </div>
-      {stopped && <StoppedBar by={shot?.site.emergency_stop_by ?? null} />}
+      {stopped.value && <StoppedBar by={shot?.site.emergency_stop_by ?? null} />}
       {away.value && <Away />}
       {!away.value && shot && freshness.value === "grey" && <Old />}
     </header>
@@ -66,7 +65,7 @@ function Away() {
     <div class="away-bar" role="alert">
       <Icon name="unplug" />
       <span>
-        <b>{t("away.title")}.</b>{" "}
+        <b>{t(away.value === "control" ? "away.control" : "away.title")}.</b>{" "}
         {snapshot.value && t("away.text", { time: clock(arrivedClock.value) })}
       </span>
     </div>
@@ -84,11 +83,11 @@ function Old() {
   );
 }
 
-/** The LED as the box shows it: a dot that moves only while that is known, and the word. */
+/** The LED as the box shows it: the dot and the word, as long as that is known. */
 function LedMirror() {
   const shot = snapshot.value;
   if (!shot) return null;
-  const look = ledLook(shot.led.look);
+  const look = ledLook(known.value ? shot.led.look : "");
   const motion = freshness.value === "live" ? look.motion : "still";
   return (
     <span class={`chip led ${look.tone}`} title={t("led.light")}>
@@ -102,6 +101,14 @@ function LedMirror() {
 function Alerts() {
   const count = snapshot.value?.faults.length;
   if (count === undefined) return null;
+  if (!count && !known.value) {
+    return (
+      <span class="chip idle">
+        <Icon name="circle-dashed" size={18} />
+        <span class="chip-word">{t("head.alerts_unknown")}</span>
+      </span>
+    );
+  }
   if (!count) {
     return (
       <span class="chip ok alerts-none">
@@ -127,7 +134,7 @@ function Live() {
         {t("head.connecting")}
       </span>
     );
-  if (state === "grey") {
+  if (!known.value) {
     return (
       <span class="chip idle live-chip">
         <Icon name="clock" size={18} />
