@@ -694,6 +694,8 @@ def test_an_import_of_settings_tells_each_change_and_is_confirmed_before_it_is_d
 
     choose(wanted | {"chargers": before["chargers"]})
     expect(page.locator(".differences li")).to_have_count(1)
+    patch(api, {"site": {"margin_ma": before["site"]["margin_ma"] + 1_000}})
+    expect(page.locator(".differences li")).to_have_count(2)  # somebody else's change is one too
     page.get_by_role("button", name="Import").click()
     dialog.get_by_role("button", name="Import").click()
     expect(page.locator(".said")).to_contain_text("The settings are imported.")

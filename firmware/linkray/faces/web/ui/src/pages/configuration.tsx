@@ -306,6 +306,7 @@ function CsmsTab() {
 // --- import and export ---------------------------------------------------------------------------
 
 interface Chosen {
+  file: File;
   name: string;
   tree: unknown;
   fault: string; // "" when the server found it good
@@ -352,10 +353,10 @@ async function checked(file: File): Promise<Chosen> {
   try {
     tree = JSON.parse(await file.text());
     const told = await call<SettingsCheck>("POST", "/settings/import?check=1", tree);
-    return { name: file.name, tree, fault: "", changes: told.body.changes };
+    return { file, name: file.name, tree, fault: "", changes: told.body.changes };
   } catch (problem) {
     const fault = problem instanceof SyntaxError ? t("files.no_settings") : inWords(problem);
-    return { name: file.name, tree, fault, changes: [] };
+    return { file, name: file.name, tree, fault, changes: [] };
   }
 }
 
@@ -412,6 +413,11 @@ const valueOf = (value: unknown): string =>
 function Import() {
   const [busy, setBusy] = useState(false);
   const [chosen, setChosen] = useState<Chosen | null>(null);
+  const now = snapshot.value?.site.settings_revision;
+  useEffect(() => {
+    // settings changed elsewhere: what the file would change is another list
+    if (chosen) void checked(chosen.file).then((fresh) => setChosen((held) => held && fresh));
+  }, [now]);
   const choose = async (file: File) => {
     setBusy(true);
     setChosen(await checked(file));
