@@ -260,3 +260,11 @@ def test_p6_a_renewal_with_a_longer_lease_may_not_have_come_before_the_link_was_
     assert books.top_ma == 20_000
     books.lapse(0.0, 0, 1_910.0, is_proven=True)
     assert books.top_ma == 8_000
+
+
+def test_m7_what_a_lease_falls_to_is_as_many_amps_as_its_watts_are_now() -> None:
+    books = leased(20, fallback_ma=8_000)
+    books.rescale(lambda ma: ma * 5 // 4)
+    books.unrenewed(100.0)
+    books.lapse(0.0, 0, 100.0 + D_S + 10, is_proven=True)
+    assert books.top_ma == 10_000
