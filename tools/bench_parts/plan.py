@@ -1,4 +1,6 @@
-"""How long one plan takes: 32 chargers, and 1,000 connectors in 50 groups (balancing.md)."""
+"""How long one plan takes, and a checkpoint of the recording between two of them: 32 chargers, and
+1,000 connectors in 50 groups (balancing.md).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from statistics import median
 from time import perf_counter
 
 from linkray.balance.balancer import Balancer
+from linkray.balance.checkpoint import taken
 from linkray.model.facts import (
     AnyFact,
     ChargerKnown,
@@ -22,7 +25,7 @@ from linkray.model.plan import Plan
 from linkray.model.settings import Charger, Group, LimitPhases, MeterSettings, Settings, Site
 from linkray.model.units import ZERO, Connection, Phases, site_phases
 
-WARM_PLANS, PLANS = 100, 100
+WARM_PLANS, PLANS, CHECKPOINTS = 100, 100, 9
 LEGS: tuple[Connection, ...] = ("L1", "L2", "L3", "L1-L2-L3")
 
 
@@ -125,14 +128,24 @@ class BusySite:
             self._tick(measured=True)
         return [self._tick(measured=True) for _ in range(PLANS)]
 
+    def checkpoints(self) -> list[float]:
+        """The times of some checkpoints, in ms."""
+        took_ms = []
+        for _ in range(CHECKPOINTS):
+            begun = perf_counter()
+            taken(self._core)
+            took_ms.append((perf_counter() - begun) * 1000)
+        return took_ms
+
 
 def measure() -> dict[str, float]:
     """Medians and 99th percentiles in ms."""
     result: dict[str, float] = {}
-    for name, chargers, groups in (("plan_32", 32, 4), ("plan_1000", 1000, 50)):
+    for count, chargers, groups in (("32", 32, 4), ("1000", 1000, 50)):
         site = BusySite(chargers, groups)
         took = site.run()
         assert site.charging() > chargers // 2, "a plan that offers nothing is no measure"
-        result[f"{name}_ms"] = median(took)
-        result[f"{name}_ms_p99"] = sorted(took)[int(0.99 * len(took))]
+        result[f"plan_{count}_ms"] = median(took)
+        result[f"plan_{count}_ms_p99"] = sorted(took)[int(0.99 * len(took))]
+        result[f"checkpoint_{count}_ms"] = median(site.checkpoints())
     return result

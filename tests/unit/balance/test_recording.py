@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import zlib
 from collections import deque
-from time import process_time
 from typing import Any
 
 import msgspec
@@ -123,22 +122,6 @@ def test_connectors_of_one_charger_share_their_line_also_when_made_again() -> No
     first, second = core._list
     assert first.line is second.line is core._lines["c1"]
     assert core._connectors["c1", 1] is first
-
-
-@pytest.mark.parametrize(("chargers", "most_ms"), [(32, 5.0), (1_000, 50.0)])
-def test_a_checkpoint_costs_little(chargers: int, most_ms: float) -> None:
-    """Each charger is in a session; of nine, the quickest is what it costs."""
-    tree = settings(400, chargers)
-    made = Played(tree)
-    made.all_charge(tree)
-
-    took_ms = []
-    for _ in range(9):
-        began = process_time()
-        taken(made.core)
-        took_ms.append((process_time() - began) * 1000)
-
-    assert min(took_ms) <= most_ms
 
 
 def test_a_state_holds_no_class_from_elsewhere() -> None:
