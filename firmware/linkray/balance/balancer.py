@@ -386,8 +386,7 @@ class Balancer:
 
     def _unheard(self, c: Connector) -> None:
         """Its values have stopped. That a car has left is believed only then (INV-10)."""
-        if c.released:
-            c.count_all()
+        if c.count_all():
             self._place(c)
         if c.books.over_since is not None and c.tx is None and c.status in NO_CAR:
             c.books.ended()
@@ -503,7 +502,7 @@ class Balancer:
         line.linked, line.lost_at = False, now
         for c in self._of(fact.charger):
             c.books.unrenewed(now)
-            c.released = frozenset()
+            c.count_all()
             self._place(c)
         if fact.charger in self._strangers:
             self._leaves(fact.charger, now)

@@ -378,10 +378,14 @@ class Connector:
         self.released = frozenset(released)
         return changed
 
-    def count_all(self) -> None:
-        """Its values have stopped: what it may draw is its limit on each phase (trust.md C9)."""
+    def count_all(self) -> bool:
+        """Its values have stopped: what it may draw is its limit on each phase (trust.md C9), and
+        what they showed until then releases none. Whether one was released.
+        """
+        changed = bool(self.released)
         self.released = frozenset()
         self._idle_count = [0, 0, 0]
+        return changed
 
     def in_use(self) -> tuple[int, ...]:
         """The phases of the site that its car uses, as far as is proved."""

@@ -47,6 +47,22 @@ def test_c9_a_phase_counts_again_when_the_values_have_stopped() -> None:
     assert world.amps("a")[0] + world.amps("b")[0] <= 40
 
 
+def test_p7_values_from_before_a_gap_release_no_phase() -> None:
+    """office8, seed 10000: the next value after two minutes of rubbish released two phases."""
+    world = World(settings(40, [THREE, ON_L2]))
+    world.connect()
+    world.begin("a", car=Car(phases=(0,)))
+    world.begin("b")
+    world.run(35)
+    world.interval_s = 10_000
+    world.run(60)
+
+    world.feed(Drawn("a", 1, world.draws(("a", 1)), "phases", world.now))
+    world.run(10)
+
+    assert world.amps("a")[0] + world.amps("b")[0] <= 40
+
+
 def sharing_40_a() -> World:
     """c1 and c2 at 20 A each."""
     world = World(settings(40, 2))
