@@ -527,6 +527,8 @@ class Ledger:
         if post is None or fact.source == "assumed":
             return
         post.drawn = (fact.current_ma.l1, fact.current_ma.l2, fact.current_ma.l3)
+        if self.now >= self._released_until(post):  # a gap: what was seen before it is not fresh
+            post.idle_samples = [0, 0, 0]
         post.drawn_at = self.now
         post.is_by_phase = fact.source == "phases"
         used = max(post.drawn[leg] for leg in post.legs)

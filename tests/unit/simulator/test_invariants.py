@@ -376,6 +376,17 @@ def test_inv_2_after_a_minute_it_may_be_given_out() -> None:
     assert not t.broken, t.why()
 
 
+@pytest.mark.parametrize(("gap_s", "released"), [(10.0, {1, 2}), (200.0, set())])
+def test_p7_samples_from_before_a_gap_release_no_phase(gap_s: float, released: set[int]) -> None:
+    t = Trace(site(100, three("A")))
+    t.charging("A", at_a=16)
+    for wait_s in (10.0, gap_s, 1.0):
+        t.says_phases("A", 16, 0, 0)
+        t.wait(wait_s)
+
+    assert t.checker.ledger.posts["A", 1].released == released
+
+
 def test_inv_4_nothing_rises_on_a_stale_reading() -> None:
     t = metered()
     t.wait(4)
