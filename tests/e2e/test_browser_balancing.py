@@ -409,7 +409,7 @@ def test_grid_building_and_chargers_add_up_and_the_meters_own_reading_is_named(v
     page = visitor.sign_in("Installer")
     heard = str(page.locator("svg.flow").get_attribute("aria-label"))
     assert heard.startswith("Grid 16.3 kW, building 13.9 kW, chargers 2.4 kW")
-    expect(page.locator(".flow-card")).to_contain_text("The meter itself measures 18.0 kW")
+    expect(page.locator(".flow-card")).to_contain_text("The meter measures 18.0 kW")
     expect(page.locator(".figure-card", has_text="Charging now")).to_contain_text("2.4 kW")
     expect(page.locator(".figure-card", has_text="Building")).to_contain_text("13.9 kW")
 
