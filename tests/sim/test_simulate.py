@@ -18,7 +18,7 @@ from tools.simulator.campaign import SITES, campaign, seeds_used
 from tools.simulator.events import Event, FaultBegan, FaultEnded, Violation
 from tools.simulator.faults import TROUBLES, fault_set
 from tools.simulator.invariants import Checker
-from tools.simulator.report import Report
+from tools.simulator.report import LEDGER, Report, commit
 from tools.simulator.run import simulate
 from tools.simulator.virtual import VirtualClock
 from tools.world import load_site, make_world
@@ -219,6 +219,27 @@ def test_a_campaign_adds_a_row_for_each_site_with_fresh_seeds(
     campaign(1.0, names=["home"], ledger=ledger)
     assert rows(ledger)[:2] == first
     assert rows(ledger)[2][4] == f"{last + 1}–{last + 1}"
+
+
+def test_a_row_names_its_commit_whose_tree_differs_from_it_in_more_than_the_ledger(
+    tmp_path: Path,
+) -> None:
+    ledger, other = tmp_path / LEDGER.relative_to(ROOT), tmp_path / "other"
+    ledger.parent.mkdir(parents=True)
+
+    def written(file: Path, text: str) -> str:
+        file.write_text(text, encoding="utf-8")
+        return commit(tmp_path)
+
+    written(ledger, "")
+    written(other, "")
+    git = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "First")):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+
+    head = written(ledger, "a row")
+    assert len(head) == 12
+    assert written(other, "changed") == f"{head}+"
 
 
 def test_a_campaign_that_is_stopped_has_written_what_is_done(

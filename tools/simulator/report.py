@@ -85,20 +85,21 @@ def ranked(values: list[float], share: float) -> float | None:
     return round(inner[min(len(inner) - 1, math.ceil(share * len(inner)) - 1)], 2)
 
 
-def commit() -> str:
+def commit(root: Path = ROOT) -> str:
     """The commit that is run, with + where the tree differs from it; empty without git.
 
     What a campaign writes itself makes no difference.
     """
     try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        differs = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{LEDGER}")
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        own = LEDGER.relative_to(ROOT)  # git excludes by such paths alone
+        differs = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{own}")
         return head + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
-def _git(*words: str) -> str:
+def _git(root: Path, *words: str) -> str:
     return subprocess.run(
-        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True
+        ["git", *words], cwd=root, check=True, capture_output=True, text=True
     ).stdout.strip()
