@@ -48,7 +48,8 @@ class Wire:
         rated = max(self.limit_ma, self.rated_ma)
         share = ma / rated if rated else (2.0 if ma > 0 else 0.0)
         if is_helpless:
-            share = min(share, 1.0)  # nobody could have kept the building from warming it
+            # Nobody could have kept the building from warming it; from who does wrong LinkRay can.
+            share = min(share, max(1.0, wrong_ma / rated if rated else 0.0))
         self.theta += (share * share - self.theta) * min(1.0, dt / FUSE_TAU_S)
         self.theta_max = max(self.theta_max, self.theta)
         ma -= wrong_ma

@@ -177,3 +177,13 @@ def test_what_a_charger_draws_that_does_wrong_is_not_held_against_those_beside_i
     for _ in range(15):
         oracle.note({"site": (12_000, 0, 0), "Row": (12_000, 0, 0)}, (12_000, 0, 0), 1.0)
     assert oracle.limit_exceeded_s == 20, "below another limit nobody does wrong"
+
+
+def test_a_charger_that_does_wrong_alone_warms_its_fuse_until_it_trips() -> None:
+    oracle = Oracle()
+    oracle.set_limit("site", (10_000, 10_000, 10_000))
+    oracle.wrong_ma = {"site": (20_000, 0, 0)}
+    for _ in range(600):
+        oracle.note({"site": (20_000, 0, 0)}, (20_000, 0, 0), 1.0)
+
+    assert oracle.fuse_percent_max() > 100.0

@@ -416,7 +416,7 @@ function Import() {
   const now = snapshot.value?.site.settings_revision;
   useEffect(() => {
     // settings changed elsewhere: what the file would change is another list
-    if (chosen) void checked(chosen.file).then((fresh) => setChosen((held) => held && fresh));
+    if (chosen) void checked(chosen.file).then((fresh) => setChosen((held) => (held?.file === fresh.file ? fresh : held)));
   }, [now]);
   const choose = async (file: File) => {
     setBusy(true);
