@@ -213,10 +213,12 @@ class MeterWatch:
     def reckon(self, draws: Draws, now: float) -> None:
         """The building by the newest reading: a rise counts at once (balancing.md 1).
 
-        Growth up to a raise is the chargers'. While the meter is over the limit it counts as the
-        building's all the same, but only for as long: a ramp must not be held for a minute. Nor
-        is it relief then to cut what no value shows on that phase (C11): up to what is to be taken
-        off, that must come from the others too, and none of them is cut more than twice as far.
+        Growth up to a raise is the chargers', and so is what one that has just fallen would leave
+        on the meter: growth alone, for the building may fall in the same second. While the meter is
+        over the limit it counts as the building's all the same, but only for as long: a ramp must
+        not be held for a minute. Nor is it relief then to cut what no value shows on that phase
+        (C11): up to what is to be taken off, that must come from the others too, and none of them
+        is cut more than twice as far.
         """
         if self.last is None:
             return
@@ -232,12 +234,13 @@ class MeterWatch:
             self._doubt[p] = 0
             if grid:
                 drawn, rising = draws.drawn[p], draws.rising[p]
-                building -= drawn + draws.falling[p]
+                building -= drawn
                 if metered > limit[p]:
                     # INV-9: without any excuse
                     phantom = min(draws.unproved[p], metered - limit[p])
                     self._pressing[p] = metered - drawn + phantom
                 settled = self._settled[p].highest(now)
+                building -= max(0, min(building - (settled or 0), draws.falling[p]))
                 jumped[p] = metered > limit[p] or building > (settled or 0) + JUMP_MA
                 if settled is None and draws.unheard[p] > 0:
                     # Just started, and somebody charges who has not been heard yet: until then

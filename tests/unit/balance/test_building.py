@@ -237,6 +237,20 @@ def test_c11_a_single_phase_charger_that_tells_a_total_tells_its_phase() -> None
     assert world.plan.building_ma.l1 == 45_000
 
 
+def test_inv_2_a_building_that_falls_with_a_session_was_as_high_as_the_reading_between() -> None:
+    """office8, seed 10008: the charger no longer drew, and the building fell a second later."""
+    watch = MeterWatch(settings(100, 1, meter=metered()).site)
+    draws = Draws()
+    draws.drawn[0] = 8_000
+    for second in range(6):
+        watch.read(reading(98, second), draws, second)
+    draws.drawn[0], draws.falling[0] = 0, 8_000
+    watch.read(reading(89, 8), draws, 8)
+    watch.read(reading(52, 9), draws, 9)
+
+    assert watch.budget([0] * 3, [0] * 3, 67).building == (89_000, 0, 0)
+
+
 # -- what a reading misses, and what a failed cycle knows of the building -------------------------
 
 
