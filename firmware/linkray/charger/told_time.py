@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from .freshness import MINUTE_S
+
 SLEWED_S = 1.0  # what a clock is corrected by unnoticed between two heartbeats
 CROSSES_S = 60.0  # what a charger stamped before our word came is here by then
 
@@ -55,10 +57,12 @@ class ToldTime:
 
     def takes_back(self, lead_s: float, wall: datetime, now: float) -> bool:
         """A session began so far ahead of what its clock reads. Where it was set back just now, the
-        session began before that: the clock goes on as it was, from our next word on.
+        session began before that: the clock goes on as it was, from our next word on. A lead of
+        less than that is the charger's own way (quirks.md, Time).
         """
         back_s, at = self._back
-        if now - at > CROSSES_S or not SLEWED_S < lead_s <= back_s + SLEWED_S:
+        least_s = max(SLEWED_S, back_s - CROSSES_S - MINUTE_S)
+        if now - at > CROSSES_S or not least_s < lead_s <= back_s + SLEWED_S:
             return False
         self._told = now, self.at(wall, now) + timedelta(seconds=back_s)
         self._back = 0.0, 0.0

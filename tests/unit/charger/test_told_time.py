@@ -281,3 +281,29 @@ def test_c28_a_start_ahead_by_its_charger_s_own_way_sets_no_clock(
     local, _ = set_back_as_it_begins(monkeypatch)
     local.start(stamp=person.at(local.now + 2 * 3600))
     assert beat(local) == person.utc(local.now)
+
+
+@pytest.mark.parametrize("ahead_s", [3.0, 7_200.0])
+def test_c28_a_start_less_ahead_than_the_clock_was_set_back_sets_no_clock(
+    ahead_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told the old time again, it would be a day ahead for the whole session."""
+    played = Stepped()
+    played.commission()
+    for step_s in (86_400.0, -86_400.0):
+        played.set_clock(monkeypatch, step_s)
+        beat(played)
+
+    played.start(stamp=person.at(played.now + ahead_s))
+
+    assert beat(played) == person.utc(played.now)
+
+
+def test_t2_a_start_that_crosses_late_and_is_stamped_in_minutes_is_told_its_old_time_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played, stamp = set_back_as_it_begins(monkeypatch)
+    played.wait(55)
+    played.start(stamp=f"{stamp[:17]}00Z")
+
+    assert played.asked("TriggerMessage") == [{"requestedMessage": "Heartbeat"}]
