@@ -166,8 +166,8 @@ class Link:
         "_ability", "_address", "_again", "_around", "_asking", "_asks_missed", "_began_at",
         "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
         "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
-        "_is_set_back", "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks",
-        "_ready", "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
+        "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready",
+        "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
         "_terms", "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
     )  # fmt: skip
 
@@ -204,7 +204,6 @@ class Link:
             charger, kept, now, wall, self._time.off_at(wall, now), self._seen.doubted
         )  # fmt: skip
         self._time.goes_on(wall, now, self._sessions.ahead_s)
-        self._is_set_back = False  # its clock, behind the start of its session
         self._connectors: dict[int, Connector] = {}
         self._ability = Ability(stack_level_max=self._seen.stack_level_max)
         self.configuration: dict[str, str | None] = {}  # GetConfiguration, for the charger's page
@@ -337,6 +336,8 @@ class Link:
             outs.append(Tell(run.began(self._charger, now, found=True)))
             if not run.accepted:
                 outs += self._stop(run, "", now)
+        if self._time.is_behind:  # the link that waited for its clock is gone
+            outs.append(Tell(Booted(self._charger, now)))
         if self._emergency:
             outs += self._emergency_now(True, now)
         self._dirty = True
@@ -598,9 +599,9 @@ class Link:
         """The answer that sets its clock; a jump of it only where nothing charges (INV-5, T2)."""
         wall = self._around.wall(now)
         jump_s = self._time.off_at(wall, now)
+        was_set_back = self._time.is_behind
         told = self._time.tell(wall, now, is_charging=bool(self._sessions.running))
         outs = [*self._ahead(self._time.off_s, now), answer(stamp(told))]
-        was_set_back, self._is_set_back = self._is_set_back, False
         jumped = abs(jump_s) > SLEWED_S and not self._time.off_s
         for connector in self._connectors.values():
             if was_set_back:
@@ -620,7 +621,6 @@ class Link:
         lead_s = (given - self._time.at(wall, now)).total_seconds() + (self._fresh.clock_s or 0.0)
         if not self._time.takes_back(lead_s, wall, now):
             return []
-        self._is_set_back = True
         if not self._can_ask:
             return [Tell(Booted(self._charger, now))]
         return self._call("TriggerMessage", messages.TriggerMessage("Heartbeat"), now,
@@ -628,7 +628,7 @@ class Link:
 
     def _clock_answered(self, event: Answered | Failed, now: float) -> list[Out]:
         """Whether its clock will be right at once; until it is, its maximum may be in force."""
-        if not self._is_set_back or _status(event) == "Accepted":
+        if not self._time.is_behind or _status(event) == "Accepted":
             return []
         return [Tell(Booted(self._charger, now))]
 
@@ -1079,7 +1079,7 @@ class Link:
                 outs += self._took(move, now)
                 continue
             if not isinstance(move, Set):
-                if self._is_set_back and move.outcome == "accepted":
+                if self._time.is_behind and move.outcome == "accepted":
                     continue  # its schedule has not begun by its clock (`_began_before`)
                 outs.append(Tell(move))
                 if move.leased and not self._seen.leased:

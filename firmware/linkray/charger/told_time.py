@@ -18,12 +18,13 @@ CROSSES_S = 60.0  # what a charger stamped before our word came is here by then
 class ToldTime:
     """What one charger's clock reads by our word; it outlives the link."""
 
-    __slots__ = ("_back", "_told", "off_s")
+    __slots__ = ("_back", "_told", "is_behind", "off_s")
 
     def __init__(self, off_s: float = 0.0) -> None:
         self.off_s = off_s  # what it was told last, less our wall clock at that time
         self._told: tuple[float, datetime] | None = None
         self._back = (0.0, 0.0)  # by how much it was set back last, and when
+        self.is_behind = False  # the start of its session, until it is told a time again
 
     def at(self, wall: datetime, now: float) -> datetime:
         """What its clock reads now."""
@@ -53,6 +54,7 @@ class ToldTime:
             self._back = off_s, now
         self.off_s = off_s if keeps else 0.0
         self._told = now, told
+        self.is_behind = False
         return told
 
     def takes_back(self, lead_s: float, wall: datetime, now: float) -> bool:
@@ -66,4 +68,5 @@ class ToldTime:
             return False
         self._told = now, self.at(wall, now) + timedelta(seconds=back_s)
         self._back = 0.0, 0.0
+        self.is_behind = True
         return True

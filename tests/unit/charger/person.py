@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from linkray.charger.link import Link
 from linkray.charger.quirks import load
+from linkray.charger.told_time import ToldTime
 from linkray.charger.wire import (
     Emergency,
     Item,
@@ -55,6 +56,7 @@ class Played:
         quirks: str = "",
         start: float = 100.0,
         knows_trigger: bool = True,
+        time: ToldTime | None = None,
     ) -> None:
         self.knows_trigger = knows_trigger
         self.now = start
@@ -68,7 +70,7 @@ class Played:
             "CP1", "10.0.0.5", terms or Terms(Charger("CP1")),
             Surroundings(utc, self._may_charge, lambda: next(self.ids), lambda: self.planned_at),
             load({"it.toml": quirks}) if quirks else QUIRKS,
-            kept=kept, seen=seen, emergency=emergency, now=start, prefix="t-",
+            kept=kept, seen=seen, emergency=emergency, now=start, prefix="t-", time=time,
         )  # fmt: skip
         self.number = 0
         self.out: list[Out] = []

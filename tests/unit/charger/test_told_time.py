@@ -9,7 +9,7 @@ from tests.unit.charger import person
 from tests.unit.charger.person import Played
 
 from linkray.charger.told_time import ToldTime
-from linkray.charger.wire import Record
+from linkray.charger.wire import Gone, Record
 from linkray.model.facts import Booted, OfferAnswered
 from linkray.model.records import ChargerSeen, Transaction, TransactionBegan, TransactionEnded
 
@@ -212,11 +212,13 @@ def test_t2_a_clock_that_is_held_as_a_session_begins_is_written_down_before_the_
     assert played.records(ChargerSeen)[-1].clock_off_s == pytest.approx(3600.0)
 
 
-def set_back_as_it_begins(monkeypatch: pytest.MonkeyPatch, **more: bool) -> tuple[Stepped, str]:
+def set_back_as_it_begins(
+    monkeypatch: pytest.MonkeyPatch, *, knows_trigger: bool = True, time: ToldTime | None = None
+) -> tuple[Stepped, str]:
     """Our clock was an hour ahead and is right again: the answer that says so crosses the start of
     a session. Also the start's stamp.
     """
-    played = Stepped(**more)
+    played = Stepped(knows_trigger=knows_trigger, time=time)
     played.commission()
     played.set_clock(monkeypatch, 3600.0)
     ahead = beat(played)
@@ -307,3 +309,32 @@ def test_t2_a_start_that_crosses_late_and_is_stamped_in_minutes_is_told_its_old_
     played.start(stamp=f"{stamp[:17]}00Z")
 
     assert played.asked("TriggerMessage") == [{"requestedMessage": "Heartbeat"}]
+
+
+def test_t2_a_new_link_to_one_whose_clock_is_not_right_yet_counts_with_its_maximum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its link drops before the Heartbeat; the new one begins without a BootNotification."""
+    time = ToldTime()
+    played, stamp = set_back_as_it_begins(monkeypatch, time=time)
+    played.start(stamp=stamp)
+    began = played.records(TransactionBegan)[-1]
+    kept = Transaction(
+        id=began.id, charger="CP1", connector=1, tag="TAG", started=began.started, given=stamp,
+        meter_start_wh=1000,
+    )  # fmt: skip
+    played.feed(Gone("lost"))
+
+    again = Stepped(
+        kept=(kept,), seen=played.records(ChargerSeen)[-1], start=played.now + 5, time=time,
+        quirks='resend_on_connect = true\nwhy = "w"\nseen = ["x"]\n[[match]]\nvendor = "Acme"\n',
+    )  # fmt: skip
+    again.offer(16_000, 1, session=True)
+    assert len(again.profiles()) == 1
+    again.yes()
+    assert len(again.facts(Booted, all_of_them=True)) == 1
+    assert not again.facts(OfferAnswered, all_of_them=True)
+
+    assert f"{beat(again):%Y-%m-%dT%H:%M}" == stamp[:16]
+    again.yes()
+    assert [f.outcome for f in again.facts(OfferAnswered)] == ["accepted"]
