@@ -164,10 +164,10 @@ class Link:
 
     __slots__ = (
         "_ability", "_address", "_again", "_around", "_asking", "_asks_missed", "_began_at",
-        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_closing",
-        "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh", "_inquiry",
-        "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready",
-        "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
+        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_clock_due",
+        "_closing", "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh",
+        "_inquiry", "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks",
+        "_ready", "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
         "_terms", "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
     )  # fmt: skip
 
@@ -235,6 +235,7 @@ class Link:
         self._viewed_at = -math.inf
         self._next = math.inf  # the earliest timer of a connector or session; may be too early
         self._closing = False
+        self._clock_due = math.inf  # when its clock, behind, is waited for no more
         self._unheard_since: float | None = None  # a call of ours was the first without an answer
         self._is_silent = False
 
@@ -280,7 +281,9 @@ class Link:
         view = self._viewed_at + VIEW_S if self._dirty else math.inf
         since = self._peer.open_since if self._unheard_since is None else self._unheard_since
         silent = math.inf if self._is_silent or since is None else since + SILENT_S
-        return min(view, self._next, self._boot_due, self._again, self._peer.due(), silent)
+        return min(
+            view, self._next, self._boot_due, self._again, self._clock_due, self._peer.due(), silent
+        )  # fmt: skip
 
     def wake(self, now: float) -> list[Out]:
         outs = self._silence(now)
@@ -288,6 +291,8 @@ class Link:
             outs += self._happened(self._peer.wake(now), now)
         if now >= self._boot_due:
             outs += self._boot_missing(now)
+        if now >= self._clock_due:
+            outs += self._clock_missing(now)
         if now >= self._again:
             outs += self._commission_anew(now)
         if now >= self._next:
@@ -599,7 +604,7 @@ class Link:
         """The answer that sets its clock; a jump of it only where nothing charges (INV-5, T2)."""
         wall = self._around.wall(now)
         jump_s = self._time.off_at(wall, now)
-        was_set_back = self._time.is_behind
+        was_set_back, self._clock_due = self._time.is_behind, math.inf
         told = self._time.tell(wall, now, is_charging=bool(self._sessions.running))
         outs = [*self._ahead(self._time.off_s, now), answer(stamp(told))]
         jumped = abs(jump_s) > SLEWED_S and not self._time.off_s
@@ -623,13 +628,19 @@ class Link:
             return []
         if not self._can_ask:
             return [Tell(Booted(self._charger, now))]
+        self._clock_due = now + SILENT_S
         return self._call("TriggerMessage", messages.TriggerMessage("Heartbeat"), now,
                           ClockAsked(), urgent=True)  # fmt: skip
 
     def _clock_answered(self, event: Answered | Failed, now: float) -> list[Out]:
-        """Whether its clock will be right at once; until it is, its maximum may be in force."""
-        if not self._time.is_behind or _status(event) == "Accepted":
+        """One that will not ask for the time is waited for no more."""
+        if self._clock_due == math.inf or _status(event) == "Accepted":
             return []
+        return self._clock_missing(now)
+
+    def _clock_missing(self, now: float) -> list[Out]:
+        """Its clock is not right in time (INV-1): till it is, its maximum may be in force."""
+        self._clock_due = math.inf
         return [Tell(Booted(self._charger, now))]
 
     def _ahead(self, off_s: float, now: float) -> list[Out]:

@@ -271,6 +271,24 @@ def test_t2_one_that_cannot_be_asked_for_a_heartbeat_counts_with_its_maximum(
     assert len(played.facts(Booted)) == 1
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_t2_one_that_sends_no_heartbeat_though_asked_counts_with_its_maximum(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, stamp = set_back_as_it_begins(monkeypatch)
+    played.start(stamp=stamp)
+    if answers:
+        played.answer({"status": "Accepted"}, "TriggerMessage")
+
+    played.wait(9.5)
+    assert not played.facts(Booted, all_of_them=True)
+    played.wait(2)
+    assert len(played.facts(Booted)) == 1
+
+    played.wait(40)
+    assert len(played.facts(Booted, all_of_them=True)) == 1
+
+
 def test_c28_a_start_ahead_by_its_charger_s_own_way_sets_no_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
