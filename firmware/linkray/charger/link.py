@@ -616,15 +616,18 @@ class Link:
         return [*outs, *self._tell_all(now)] if was_set_back or jumped else outs
 
     def _began_before(self, start: messages.StartTransaction, now: float) -> list[Out]:
-        """Our answer that set its clock back crossed the start of a session: on that clock this
-        would begin in the future, and till then nothing would limit the car. It is told the old
-        time again, at once where it can be asked; till then what it accepts does not rule.
+        """Our answer that set its clock back crossed the start of a session, or that start shows
+        that our word was wrong: on that clock this would begin in the future, and till then nothing
+        would limit the car. It is told the time of the start again, at once where it can be asked;
+        till then what it accepts does not rule.
         """
         given, wall = moment(start.timestamp), self._around.wall(now)
         if given is None:
             return []
         lead_s = (given - self._time.at(wall, now)).total_seconds() + (self._fresh.clock_s or 0.0)
-        if not self._time.takes_back(lead_s, wall, now):
+        if not (
+            self._time.began_by_ours(given, wall, now) or self._time.takes_back(lead_s, wall, now)
+        ):
             return []
         if not self._can_ask:
             return [Tell(Booted(self._charger, now))]

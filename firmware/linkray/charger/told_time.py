@@ -13,6 +13,8 @@ from .freshness import MINUTE_S
 
 SLEWED_S = 1.0  # what a clock is corrected by unnoticed between two heartbeats
 CROSSES_S = 60.0  # what a charger stamped before our word came is here by then
+HELD_FAR_S = 30 * 86_400.0  # further than any zone, or a session's age, makes a stamp differ
+OURS_S = 86_400.0  # so near to ours a stamp is by our time, in whichever zone
 
 
 class ToldTime:
@@ -69,4 +71,15 @@ class ToldTime:
         self._told = now, self.at(wall, now) + timedelta(seconds=back_s)
         self._back = 0.0, 0.0
         self.is_behind = True
+        return True
+
+    def began_by_ours(self, given: datetime, wall: datetime, now: float) -> bool:
+        """A session began `given`, by our time, though the charger was told one far from it (an
+        open session may be one whose end never came): it is held there no more.
+        """
+        is_far = abs(self.off_at(wall, now)) > HELD_FAR_S
+        if not is_far or abs((given - wall).total_seconds()) > OURS_S:
+            return False
+        self._told = now, wall
+        self.is_behind = True  # its clock may have taken our word since
         return True

@@ -356,3 +356,32 @@ def test_t2_a_new_link_to_one_whose_clock_is_not_right_yet_counts_with_its_maxim
     assert f"{beat(again):%Y-%m-%dT%H:%M}" == stamp[:16]
     again.yes()
     assert [f.outcome for f in again.facts(OfferAnswered)] == ["accepted"]
+
+
+def test_t2_a_session_left_open_for_weeks_holds_no_clock_that_is_seen_to_be_right() -> None:
+    """Its end never came. By our word it is weeks ago, which its start belies."""
+    weeks_s = 36 * 86_400.0
+    played = found(started=-weeks_s, given=-weeks_s, sampled=3600.0 - weeks_s)
+    assert beat(played) == person.utc(3600.0 - weeks_s), "our clock may have been set ahead"
+
+    played.start()
+    played.offer(16_000, 1, session=True)
+    played.yes()
+    assert not played.facts(OfferAnswered, all_of_them=True), "its clock may be weeks behind"
+
+    assert beat(played) == person.utc(played.now)
+    assert played.records(ChargerSeen)[-1].clock_off_s == 0.0
+    played.yes()
+    assert [f.outcome for f in played.facts(OfferAnswered)] == ["accepted"]
+
+
+def test_t2_a_session_that_begins_on_a_clock_that_is_held_weeks_behind_keeps_it_so() -> None:
+    """Set ahead, the fail-safe would rule until its end."""
+    weeks_s = 36 * 86_400.0
+    played = found(started=-weeks_s, given=-weeks_s, sampled=3600.0 - weeks_s)
+    held = beat(played)
+
+    played.start(stamp=f"{held:%Y-%m-%dT%H:%M:%SZ}")
+
+    assert beat(played) == held
+    assert ends_s(played) == 180
