@@ -492,8 +492,9 @@ class Balancer:
     def _link_silent(self, fact: LinkSilent, _now: float) -> int:
         self._line(fact.charger).silent_since = fact.since
         for c in self._list:
-            if c.charger == fact.charger and fact.since is None and c.books.leased:
-                # Its lease may have run out meanwhile: what it holds now is told anew.
+            falls = c.books.leased or c.books.fallback_ma  # the other by its own clock
+            if c.charger == fact.charger and fact.since is None and falls:
+                # It may have fallen back meanwhile: what it holds now is told anew.
                 c.resend = c.resend or c.books.top_ma > c.books.offer_ma
         return SOON
 

@@ -180,6 +180,24 @@ def test_p5_what_falls_by_a_clock_that_nobody_knows_may_do_so_as_soon_as_it_answ
     assert not books.lapsed
 
 
+def test_p5_one_that_falls_by_its_own_clock_is_told_anew_when_it_answers_again() -> None:
+    world = World(settings(32, [Charger(id="c1", fallback_ma=6_000), Charger(id="c2")], fifo=True))
+    world.connect()
+    world.begin("c2")
+    world.run(20)
+    world.begin("c1")
+    world.run(60)
+    assert world.amps("c1", "c2") == [0, 32]
+    world.feed(OfferAnswered("c1", 1, world.offer("c1").id, "accepted", world.now,
+                             fallback_ma=6_000))  # fmt: skip
+    world.feed(LinkSilent("c1", world.now - 35, world.now))
+    world.run(3)
+    assert world.amps("c2") == [26], "what it may have fallen to is counted"
+    world.feed(LinkSilent("c1", None, world.now))
+    world.run(30)
+    assert world.amps("c1", "c2") == [0, 32]
+
+
 def test_a_proof_that_is_taken_back_gives_no_credit() -> None:
     world = lost()
     world.feed(LeaseProven("c1", world.now, is_proven=False))
