@@ -506,18 +506,18 @@ class Balancer:
             c.count_all()
             self._place(c)
         if fact.charger in self._strangers:
-            self._leaves(fact.charger, now)
+            self._leaves(fact.charger, now, fact.lease_s)
         self._meter.reckon(self._draws(now), now)
         return SOON
 
-    def _leaves(self, charger: str, now: float) -> None:
+    def _leaves(self, charger: str, now: float, lease_s: float = 0.0) -> None:
         """A stranger is lost: what it may draw is not (P 6, A30). It counts until what it was told
         has run out. One whose session nobody saw end, and that no person has deleted (C25), may
         charge on by what it had before: it counts until it is back, or adopted and deleted (C23).
         One that has said nothing at all was no more than a connection (A34).
         """
         cs = self._of(charger)
-        lease_s = max([self._settings.site.dead_man_s, *(c.books.lease_s for c in cs)])
+        lease_s = max([self._settings.site.dead_man_s, lease_s, *(c.books.lease_s for c in cs)])
         until = now + lease_s + LEASE_GRACE_S
         if charger not in self._deleted:
             if any(c.tx is not None or c.status == "Charging" for c in cs):
@@ -546,7 +546,8 @@ class Balancer:
                     ))  # fmt: skip
                 elif c.status is not None:
                     told.append(StatusSeen(charger, c.number, c.status, now))
-            told.append(LinkLost(charger, now))
+            left_s = until - now - LEASE_GRACE_S if until < math.inf else 0.0
+            told.append(LinkLost(charger, now, max(0.0, left_s)))
         return told
 
     def _booted(self, fact: Booted, _now: float) -> int:

@@ -74,10 +74,13 @@ class LinkUp(Fact, frozen=True, tag=True):
 
 
 class LinkLost(Fact, frozen=True, tag=True):
-    """A charger's link is gone; what it may draw is not."""
+    """A charger's link is gone; what it may draw is not. `lease_s`: what one that nobody adopted
+    was told lasts so much longer, as a balancer before this one knew (0: as its offers say).
+    """
 
     charger: str
     at: float
+    lease_s: float = 0.0
 
 
 class LinkSilent(Fact, frozen=True, tag=True):

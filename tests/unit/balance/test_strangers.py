@@ -132,6 +132,16 @@ def test_c25_two_deleted_at_once_both_count_though_a_stranger_has_just_been_let_
     assert {o.charger for o in world.plan.offers} == {"c1", "c2", "c3"}
 
 
+def begun_anew(world: World) -> None:
+    """Another balancer, told what stands: the strangers by the one before, the rest by links."""
+    before, world.core = world.core, Balancer(world.settings)
+    world.ids.clear()
+    world.feed(*before.lost_strangers(world.now))
+    world.connect("c1", "c2")
+    for name in ("c1", "c2"):
+        world.feed(SessionBegan(name, 1, world.running[name, 1], "t", world.now, found=True))
+
+
 @pytest.mark.parametrize(("session", "counts_s"), [(True, 1_000), (False, 180)])
 def test_inv12_a_balancer_that_begins_anew_knows_the_strangers_that_were_lost(
     session: bool, counts_s: int
@@ -139,15 +149,24 @@ def test_inv12_a_balancer_that_begins_anew_knows_the_strangers_that_were_lost(
     world = beside_a_stranger("Charging" if session else "Preparing", session=session)
     world.lose("new")
     world.run(5)
-    before, world.core = world.core, Balancer(world.settings)
-    world.ids.clear()
-    world.feed(*before.lost_strangers(world.now))
-    world.connect("c1", "c2")
-    for name in ("c1", "c2"):
-        world.feed(SessionBegan(name, 1, world.running[name, 1], "t", world.now, found=True))
+    begun_anew(world)
     world.run(counts_s)
     assert world.plan.reserved_ma.l1 == 32_000
     assert world.amps("c1", "c2") == [14, 14]
     world.run(60)
     assert world.amps("c1", "c2") == ([14, 14] if session else [30, 30])
     assert world.core.lost_strangers(world.now + 1_000) == [] or session
+
+
+def test_p5_a_balancer_that_begins_anew_knows_for_how_long_a_lost_stranger_counts() -> None:
+    world = beside_a_stranger("Preparing", session=False)
+    offer = world.offer("new")
+    world.feed(OfferAnswered("new", 1, offer.id, "accepted", world.now, leased=True, lease_s=1800))
+    world.run(20)
+    world.lose("new")
+    world.run(100)
+    begun_anew(world)
+    world.run(1_680)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(60)
+    assert world.amps("c1", "c2") == [30, 30]
