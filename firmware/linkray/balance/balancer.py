@@ -461,6 +461,10 @@ class Balancer:
         line = self._line(fact.charger)
         numbers, least = numbers or line.numbers, (fact.least_ma, fact.least_w)
         line.takes_zero = fact.takes_zero
+        if fact.deleted is not None:  # by one before this: it counts as it did (C25, INV-12)
+            self._deleted[fact.charger] = fact.deleted
+            self._strangers.add(fact.charger)
+            self._is_stale = True
         if (numbers, least) != (line.numbers, line.least):
             line.numbers, line.least = numbers, least
             if fact.charger in self._confs:
@@ -517,8 +521,7 @@ class Balancer:
         One that has said nothing at all was no more than a connection (A34).
         """
         cs = self._of(charger)
-        lease_s = max([self._settings.site.dead_man_s, lease_s, *(c.books.lease_s for c in cs)])
-        until = now + lease_s + LEASE_GRACE_S
+        until = now + max(self._lease_s(cs), lease_s + LEASE_GRACE_S)
         if charger not in self._deleted:
             if any(c.tx is not None or c.status == "Charging" for c in cs):
                 until = math.inf
@@ -528,15 +531,23 @@ class Balancer:
                 return
         self._gone[charger] = until
 
+    def _lease_s(self, cs: Sequence[Connector]) -> float:
+        """How long what these were told lasts at most, with the way there."""
+        told_s = (c.books.lease_s for c in cs)
+        return max([self._settings.site.dead_man_s, *told_s]) + LEASE_GRACE_S
+
     def lost_strangers(self, now: float) -> list[AnyFact]:
         """What a balancer that begins anew must be told of strangers that are lost and count: no
-        link is there to tell it (trust.md 1, P 6, INV-12).
+        link is there to tell it (trust.md 1, P 6, INV-12). So is each that was deleted: its link,
+        if it stands, does not know what it was.
         """
         told: list[AnyFact] = []
-        for charger, until in self._gone.items():
+        for charger in self._deleted | self._gone:
+            until = self._gone.get(charger, now + self._lease_s(self._of(charger)))
             if now >= until:
                 continue
-            told += [ChargerKnown(charger, self._line(charger).numbers), LinkUp(charger, now)]
+            numbers, was = self._line(charger).numbers, self._deleted.get(charger)
+            told += [ChargerKnown(charger, numbers, deleted=was), LinkUp(charger, now)]
             for c in self._of(charger):
                 if until < math.inf:  # what it had runs out: of a session nothing is to be told
                     told.append(StatusSeen(charger, c.number, "Finishing", now))

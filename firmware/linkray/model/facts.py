@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from linkray.model.settings import Settings
+from linkray.model.settings import Charger, Settings
 from linkray.model.units import Phases
 
 Status = Literal[
@@ -64,6 +64,7 @@ class ChargerKnown(Fact, frozen=True, tag=True):
     least_w: int = 0  # … and in watts: less is 0 to it (trust.md C7)
     takes_zero: bool = True  # False: it must not be told 0, only a stop brings it there
     inoperative: tuple[int, ...] = ()  # connectors put out of service (INV-10)
+    deleted: Charger | None = None  # what it was, where it was deleted as it charged (C25)
 
 
 class LinkUp(Fact, frozen=True, tag=True):

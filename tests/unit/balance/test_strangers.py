@@ -170,3 +170,60 @@ def test_p5_a_balancer_that_begins_anew_knows_for_how_long_a_lost_stranger_count
     assert world.amps("c1", "c2") == [14, 14]
     world.run(60)
     assert world.amps("c1", "c2") == [30, 30]
+
+
+@pytest.mark.parametrize("last", ["lost", "linked"])
+def test_inv12_a_balancer_that_begins_anew_knows_what_a_deleted_charger_was(last: str) -> None:
+    kept = settings(99, 2).chargers
+    big = Charger(id="big", phases=3, connection="L1-L2-L3", max_ma=63_000)
+    world = World(settings(99, [*kept, big]))
+    world.connect()
+    world.begin("c1", "c2", "big")
+    world.run(40)
+    world.silent.add("big")
+    world.settings = settings(99, 2)
+    world.feed(SettingsChanged(world.settings))
+    world.cars.pop(("big", 1))
+    world.run(5)
+    if last == "lost":
+        world.lose("big")
+        world.run(5)
+    begun_anew(world)
+    if last == "linked":  # its link says so too, and no more of it
+        world.feed(ChargerKnown("big", (1,)), LinkUp("big", world.now),
+                   SessionBegan("big", 1, world.running["big", 1], "t", world.now, found=True))
+    world.run(60)
+    assert world.amps("c1", "c2") == [18, 18], "63 A of the 99 are not free"
+    assert world.core._connectors["big", 1].books.top_ma == 63_000
+    assert world.core._connectors["big", 1].legs == (0, 1, 2)
+    world.run(200)
+    assert world.amps("c1", "c2") == ([32, 32] if last == "lost" else [18, 18])
+
+
+def test_inv12_a_deleted_charger_whose_link_goes_as_a_balancer_begins_anew_is_let_go_in_time(
+) -> None:
+    kept = settings(60, 2).chargers
+    world = World(settings(60, [*kept, Charger(id="new")]))
+    world.connect()
+    world.begin("c1", "c2", "new")
+    world.run(40)
+    world.silent.add("new")
+    world.settings = settings(60, 2)
+    world.feed(SettingsChanged(world.settings))
+    world.cars.pop(("new", 1))
+    world.run(5)
+    begun_anew(world)  # and no link tells of it
+    world.run(180)
+    assert world.amps("c1", "c2") == [14, 14]
+    world.run(60)
+    assert world.amps("c1", "c2") == [30, 30]
+
+
+def test_inv12_a_deleted_charger_that_was_adopted_meanwhile_counts_as_it_is_set_now() -> None:
+    world = World(settings(60, 2))
+    world.connect()
+    was = Charger(id="c1", max_ma=63_000)
+    world.feed(ChargerKnown("c1", (1,), deleted=was), LinkUp("c1", world.now))
+    world.run(30)
+    assert world.core._connectors["c1", 1].conf.max_ma != 63_000
+    assert world.offer("c1").reason.code != "not_adopted"
