@@ -539,16 +539,18 @@ class Balancer:
     def lost_strangers(self, now: float) -> list[AnyFact]:
         """What a balancer that begins anew must be told of strangers that are lost and count: no
         link is there to tell it (trust.md 1, P 6, INV-12). So is each that was deleted: its link,
-        if it stands, does not know what it was.
+        if it stands, does not know what it was. It is asked of one that a mistake of ours has
+        ended: nothing is made anew for it.
         """
         told: list[AnyFact] = []
         for charger in self._deleted | self._gone:
-            until = self._gone.get(charger, now + self._lease_s(self._of(charger)))
+            cs = [c for c in self._list if c.charger == charger]
+            until = self._gone.get(charger, now + self._lease_s(cs))
             if now >= until:
                 continue
-            numbers, was = self._line(charger).numbers, self._deleted.get(charger)
+            numbers, was = tuple(c.number for c in cs), self._deleted.get(charger)
             told += [ChargerKnown(charger, numbers, deleted=was), LinkUp(charger, now)]
-            for c in self._of(charger):
+            for c in cs:
                 if until < math.inf:  # what it had runs out: of a session nothing is to be told
                     told.append(StatusSeen(charger, c.number, "Finishing", now))
                 elif c.tx is not None:

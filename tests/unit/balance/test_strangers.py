@@ -227,3 +227,15 @@ def test_inv12_a_deleted_charger_that_was_adopted_meanwhile_counts_as_it_is_set_
     world.run(30)
     assert world.core._connectors["c1", 1].conf.max_ma != 63_000
     assert world.offer("c1").reason.code != "not_adopted"
+
+
+def test_b9_a_balancer_that_a_mistake_has_ended_still_tells_of_the_strangers_it_had_lost() -> None:
+    world = beside_a_stranger()
+    world.lose("new")
+    world.run(5)
+    with pytest.raises(TypeError):
+        world.feed(ChargerKnown("new", (1, 2), least_ma="6 A"))  # type: ignore[arg-type]
+    begun_anew(world)
+    world.run(60)
+    assert world.plan.reserved_ma.l1 == 32_000
+    assert world.amps("c1", "c2") == [14, 14]
