@@ -489,9 +489,10 @@ class House:
 
         async def run() -> None:
             nonlocal said, core
-            before, core = core, Balancer(self._effective())
-            if said and before is not None:
-                self._retell(before.lost_strangers(trio.current_time()))
+            begun = Balancer(self._effective())
+            if said and core is not None:
+                self._retell(core.lost_strangers(trio.current_time()))
+            core = begun  # not before all is told: should that fail, the next start tells it
             async with trio.open_nursery() as nursery:
                 await nursery.start(
                     functools.partial(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import trio
 from tools.simulator.scene import Scene, scene, single, site
+from tools.world import Make
 
 from linkray.kit.keep import KeptDown
 
@@ -33,6 +34,37 @@ async def test_a_plan_that_fails_is_made_again_and_no_one_notices() -> None:
         assert s.world.limit_exceeded_s == 0
         assert s.lines("plan failed")
         assert s.offer("C1").session
+
+
+def fail_once(of: object, name: str) -> None:
+    """The next call of it is a mistake of ours."""
+    true = getattr(of, name)
+
+    def fail(*_given: object) -> None:
+        setattr(of, name, true)
+        raise RuntimeError(f"{name} fails once")
+
+    setattr(of, name, fail)
+
+
+async def test_inv12_a_lost_stranger_counts_though_the_balancer_fails_again_as_it_begins_anew(
+) -> None:
+    async with scene(site(60, *C, new_chargers="ask"), strict=False) as s:
+        s.charge("C1", "C2")
+        await s.offered(30, 30)
+        stranger = s.world.add_charger("STRANGER", make=Make(phases=1), connection="L1")
+        stranger.stop_answering()
+        s.nursery.start_soon(stranger.link, s.dial("10.0.0.77"))
+        await s.offered(14, 14, within_s=60)
+        stranger.power_cut(for_s=3_600)
+        await s.until(lambda: "STRANGER" not in s.house.chargers.links, 120)
+        fail_once(s.house.chargers, "known")
+        fail_once(s.board.watchdog, "pet")
+        await trio.sleep(60)
+
+        assert len(s.lines("task failed")) == 2
+        assert s.house.plan.value.reserved_ma.l1 == 32_000
+        assert s.offers_a("C1", "C2") == [14, 14]
 
 
 async def test_b9_the_third_failure_in_a_row_ends_the_process() -> None:
