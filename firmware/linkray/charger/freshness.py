@@ -21,7 +21,7 @@ class Freshness:
     def __init__(self) -> None:
         self._off_s: float | None = None
         self._steady = 0
-        self._is_coarse = True  # all stamps so far were of whole minutes
+        self._is_coarse = True  # all that was measured so far is stamped in whole minutes
         self._since: datetime | None = None  # when it began to be steadily so
         # How far its clock is behind ours, by what came soonest or has come steadily; None: it has
         # not shown, since its first live value may have waited too.
@@ -32,11 +32,16 @@ class Freshness:
         """How far its newest value lay behind our clock, kept or not; None: it has told none."""
         return self._off_s
 
-    def is_live(self, given: datetime | None, utc: datetime) -> bool:
-        """Whether a value stamped `given` (None: not believable) is of now."""
+    def is_live(
+        self, given: datetime | None, utc: datetime, *, is_measured: bool = True
+    ) -> bool:
+        """Whether a value stamped `given` (None: not believable) is of now. Not `is_measured`: a
+        status, which some makes stamp finer than what they measure.
+        """
         if given is None:
             return True
-        self._is_coarse = self._is_coarse and not (given.second or given.microsecond)
+        if is_measured and (given.second or given.microsecond):
+            self._is_coarse = False
         off_s = (utc - given).total_seconds()
         near = self._off_s is not None and abs(off_s - self._off_s) <= STEADY_S
         self._off_s, self._steady = off_s, self._steady + 1 if near else 0

@@ -851,7 +851,7 @@ class Link:
         number = status.connector_id
         given = moment(status.timestamp) if status.timestamp else None
         if not 1 <= number <= CONNECTORS_MAX or not self._fresh.is_live(
-            given, self._time.at(self._around.wall(now), now)
+            given, self._time.at(self._around.wall(now), now), is_measured=False
         ):  # connector 0 is the whole charger; old news grants nothing (trust.md C20)
             return outs
         connector, grown = self._grown(number, now)

@@ -85,3 +85,12 @@ def test_a_stamp_in_whole_minutes_does_not_say_that_a_value_is_old() -> None:
 
     assert fresh.is_live(later(55), later(60))
     assert fresh.coarse_s(age_s) == 0.0, "it can tell seconds"
+
+
+def test_a_status_that_tells_seconds_does_not_make_values_in_whole_minutes_finer() -> None:
+    fresh = Freshness()
+    assert fresh.is_live(later(1), later(1), is_measured=False)
+    assert fresh.is_live(NOW, later(50))
+    age_s = fresh.age_s(NOW, later(50))
+
+    assert (age_s, fresh.coarse_s(age_s)) == (50.0, 50.0)
