@@ -1101,16 +1101,21 @@ class Link:
                     outs += self._note_seen(now, known)
                 continue
             later += self._wrote(now)
+            if self._is_capped() and not self._seen.capped:  # written first: a crash keeps it so
+                outs += self._note_seen(now, msgspec.structs.replace(self._seen, capped=True))
             number = move.stage.attempt.offer.connector
             outs += self._call(type(move.payload).__name__, move.payload, now, move.stage,
                                urgent=move.urgent, replaces=f"profile/{number}",
                                drops=(f"clear/{number}", CLEAR_ALL))  # fmt: skip
-        capped = any(connector.teller.is_capped for connector in self._connectors.values())
+        capped = self._is_capped()
         if capped != self._seen.capped:
             later += self._note_seen(now, msgspec.structs.replace(self._seen, capped=capped))
         self._dirty = True
         self._next = now  # a renewal or another try has a new time
         return outs + later
+
+    def _is_capped(self) -> bool:
+        return any(connector.teller.is_capped for connector in self._connectors.values())
 
     def _told(self, stage: Stage, event: Answered | Failed, now: float) -> list[Move]:
         connector = self._connector(stage.attempt.offer.connector)

@@ -175,10 +175,9 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_cap", "_charger", "_connector", "_has_told_run",
-        "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken", "_told",
-        "has_told", "trial", "wanted")  # fmt: skip
-
+    __slots__ = ("_again_at", "_attempt", "_cap", "_caps_open", "_charger", "_connector",
+        "_has_told_run", "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken",
+        "_told", "has_told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int, *, is_capped: bool = False) -> None:
         """`is_capped`: an earlier link left a ChargePointMaxProfile, for all that is known."""
@@ -199,6 +198,7 @@ class Teller:
         if is_capped:
             self._may_stand.add(CAP)
         self._cap = 0  # what a cap holds for good, in mA or W; of an earlier link's nothing is sure
+        self._caps_open: set[Stage] = set()  # on their way, and not answered
         self.has_told = False  # this link has sent the connector a profile …
         self._has_told_run = False  # … for the session that runs
 
@@ -210,8 +210,8 @@ class Teller:
 
     @property
     def is_capped(self) -> bool:
-        """Whether a ChargePointMaxProfile of ours may stand there."""
-        return CAP in self._may_stand
+        """Whether a ChargePointMaxProfile of ours may stand there, by one on its way too."""
+        return CAP in self._may_stand or bool(self._caps_open)
 
     def in_force(self, session: bool) -> InForce | None:
         """What the charger has accepted last; None: nothing known, or something else is coming."""
@@ -400,6 +400,7 @@ class Teller:
     def answered(self, stage: Stage, status: str, now: float, s: Situation) -> list[Move]:
         """The charger has answered one call: `Accepted`, `Rejected` or `NotSupported`."""
         attempt = stage.attempt
+        self._caps_open.discard(stage)
         if stage.call >= len(attempt.forms[stage.form].calls):
             return self._followed(stage, status, now, s)
         if status == "Accepted":
@@ -432,6 +433,7 @@ class Teller:
     def failed(self, stage: Stage, code: str, text: str, now: float, s: Situation) -> list[Move]:
         """No answer, a CALLERROR, or the line was full."""
         attempt = stage.attempt
+        self._caps_open.discard(stage)
         if code == "replaced":
             return []
         if code == "gone":
@@ -569,6 +571,8 @@ class Teller:
         self.has_told = True
         self._has_told_run = self._has_told_run or attempt.session
         stage = Stage(attempt, attempt.form, attempt.call)
+        if form.purpose == CAP:
+            self._caps_open.add(stage)
         under = attempt.call - len(form.calls)
         payload = form.calls[attempt.call] if under < 0 else attempt.after[under]
         return Set(payload, stage, attempt.offer.urgent)

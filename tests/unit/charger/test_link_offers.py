@@ -395,6 +395,22 @@ def test_c2_a_cap_is_remembered_over_its_link() -> None:
     assert played.records(ChargerSeen)[-1].capped, "it may have come through"
 
 
+def test_c2_a_cap_is_written_down_before_it_goes_out_and_no_more_once_it_is_refused() -> None:
+    """A power cut forgets what is on the wire."""
+    played = charging()
+    played.offer(6_000, 2, session=True)
+    while purpose(played.profiles()[0]) != "ChargePointMaxProfile":
+        assert not [r for r in played.records(ChargerSeen) if r.capped]
+        played.answer({"status": "Rejected"})
+
+    kinds = [Record if isinstance(out, Record) else Send for out in played.out
+             if isinstance(out, Send) or (isinstance(out, Record) and out.records[-1].capped)]
+    assert kinds == [Record, Send]
+    while played.profiles():
+        played.answer({"status": "Rejected"})
+    assert not played.records(ChargerSeen)[-1].capped
+
+
 def test_p2_a_default_that_stands_as_a_cap_is_told_again_after_a_session_that_took_it_away(
 ) -> None:
     """flats63, seed 20301: what lay under the cap ruled when the session was over."""
