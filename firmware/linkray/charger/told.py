@@ -80,8 +80,8 @@ class Trial(msgspec.Struct, frozen=True):
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("after", "asked", "call", "doubt", "failures", "form", "forms", "key", "lease",
-                 "offer", "over", "overtaken", "renewal", "renews_s", "session", "stays",
+    __slots__ = ("after", "again_s", "asked", "call", "doubt", "failures", "form", "forms", "key",
+                 "lease", "offer", "over", "overtaken", "renewal", "renews_s", "session", "stays",
                  "trial")  # fmt: skip
 
     def __init__(
@@ -95,6 +95,7 @@ class Attempt:
         self.renewal = renewal
         self.lease = lease  # of its forms that fall back by themselves …
         self.renews_s = renews_s  # … which are renewed after so long
+        self.again_s = math.inf  # … and what is not renewed is told again after so long
         self.trial = trial
         self.failures: dict[str, str] = {}  # forms that did not do, and why
         self.form = 0
@@ -175,9 +176,9 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_cap", "_caps_open", "_charger", "_connector",
-        "_has_told_run", "_in_force", "_may_stand", "_raise_at", "_refused", "_renew_at", "_taken",
-        "_told", "has_told", "trial", "wanted")  # fmt: skip
+    __slots__ = ("_again_at", "_attempt", "_cap", "_cap_in_w", "_cap_waits", "_caps_open",
+        "_charger", "_connector", "_has_told_run", "_in_force", "_may_stand", "_raise_at",
+        "_refused", "_renew_at", "_taken", "_told", "has_told", "trial", "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int, *, is_capped: bool = False) -> None:
         """`is_capped`: an earlier link left a ChargePointMaxProfile, for all that is known."""
@@ -198,6 +199,8 @@ class Teller:
         if is_capped:
             self._may_stand.add(CAP)
         self._cap = 0  # what a cap holds for good, in mA or W; of an earlier link's nothing is sure
+        self._cap_in_w = False
+        self._cap_waits = False  # it was told just now: the renewal that follows leaves it
         self._caps_open: set[Stage] = set()  # on their way, and not answered
         self.has_told = False  # this link has sent the connector a profile …
         self._has_told_run = False  # … for the session that runs
@@ -370,7 +373,8 @@ class Teller:
         """Whether this is a raise that waits for the write budget; a first one does not."""
         if stands is None or self._attempt is not None or s.raise_in_s <= 0:
             return False
-        return 0 < _amount(stands.key) < _amount(key) and stands.key[2] == key[2]
+        is_alike = (stands.key[1] is None) is (key[1] is None) and stands.key[2] == key[2]
+        return is_alike and 0 < _amount(stands.key) < _amount(key)
 
     def wake(self, now: float, s: Situation) -> list[Move]:
         """A renewal, a raise that has waited, or another try may be due."""
@@ -453,7 +457,7 @@ class Teller:
                     self._again_at = now + 1.0
             return []
         if stage.call >= len(attempt.forms[stage.form].calls):
-            return self._followed(stage, code, now, s)
+            return self._followed(stage, "NotSupported" if _refuses(code, text) else code, now, s)
         attempt.doubt = attempt.doubt or not _refuses(code, text)
         if not _refuses(code, text):
             self._stands(attempt, stage.form, surely=False)
@@ -586,7 +590,12 @@ class Teller:
         holds = _amount(attempt.key)
         if not told.key.endswith(FOR_GOOD):
             holds = 0 if attempt.key[1] is not None else min(holds, attempt.lease.falls_to_ma)
-        self._cap = holds if surely else min(self._cap, holds)
+        self._cap = holds if surely else min(self._cap_holds(attempt.key), holds)
+        self._cap_in_w = attempt.key[1] is not None
+
+    def _cap_holds(self, key: Key) -> int:
+        """What a cap holds, in the key's unit; told in the other one it holds nothing for sure."""
+        return self._cap if self._cap_in_w is (key[1] is not None) else 0
 
     def _in_the_way(self, attempt: Attempt) -> set[Purpose]:
         """What may stand beside this form and hold other values: a TxProfile rules over any
@@ -600,8 +609,9 @@ class Teller:
         if any(form.purpose == "TxProfile" for form in attempt.forms) and purpose != "TxProfile":
             beside.add("TxProfile")
         if purpose != CAP and (
-            _amount(attempt.key) > self._cap if attempt.session else not attempt.renewal
-        ):
+            _amount(attempt.key) > self._cap_holds(attempt.key)
+            if attempt.session else not attempt.renewal
+        ):  # fmt: skip
             beside.add(CAP)
         return beside & self._may_stand
 
@@ -614,7 +624,7 @@ class Teller:
         in_the_way, form = self._in_the_way(attempt), attempt.forms[attempt.form]
         others = [purpose for purpose in sorted(in_the_way) if purpose != CAP]
         after: tuple[Payload, ...] = purposes_cleared(self._connector, others)
-        if CAP not in in_the_way:
+        if CAP not in in_the_way or (attempt.renewal and self._cap_waits):
             return after
         if not attempt.session:
             return (*after, *purposes_cleared(self._connector, [CAP]), *form.calls)
@@ -639,7 +649,10 @@ class Teller:
         is_told = isinstance(payload, SetChargingProfile)
         if is_told and attempt.session:  # the cap
             if status == "Accepted":
-                self._cap = _amount(attempt.key)
+                self._cap, self._cap_in_w = _amount(attempt.key), attempt.key[1] is not None
+            elif attempt.trial is None:
+                attempt.again_s = max(AGAIN_S, attempt.renews_s)
+            if status not in ("Rejected", "NotSupported"):  # also not answered it may stand
                 attempt.renews_s = 0.0  # the newest word falls by itself again
         elif status != "Accepted" and (is_told or status != "Unknown"):
             attempt.stays = True
@@ -708,7 +721,8 @@ class Teller:
         self._refused = None
         self._again_at = math.inf
         renews = taken.falls and not taken.steady and attempt.trial is None
-        self._renew_at = now + attempt.renews_s if renews else math.inf
+        self._renew_at = now + (attempt.renews_s if renews else attempt.again_s)
+        self._cap_waits = renews and not attempt.renews_s
         outs: list[Move] = [Took(self._connector, attempt.offer, taken, attempt.failures,
                                  attempt.session, attempt.trial)]  # fmt: skip
         if attempt.trial is None:
@@ -742,5 +756,5 @@ def _refuses(code: str, text: str) -> bool:
 
 
 def _amount(key: Key) -> int:
-    """What a key tells, in mA or W: only ever held against another of the same charger."""
+    """What a key tells, in mA or W; its charger's unit may be set anew between two of them."""
     return key[0] if key[1] is None else key[1]

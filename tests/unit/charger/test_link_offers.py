@@ -345,6 +345,60 @@ def test_c2_a_cap_that_refuses_to_follow_is_tried_again_with_the_renewal() -> No
         played.wait(60)
 
 
+def test_c2_a_cap_that_is_not_answered_may_be_the_newest_word_too() -> None:
+    """The renewal that follows at once leaves it; the next one tells it again."""
+    played = capped_before()
+    played.boot()
+    played.yes()
+    played.offer(6_000, 3, session=True)
+    played.answer({"status": "Accepted"})
+    assert [purpose(p) for p in played.profiles()] == ["ChargePointMaxProfile"]
+    played.calls.clear()
+    played.wait(31)
+
+    assert [(purpose(p), limits(p)) for p in played.profiles()] == [("TxProfile", [6, 0])]
+    played.answer({"status": "Accepted"})
+    assert not played.profiles()
+    played.wait(58)
+    assert not played.profiles()
+    played.wait(3)
+    played.answer({"status": "Accepted"})
+    assert [purpose(p) for p in played.profiles()] == ["ChargePointMaxProfile"]
+
+
+def test_c2_a_cap_that_refuses_to_follow_is_tried_again_where_nothing_is_renewed() -> None:
+    played = capped_before()
+    played.feed(TermsNow(Terms(Charger("CP1"), dead_man_s=0)))
+    played.boot()
+    played.yes()
+    played.offer(6_000, 3, session=True)
+    for _ in range(2):
+        assert [(purpose(p), limits(p)) for p in played.profiles()] == [("TxProfile", [6])]
+        played.answer({"status": "Accepted"})
+        assert [purpose(p) for p in played.profiles()] == ["ChargePointMaxProfile"]
+        played.answer({"status": "Rejected"})
+        played.wait(298)
+        assert not played.profiles()
+        played.wait(3)
+
+
+def test_c2_a_cap_in_amps_follows_an_offer_in_watts() -> None:
+    """The unit of a charger can be set while its session runs."""
+    played = capped_before()
+    played.boot()
+    played.yes()
+    played.offer(6_000, 3, session=True)
+    played.yes()
+    played.wait(1)
+    played.yes()
+    played.feed(TermsNow(Terms(Charger("CP1", unit="W"))))
+    played.yes()
+    played.offer(21_700, 4, session=True, limit_w=5_000)
+
+    played.answer({"status": "Accepted"})
+    assert [purpose(p) for p in played.profiles()] == ["ChargePointMaxProfile"]
+
+
 def test_c2_a_cap_of_an_earlier_link_is_taken_away_between_two_sessions() -> None:
     played = capped_before()
     played.offer(6_000, 3, session=True)

@@ -229,3 +229,15 @@ def test_p5_an_offer_that_falls_by_a_clock_that_nobody_knows_is_renewed_and_earn
     assert t.fallbacks_ma[-1] == 6_000, "as soon as its clock says so"
     t.wait(60)
     assert t.limits_a == [16, 16]
+
+
+def test_p1_an_offer_in_the_other_unit_is_no_raise_that_could_wait_for_its_writes() -> None:
+    """6,000 mA are more than 5,000 W as numbers alone."""
+    told = Told()
+    told.want(7_200, 1, limit_w=5_000)
+    told.teller.wanted = offered(6_000, 2, session=True)
+    waits = msgspec.structs.replace(told.situation, raise_in_s=600.0)
+    told.does(told.teller.step(told.now, waits))
+
+    assert told.limits_a[-1] == 6
+    assert told.outcomes == [(1, "accepted"), (2, "accepted")]
