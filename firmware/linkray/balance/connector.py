@@ -132,9 +132,9 @@ class Connector:
         "charged_mas", "charged_s", "charger", "conf", "default_at", "default_ma", "demand",
         "drawn", "drawn_at", "fall", "fall_until", "high", "inoperative", "is_missed",
         "is_status_old", "is_stranger", "is_unheard", "key_parts", "kind", "kind_slow", "legs",
-        "line", "measured", "number", "offer", "offer_w", "order", "path", "paused_at",
-        "queued_at", "quiet_since", "raised_at", "ramp_ma_s", "reason", "released", "resend",
-        "retry_at", "rise_at", "rise_base_ma", "rise_from_ma", "rise_to_ma", "rise_until",
+        "line", "lowered_at", "measured", "number", "offer", "offer_w", "order", "path",
+        "paused_at", "queued_at", "quiet_since", "raised_at", "ramp_ma_s", "reason", "released",
+        "resend", "retry_at", "rise_at", "rise_base_ma", "rise_from_ma", "rise_to_ma", "rise_until",
         "stage", "stage_at", "status", "stop", "turn_at", "tx", "used_ma", "values_wanted", "vip",
         "waits_since",
     )  # fmt: skip
@@ -190,7 +190,7 @@ class Connector:
         self._idle_since = [0.0, 0.0, 0.0]
         self.charged_s = self.charged_mas = 0.0
         self.queued_at: float | None = None  # since when it waits for a turn
-        self.turn_at = self.paused_at = self.raised_at = NEVER
+        self.turn_at = self.paused_at = self.raised_at = self.lowered_at = NEVER
         self.waits_since: float | None = None
 
     def configure(self, conf: Charger, amounts: Amounts, path: tuple[int, ...]) -> None:

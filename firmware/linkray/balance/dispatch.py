@@ -11,6 +11,7 @@ from .connector import Connector
 
 RAISE_EVERY_S = 10.0  # higher offers to one connector are so far apart
 RAISE_MA_MIN = 1_000  # and at least so much, or reach the demand
+LAST_BIT_S = 900.0  # after a cut a raise of less waits so long: twice four an hour, not ten
 PATIENCE_S = 20.0  # so long a raise waits for all of its room; then it takes what there is
 
 
@@ -108,6 +109,8 @@ def _stands(c: Connector, target: int) -> bool:
 def _issue(c: Connector, amount_ma: int, watts: int | None, now: float) -> None:
     if amount_ma > c.books.offer_ma:
         c.raised_at = now
+    elif amount_ma < c.books.offer_ma:
+        c.lowered_at = now
     c.books.issue(amount_ma, now)
     c.offer_w = watts
     c.resend = False
@@ -128,8 +131,12 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
         return Wait()
     if now < c.raised_at + RAISE_EVERY_S:
         return Wait(until=c.raised_at + RAISE_EVERY_S)
-    if offered > 0 and target - offered < RAISE_MA_MIN and not step.reach[i]:
-        return Wait()
+    if offered > 0 and target - offered < RAISE_MA_MIN:
+        # Room that comes and goes by a little, just where the demand ends, moves nothing (Calm).
+        if not step.reach[i]:
+            return Wait()
+        if now < c.lowered_at + LAST_BIT_S:
+            return Wait(until=c.lowered_at + LAST_BIT_S)
     amount, watts, limit = target, step.watts[i], None
     most = top + max(0, step.left[passed])
     if most < amount:

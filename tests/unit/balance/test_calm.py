@@ -75,3 +75,21 @@ def test_a_car_that_takes_clearly_less_again_is_offered_less_again() -> None:
     car.most_ma = 15_000
     world.run(100)
     assert world.amps("c1") == [17]
+
+
+def test_room_that_ends_just_at_the_demand_and_moves_by_a_tenth_does_not_move_the_offer() -> None:
+    world = World(settings(60, 1, meter=metered()), meter=True)
+    world.building_a = [28.0, 0.0, 0.0]
+    world.connect()
+    world.begin("c1", car=Car(32))
+    world.run(SETTLED_S)
+    assert world.amps("c1") == [32]
+    told = len(world.sent)
+    for high, minutes in ((28.1, 1), (27.9, 3)) * 15:
+        world.building_a[0] = high
+        world.run(minutes * 60)
+    assert world.amps("c1") in ([31.9], [32])
+    assert len(world.sent) - told <= 10
+    world.building_a[0] = 27.0
+    world.run(16 * 60)
+    assert world.amps("c1") == [32]
