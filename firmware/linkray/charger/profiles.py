@@ -135,8 +135,8 @@ def profile(
     `refused`: keys of forms that its make refused or did not obey: those are tried last.
     `dead_man_s` 0: no fallback. `wiring`: without it an offer is not told in the other unit.
     `clock_off_s`: how far the charger's clock is off, None: not known, an Absolute form earns no
-    lease. No forms at all: the offer is 0 and this charger must not be told 0 (its quirk); only a
-    stop brings it to 0.
+    lease and falls to no more than the offer. No forms at all: the offer is 0 and this charger must
+    not be told 0 (its quirk); only a stop brings it to 0.
     """
     writer = _Writer(offer, charger, session, ability, quirk, dead_man_s, utc, wiring, clock_off_s)
     forms: list[Form] = []
@@ -269,14 +269,19 @@ class _Writer(msgspec.Struct, frozen=True):
         if after is None:
             return None
         leased = way.kind == "Relative" or self._clock_is_right()
+        steady = after == limit
+        if not leased:
+            # By its clock the end may have come already: the books hold no more than the offer
+            # while it is renewed, so that no period may be above it (trust.md 1, INV-1).
+            after = min(after, limit)
         if way.shape == "2":
             calls = (self._call(way, [(0, limit), (self._ends_s(way), after)]),)
-            return Form(way.key, calls, leased, steady=after == limit, falls=True)
+            return Form(way.key, calls, leased, steady=steady, falls=True)
         if self._level(way) == 0:
             return None  # no level below it
         upper = self._call(way, [(0, limit)], duration_s=self._ends_s(way))
         lower = self._call(way, [(0, after)], under=1)
-        return Form(way.key, (upper, lower), leased, steady=after == limit, falls=True)
+        return Form(way.key, (upper, lower), leased, steady=steady, falls=True)
 
     def _clock_is_right(self) -> bool:
         return self.clock_off_s is not None and abs(self.clock_off_s) <= CLOCK_OFF_S_MAX

@@ -169,7 +169,7 @@ def test_p5_what_falls_by_a_clock_that_nobody_knows_may_do_so_as_soon_as_it_answ
     books.accepted(books.offer_id, None, 0.1, leased=False, fallback_ma=6_000)
     books.settle(20.0)
     books.lapse(180.0, 6_000, 20.0, is_proven=True)
-    assert books.top_ma == 0, "it is renewed, and its values tell what it does"
+    assert books.top_ma == 0, "it is renewed, and told to fall to no more than its 0 A"
 
     books.lapse(180.0, 6_000, 40.0, is_proven=True, silent_since=29.0)
     assert books.top_ma == 6_000

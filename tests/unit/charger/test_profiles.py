@@ -136,6 +136,30 @@ def test_an_absolute_schedule_starts_a_few_seconds_past_and_its_lease_ends_from_
     )
 
 
+@pytest.mark.parametrize("two_periods", [True, False])
+@pytest.mark.parametrize("session", [SESSION, None])
+@pytest.mark.parametrize(
+    ("off_s", "falls_to"), [(0.0, 6), (None, 0), (3600.0, 0), (-60.0, 0)]
+)  # fmt: skip
+def test_inv_1_by_a_clock_that_is_not_right_an_absolute_schedule_falls_to_no_more_than_its_offer(
+    off_s: float | None, falls_to: int, session: Session | None, two_periods: bool
+) -> None:
+    """Any of its periods may be in force at once, also while it is renewed."""
+    quirk = Quirk(kind="Absolute", zero="stays", two_periods=two_periods)
+    found = forms(offer(0), session=session, quirk=quirk, clock_off_s=off_s)
+    ends = [form for form in found if form.falls]
+    assert ends
+    for form in ends:
+        limits = [p for call in form.calls for p in periods(call.cs_charging_profiles)]
+        assert [limit for _, limit in limits] == [0, falls_to]
+        assert not form.steady, "renewed: by then its clock may be known"
+
+
+def test_what_an_absolute_schedule_falls_to_below_its_offer_is_told_by_any_clock() -> None:
+    [form, *_] = forms(offer(16_000), quirk=Quirk(kind="Absolute", zero="stays"))
+    assert [limit for _, limit in periods(form.calls[0].cs_charging_profiles)] == [16, 6]
+
+
 @pytest.mark.parametrize(
     ("off_s", "leased"), [(None, False), (0.0, True), (-5.0, True), (5.1, False), (-60.0, False)]
 )
