@@ -24,11 +24,13 @@ from .quirks import Quirk
 from .sessions import Running
 
 AGAIN_S = 300.0  # balancing.md 4: a charger that refuses every form is asked again
+CAP_AGAIN_S = 3600.0  # … and one that refuses a cap, that very cap (quirks.md, Writes)
 DOUBT_S = 15.0  # one that did not answer is asked again sooner (trust.md C1)
 RESENDS = 2  # of a form that this charger has taken before (trust.md C1: three times in all)
 CAP: Purpose = "ChargePointMaxProfile"
 FOR_GOOD = "/1"  # ends the key of a form of one period
 NOTHING = -1  # a transaction that is none
+REFUSALS = ("Rejected", "NotSupported")
 ROOM_S = 20.0  # a session that begins at 0 A gets so long to find room where 0 cannot be told
 HELD_S = 1.0  # what waits for another plan is looked at again so soon
 PLAN_S_MAX = 10.0  # no plan for so long: no lease is renewed (house.md, Decided)
@@ -176,9 +178,10 @@ Move = Set | Stop | OfferAnswered | Took
 class Teller:
     """One connector's offers: wanted, on their way, in force."""
 
-    __slots__ = ("_again_at", "_attempt", "_cap", "_cap_in_w", "_cap_waits", "_caps_open",
-        "_charger", "_connector", "_has_told_run", "_in_force", "_may_stand", "_raise_at",
-        "_refused", "_renew_at", "_taken", "_told", "has_told", "trial", "wanted")  # fmt: skip
+    __slots__ = ("_again_at", "_attempt", "_cap", "_cap_in_w", "_cap_refused", "_cap_waits",
+        "_caps_open", "_charger", "_connector", "_has_told_run", "_in_force", "_may_stand",
+        "_raise_at", "_refused", "_renew_at", "_taken", "_told", "has_told", "trial",
+        "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int, *, is_capped: bool = False) -> None:
         """`is_capped`: an earlier link left a ChargePointMaxProfile, for all that is known."""
@@ -201,6 +204,8 @@ class Teller:
         self._cap = 0  # what a cap holds for good, in mA or W; of an earlier link's nothing is sure
         self._cap_in_w = False
         self._cap_waits = False  # it was told just now: the renewal that follows leaves it
+        # The value that a cap was refused last, and until when it is not told again.
+        self._cap_refused: tuple[tuple[int, int | None], float] = ((NOTHING, None), -math.inf)
         self._caps_open: set[Stage] = set()  # on their way, and not answered
         self.has_told = False  # this link has sent the connector a profile …
         self._has_told_run = False  # … for the session that runs
@@ -415,7 +420,7 @@ class Teller:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
             if attempt is self._attempt:  # also late, of a form before: that one stands
                 attempt.form, attempt.call = stage.form, stage.call
-                attempt.after = self._after(attempt)
+                attempt.after = self._after(attempt, now)
                 if attempt.after:
                     return [*self._default_ends(attempt, now), *self._next_call(attempt, now, s)]
                 return self._accepted(attempt, stage.form, now, s)
@@ -615,11 +620,12 @@ class Teller:
             beside.add(CAP)
         return beside & self._may_stand
 
-    def _after(self, attempt: Attempt) -> tuple[Payload, ...]:
+    def _after(self, attempt: Attempt, now: float) -> tuple[Payload, ...]:
         """What follows once its form stands, so that never nothing does. What is in its way is
         taken away; but no cap while a car may charge, for some chargers take away all whatever the
-        id says: it is told the offer too, and for good, for the form falls by itself. Between the
-        sessions it is taken away, and the form told once more.
+        id says: it is told the offer too, and for good, for the form falls by itself; what it
+        refused, only after a while. Between the sessions it is taken away, and the form told once
+        more.
         """
         in_the_way, form = self._in_the_way(attempt), attempt.forms[attempt.form]
         others = [purpose for purpose in sorted(in_the_way) if purpose != CAP]
@@ -628,6 +634,11 @@ class Teller:
             return after
         if not attempt.session:
             return (*after, *purposes_cleared(self._connector, [CAP]), *form.calls)
+        refused, until = self._cap_refused
+        if attempt.key[:2] == refused and now < until:
+            if attempt.trial is None:
+                attempt.again_s = until - now
+            return after
         caps = [f for f in attempt.forms if f.purpose == CAP and f.key.endswith(FOR_GOOD)]
         return (*after, *caps[0].calls) if caps else after
 
@@ -651,9 +662,12 @@ class Teller:
             if status == "Accepted":
                 self._cap, self._cap_in_w = _amount(attempt.key), attempt.key[1] is not None
             elif attempt.trial is None:
-                attempt.again_s = max(AGAIN_S, attempt.renews_s)
-            if status not in ("Rejected", "NotSupported"):  # also not answered it may stand
-                attempt.renews_s = 0.0  # the newest word falls by itself again
+                again_s = CAP_AGAIN_S if status in REFUSALS else AGAIN_S
+                attempt.again_s = max(again_s, attempt.renews_s)
+            if status in REFUSALS:
+                self._cap_refused = attempt.key[:2], now + CAP_AGAIN_S
+            else:  # also not answered it may stand: the newest word falls by itself again
+                attempt.renews_s = 0.0
         elif status != "Accepted" and (is_told or status != "Unknown"):
             attempt.stays = True
             if is_told or (
