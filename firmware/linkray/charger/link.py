@@ -198,7 +198,7 @@ class Link:
         self._inquiry = Inquiry(charger, quirks, around.passport(*make_of(self._seen)))
         self._emergency = emergency
         self._peer = Peer(prefix)
-        self._time = time or ToldTime(self._seen.clock_off_s)
+        self._time = time or ToldTime(self._seen.clock_off_s, is_behind=self._seen.behind)
         wall = around.wall(now)
         self._sessions = Sessions(
             charger, kept, now, wall, self._time.off_at(wall, now), self._seen.doubted
@@ -647,12 +647,15 @@ class Link:
         return [Tell(Booted(self._charger, now))]
 
     def _ahead(self, off_s: float, now: float) -> list[Out]:
-        """How far its clock is ahead of ours by our word; written first: a crash keeps it so."""
+        """How far its clock is ahead of ours by our word, and whether it may not have taken that
+        yet; written first: a crash keeps it so.
+        """
         self._sessions.ahead_s = off_s
-        was_s = self._seen.clock_off_s
+        was_s, is_behind = self._seen.clock_off_s, self._time.is_behind
         if abs(off_s - was_s) <= SLEWED_S and (off_s or not was_s):
-            return []
-        return self._note_seen(now, msgspec.structs.replace(self._seen, clock_off_s=off_s))
+            off_s = was_s
+        known = msgspec.structs.replace(self._seen, clock_off_s=off_s, behind=is_behind)
+        return [] if known == self._seen else self._note_seen(now, known)
 
     def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
         decision = self._decide(asked.id_tag, None, now)

@@ -514,7 +514,7 @@ class ChargerRoom:
         seen = self.seen.get(charger) or ChargerSeen(charger)
         if charger not in self._writes and len(self._writes) < 2 * CHARGERS_MAX:
             self._writes[charger] = Writes(seen.writes_day, seen.writes)
-            self._times[charger] = ToldTime(seen.clock_off_s)
+            self._times[charger] = ToldTime(seen.clock_off_s, is_behind=seen.behind)
         return Link(
             charger, address, self.terms(charger), self.around, self.quirks,
             kept=kept, seen=seen, emergency=self.emergency.value, notes=notes,

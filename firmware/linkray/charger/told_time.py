@@ -22,11 +22,11 @@ class ToldTime:
 
     __slots__ = ("_back", "_told", "is_behind", "off_s")
 
-    def __init__(self, off_s: float = 0.0) -> None:
+    def __init__(self, off_s: float = 0.0, *, is_behind: bool = False) -> None:
         self.off_s = off_s  # what it was told last, less our wall clock at that time
         self._told: tuple[float, datetime] | None = None
         self._back = (0.0, 0.0)  # by how much it was set back last, and when
-        self.is_behind = False  # the start of its session, until it is told a time again
+        self.is_behind = is_behind  # the start of its session, until it is told a time again
 
     def at(self, wall: datetime, now: float) -> datetime:
         """What its clock reads now."""

@@ -74,6 +74,7 @@ class ChargerSeen(Record, frozen=True, tag=True):
     inoperative: tuple[int, ...] = ()  # connectors that we have put out of service (INV-10)
     stack_level_max: int | None = None  # ChargeProfileMaxStackLevel, as far as it has said
     clock_off_s: float = 0.0  # what it was told last less our wall clock, while it charges (T2)
+    behind: bool = False  # by its clock its session has not begun, till it is told that time
     # Sessions that waited in it, by its clock alone: number, how late they came, so much in doubt
     doubted: tuple[tuple[int, float, float], ...] = ()
     capped: bool = False  # a ChargePointMaxProfile of ours may stand there

@@ -329,11 +329,14 @@ def test_t2_a_start_that_crosses_late_and_is_stamped_in_minutes_is_told_its_old_
     assert played.asked("TriggerMessage") == [{"requestedMessage": "Heartbeat"}]
 
 
+@pytest.mark.parametrize("in_this_process", [True, False])
 def test_t2_a_new_link_to_one_whose_clock_is_not_right_yet_counts_with_its_maximum(
-    monkeypatch: pytest.MonkeyPatch,
+    in_this_process: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its link drops before the Heartbeat; the new one begins without a BootNotification."""
-    time = ToldTime()
+    """Its link drops before the Heartbeat; the new one begins without a BootNotification, in this
+    process or, knowing no more than is written down, in the next.
+    """
+    time = ToldTime() if in_this_process else None
     played, stamp = set_back_as_it_begins(monkeypatch, time=time)
     played.start(stamp=stamp)
     began = played.records(TransactionBegan)[-1]
@@ -356,6 +359,7 @@ def test_t2_a_new_link_to_one_whose_clock_is_not_right_yet_counts_with_its_maxim
     assert f"{beat(again):%Y-%m-%dT%H:%M}" == stamp[:16]
     again.yes()
     assert [f.outcome for f in again.facts(OfferAnswered)] == ["accepted"]
+    assert not again.records(ChargerSeen)[-1].behind
 
 
 def test_t2_a_session_left_open_for_weeks_holds_no_clock_that_is_seen_to_be_right() -> None:
