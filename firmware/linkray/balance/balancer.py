@@ -549,7 +549,9 @@ class Balancer:
             if now >= until:
                 continue
             numbers, was = tuple(c.number for c in cs), self._deleted.get(charger)
-            told += [ChargerKnown(charger, numbers, deleted=was), LinkUp(charger, now)]
+            shown = self._line(charger).eta.lasting()
+            told += [ChargerKnown(charger, numbers, deleted=was), EtaLearned(charger, shown, now),
+                     LinkUp(charger, now)]  # fmt: skip
             for c in cs:
                 if until < math.inf:  # what it had runs out: of a session nothing is to be told
                     told.append(StatusSeen(charger, c.number, "Finishing", now))

@@ -33,6 +33,14 @@ class Efficiency:
         self.sessions = deque((s for s in sessions if s <= ETA_MAX), maxlen=SESSIONS)
         self._plan()
 
+    def lasting(self) -> tuple[int, ...]:
+        """What its sessions have shown, for one that knows nothing of those that run; nothing
+        where these show less.
+        """
+        running = min(self._running.values(), default=ETA_MAX)
+        is_less = running < min(self.sessions, default=ETA_MIN) - LESS
+        return () if is_less else tuple(self.sessions)
+
     def shown(self, connector: int, eta: int) -> bool:
         """A session has shown this; returns whether it is to be planned with less from now on.
 

@@ -8,6 +8,7 @@ from tests.unit.balance.balance_world import World, settings
 from linkray.balance.balancer import Balancer
 from linkray.model.facts import (
     ChargerKnown,
+    EtaLearned,
     LinkLost,
     LinkUp,
     OfferAnswered,
@@ -239,3 +240,28 @@ def test_b9_a_balancer_that_a_mistake_has_ended_still_tells_of_the_strangers_it_
     world.run(60)
     assert world.plan.reserved_ma.l1 == 32_000
     assert world.amps("c1", "c2") == [14, 14]
+
+
+@pytest.mark.parametrize(("shown", "planned"), [(None, 940), (950, 940), (930, 850)])
+def test_b9_a_balancer_that_begins_anew_knows_what_a_deleted_charger_in_watts_passes_on(
+    shown: int | None, planned: int
+) -> None:
+    """Planned with 0.85 as one never seen; but not with more than its session shows."""
+    station = Charger(id="c1", phases=3, connection="L1-L2-L3", unit="W", max_w=22_000)
+    world = World(settings(60, [station, Charger(id="c2")]))
+    world.connect()
+    world.begin("c1")
+    world.feed(EtaLearned("c1", (960, 970, 980), world.now))
+    eta = world.core._lines["c1"].eta
+    if shown is not None:
+        eta.shown(1, shown)
+    world.feed(SettingsChanged(settings(60, [Charger(id="c2")])))
+    world.run(1)
+    before, world.core = world.core, Balancer(settings(60, [Charger(id="c2")]))
+
+    world.core.note(before.lost_strangers(world.now), world.now)
+
+    world.core.wake(world.now)
+    anew = world.core._connectors["c1", 1]
+    assert anew.line.eta.planned == planned <= eta.planned
+    assert anew.amounts.eta == planned
