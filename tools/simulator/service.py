@@ -35,6 +35,7 @@ class Service:
         self._slept: dict[tuple[str, int], float] = {}
         self._vip: dict[tuple[str, int], bool] = {}
         self._waits: dict[tuple[str, int], float] = {}  # beside room for its minimum, since then
+        self._charged_at = -math.inf  # anybody, as it was seen last
         self._lacks: dict[tuple[str, int], float] = {}  # beside a normal one that has current
 
     def note(self, event: Event, now: float) -> None:
@@ -98,16 +99,21 @@ class Service:
         """
         posts = self.ledger.under[SITE]
         charges = any(p.tx is not None and (p.told_ma or any(p.true_ma())) for p in posts)
+        if charges:
+            self._charged_at = now
         for post in posts:
             if post.told_ma or not self._could_ma(post, now) or not self._has_room(post, now):
                 self._waits.pop(post.key, None)
                 continue
             since = self._waits.setdefault(post.key, now)
-            bound = TURN_S if charges or self._may_sleep(post, now) else CALM_S
-            if now - since > bound + LOOK_S:
+            is_long = now - since > TURN_S + LOOK_S
+            if not charges and not self._may_sleep(post, now):
+                since_none = max(since, self._charged_at)
+                is_long = is_long or now - since_none > CALM_S + LOOK_S
+            if is_long:
                 self.ruling.violated(
-                    "Live", "waits although there is room for it", now, since=since, bound_s=bound,
-                    connector=f"{post.charger}/{post.number}", others_charge=charges,
+                    "Live", "waits although there is room for it", now, since=since,
+                    connector=f"{post.charger}/{post.number}", charged_at=self._charged_at,
                 )  # fmt: skip
 
     def _could_ma(self, post: Post, now: float) -> int:

@@ -1274,6 +1274,18 @@ def test_live_one_that_waits_beside_room_has_3_min_or_the_time_of_a_turn_where_o
     assert ("Live" in t.broken) is is_found, t.why()
 
 
+def test_live_the_3_min_begin_when_nobody_charges_any_more() -> None:
+    t = waiting(60, (0, 20))
+    t.wait(600, dt=5.0)
+    t.tell("C2", 0, transaction=2)
+    t.draw("C2", 0)
+    t.wait(170, dt=5.0)
+    assert "Live" not in t.broken, t.why()
+    t.wait(60, dt=5.0)
+
+    assert "Live" in t.broken, t.why()
+
+
 def falls_asleep(t: Trace, *names: str, asleep: bool = True) -> None:
     for name in names:
         car = t.world.charger(name).connector(1).car
