@@ -6,6 +6,7 @@ neighbours noticed nothing, and the case's own expectation within its bound.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import trio
 from tools.simulator.scene import Scene, amps, hungry, scene, single, site, three
 from tools.world import Make
 from tools.world.charger import Charger as WorldCharger
+from tools.world.profiles import Period
 from wsproto.frame_protocol import CloseReason
 
 from linkray.model.asks import StopCharging
@@ -732,4 +734,25 @@ async def test_c26_a_stranger_that_waits_to_be_adopted_counts_and_gets_nothing()
         stranger.present_tag("TAG9")
         await trio.sleep(30)
         assert s.world.charger("STRANGER").true_current_ma() == (0, 0, 0)
+        s.is_safe()
+
+
+async def test_p1_what_was_left_is_cleared_and_every_charger_has_its_default_again() -> None:
+    """Its make is cleared of everything, also of the default that it was just told."""
+    make = Make(vendor="Easee", model="Charge", phases=1)
+    async with scene(site(20, *C[:2]), makes={c.id: make for c in C[:2]}) as s:
+        s.charge("C1")
+        await s.offered(20, names="C1")
+        book, since = s.world.charger("C2").book, trio.current_time()
+        (default,) = book.profiles
+        book.install(dataclasses.replace(
+            default, id=11, stack=default.stack + 1, periods=(Period(0, 32.0, None),)))
+        await s.restart()
+
+        await trio.sleep(60)
+        assert [p.id for p in book.profiles] == [13]
+        cleared = [at for at, _ in s.told("C1", "ClearChargingProfile") if at > since]
+        assert cleared == [], "not while a car charges there"
+        s.charge("C2")
+        await s.offered(10, 10, within_s=120)
         s.is_safe()

@@ -36,15 +36,15 @@ P = TypeVar("P", bound=Payload)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A call to the charger; its outcome is sent back.
-
-    `spares`: connectors whose profiles it would take away. Once one of them was told an offer on
-    this link it must not go out any more: what was told bears the id of what it clears.
-    """
+    """A call to the charger; its outcome is sent back."""
 
     action: str
     payload: Payload
-    spares: tuple[int, ...] = ()
+
+    @property
+    def clears(self) -> bool:
+        """Whether it takes profiles away: some makes drop all, whatever it names."""
+        return isinstance(self.payload, ClearChargingProfile)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -82,10 +82,13 @@ def commissioning(
     quirk: Quirk,
     *,
     connectors: Callable[[], tuple[int, ...]],
-    has_profile: Callable[[int], bool],
+    told: Callable[[], frozenset[int]],
+    may_clear: Callable[[], bool],
     status_unknown: Callable[[], tuple[int, ...]],
 ) -> Steps:
-    """Steps 2 to 5. `has_profile`: a connector that was told an offer on this link already."""
+    """Steps 2 to 5. `told`: the ids of profiles that were told on this link already, of which
+    nothing old is left. `may_clear`: no session could lose its limit by it.
+    """
     known: dict[str, tuple[str | None, bool]] = {}
     outcome = yield Ask("GetConfiguration", GetConfiguration())
     answer = _read(GetConfigurationResponse, outcome)
@@ -106,18 +109,16 @@ def commissioning(
             yield Say("SmartCharging", "the charger does not name SmartCharging among its features")
     silent = 0 if outcome is not None and outcome.why != "timeout" else 1
     silent = yield from configure(terms, quirk, known, silent)
-    all_of_them = connectors()
-    clears = [Ask("ClearChargingProfile", payload, (connector,))
-              for connector in all_of_them for payload in cleared(connector, ability, quirk)]
+    clears = [each for n in connectors() for each in cleared(n, ability, quirk)]
     if quirk.clear_first:
-        clears.insert(0, Ask("ClearChargingProfile", ClearChargingProfile(), all_of_them))
-    for ask in clears if silent < SILENCES_MAX else ():
-        # A session may have begun there just now. And some take away all, whatever the id says.
-        if any(has_profile(connector) for connector in ask.spares):
+        clears = [ClearChargingProfile()]
+    for each in clears if silent < SILENCES_MAX else ():
+        if not may_clear():
+            break  # a session may have begun just now
+        if each.id in told():
             continue
-        outcome = yield ask
-        fails = outcome is not None and outcome.result is None
-        if fails and not any(has_profile(connector) for connector in ask.spares):
+        outcome = yield Ask("ClearChargingProfile", each)
+        if outcome is None or outcome.result is None:
             break  # it does not know how, or does not answer: nothing is gained by asking again
     yield Ready()
     for connector in status_unknown():

@@ -57,7 +57,7 @@ from .probe import LEASE_S, Act, Look
 from .profiles import Ability, fallback_ma
 from .quirks import Quirk, Quirks
 from .sessions import EMERGENCY, Running, Sessions
-from .told import Move, Set, Situation, Stage, Stop, Took, Trial
+from .told import Move, Set, Situation, Stage, Stop, Took, Trial, refuses
 from .told_time import SLEWED_S, ToldTime
 from .wire import (
     CONNECTORS_MAX,
@@ -103,7 +103,8 @@ NOTED_MAX = 64
 SAMPLE_S = 10.0  # a session's register goes to disk at most so often
 REJECTED_RATE, REJECTED_BURST = 1.0, 10.0  # tags refused, as history
 ASKS_AGAIN_MAX = 3  # of a commissioning step that an urgent call pushed aside
-CLEAR_ALL = "clear/all"  # in line: takes away what any connector was told
+CLEAR = "clear"  # in line: of some makes it takes away what any connector was told
+CLEAR_LATE_S = 30.0  # a clear that was pushed aside may act so late (quirks.md, 0 A)
 EVICTED = "an urgent call waits"  # ocpp/peer.py: what it says of a call pushed aside
 BEGIN_S = 5.0  # a car that waits is begun for after this time, where its make needs it
 BEGIN_AGAIN_S = 30.0
@@ -140,6 +141,7 @@ class CommissionStep(NamedTuple):
 
     run: int
     number: int
+    clears: bool = False  # it takes profiles away
 
 
 class BootAsked(NamedTuple):
@@ -164,11 +166,12 @@ class Link:
 
     __slots__ = (
         "_ability", "_address", "_again", "_around", "_asking", "_asks_missed", "_began_at",
-        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_charger", "_clock_due",
-        "_closing", "_connectors", "_deviations", "_dirty", "_emergency", "_errors", "_fresh",
-        "_inquiry", "_is_silent", "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks",
-        "_ready", "_rejected", "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps",
-        "_terms", "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
+        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_can_clear", "_charger",
+        "_clear_due", "_clearing", "_clock_due", "_closing", "_connectors", "_deviations",
+        "_dirty", "_emergency", "_errors", "_fresh", "_inquiry", "_is_late", "_is_silent",
+        "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready", "_rejected",
+        "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_swept", "_terms",
+        "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
     )  # fmt: skip
 
     def __init__(
@@ -229,6 +232,9 @@ class Link:
         self._began_at = -math.inf
         self._again = math.inf
         self._ready = False
+        self._can_clear = True  # it answers ClearChargingProfile, as far as it has shown
+        # one is out or to come, and till when; one was pushed aside; one has taken something away
+        self._clearing, self._clear_due, self._is_late, self._swept = False, math.inf, False, False
         # what is shown
         self._noted: dict[str, float] = {}
         self._dirty = False
@@ -282,7 +288,8 @@ class Link:
         since = self._peer.open_since if self._unheard_since is None else self._unheard_since
         silent = math.inf if self._is_silent or since is None else since + SILENT_S
         return min(
-            view, self._next, self._boot_due, self._again, self._clock_due, self._peer.due(), silent
+            view, self._next, self._boot_due, self._again, self._clock_due, self._clear_due,
+            self._peer.due(), silent,
         )  # fmt: skip
 
     def wake(self, now: float) -> list[Out]:
@@ -293,6 +300,9 @@ class Link:
             outs += self._boot_missing(now)
         if now >= self._clock_due:
             outs += self._clock_missing(now)
+        if now >= self._clear_due:
+            self._clear_due, self._is_late = math.inf, False
+            outs += [] if self._is_clear_out() else self._cleared(now)
         if now >= self._again:
             outs += self._commission_anew(now)
         if now >= self._next:
@@ -346,6 +356,7 @@ class Link:
         if self._emergency:
             outs += self._emergency_now(True, now)
         self._dirty = True
+        self._clears_first(now, is_new=not (self._seen.vendor or self._seen.model))
         if self._quirk.resend_on_connect:
             self._ready = True
         return outs
@@ -472,9 +483,12 @@ class Link:
                                          "action": "ignored"}, "warning")]  # fmt: skip
         tag = event.tag
         if isinstance(tag, Stage):
-            return self._moves(self._told(tag, event, now), now)
+            came = self._clear_answered(event, now) if tag.clears else []
+            return [*came, *self._moves(self._told(tag, event, now), now),
+                    *(self._others_again(tag, now) if tag.clears else ())]  # fmt: skip
         if isinstance(tag, CommissionStep):
-            return self._commission_answered(tag, event, now)
+            came = self._clear_answered(event, now) if tag.clears else []
+            return [*came, *self._commission_answered(tag, event, now)]
         if isinstance(tag, BootAsked):
             wait_s = BOOT_AFTER_TRIGGER_S if _status(event) == "Accepted" else 0.0
             if not self._booted and self._steps is None:
@@ -588,6 +602,7 @@ class Link:
                 "peer": self._address, "action": "its limits are told anew"}))
             for connector in self._connectors.values():
                 connector.teller.forget()
+            self._clears_first(now)
             outs += self._tell_all(now)
         outs += self._note_seen(now, known)
         if restarted or self._began_at == -math.inf or quirk != self._quirk:
@@ -716,6 +731,8 @@ class Link:
             outs += self._stop(run, why, now)
         self._dirty = True
         self._next = now
+        if self._clearing and not (self._is_late or self._is_clear_out()):
+            outs += self._cleared(now)  # nothing is cleared while it runs
         return outs + self._tell_offer(connector, now)
 
     def _started(self, call_id: str, transaction_id: int, accepted: bool) -> Send:
@@ -1054,7 +1071,8 @@ class Link:
             planned_at=self._around.planned_at(), wiring=self._wiring,
             clock_off_s=self._fresh.off_s,
             raise_in_s=raise_in_s(self._budget, self._writes.today(utc), utc),
-            taken=self._inquiry.taken, refused=self._inquiry.refused,
+            taken=self._inquiry.taken, refused=self._inquiry.refused, clears=self._can_clear,
+            shared=any(number != connector.id for number in self._sessions.running),
         )  # fmt: skip
 
     def _wanted(self, offers: tuple[Offer, ...], now: float) -> list[Out]:
@@ -1098,6 +1116,9 @@ class Link:
             if not isinstance(move, Set):
                 if self._time.is_behind and move.outcome == "accepted":
                     continue  # its schedule has not begun by its clock (`_began_before`)
+                if self._clearing and move.outcome == "accepted":
+                    self._connector(move.connector).teller.retell()  # once no clear is out
+                    continue
                 outs.append(Tell(move))
                 if move.leased and not self._seen.leased:
                     known = msgspec.structs.replace(self._seen, leased=True)
@@ -1106,10 +1127,11 @@ class Link:
             later += self._wrote(now)
             if self._is_capped() and not self._seen.capped:  # written first: a crash keeps it so
                 outs += self._note_seen(now, msgspec.structs.replace(self._seen, capped=True))
-            number = move.stage.attempt.offer.connector
+            attempt = move.stage.attempt
+            number = attempt.offer.connector
             outs += self._call(type(move.payload).__name__, move.payload, now, move.stage,
                                urgent=move.urgent, replaces=f"profile/{number}",
-                               drops=(f"clear/{number}", CLEAR_ALL))  # fmt: skip
+                               drops=(CLEAR,) if attempt.session else ())  # fmt: skip
         capped = self._is_capped()
         if capped != self._seen.capped:
             later += self._note_seen(now, msgspec.structs.replace(self._seen, capped=capped))
@@ -1213,12 +1235,14 @@ class Link:
             self._terms,
             self._quirk,
             connectors=lambda: tuple(sorted(self._connectors)),
-            has_profile=lambda number: self._connector(number).teller.has_told,
+            told=lambda: frozenset().union(*(c.teller.told_ids for c in self._connectors.values())),
+            may_clear=self._may_clear,
             status_unknown=lambda: tuple(
                 sorted(c.id for c in self._connectors.values() if c.status is None)
             ),
         )
-        return self._commission(None, now)
+        plain = self._clearing and not (self._quirk.clear_first or self._is_late)
+        return [*(self._cleared(now) if plain else ()), *self._commission(None, now)]
 
     def _commission(self, outcome: Outcome | None, now: float) -> list[Out]:
         """Go through the steps until one waits for an answer, or all is done."""
@@ -1246,7 +1270,7 @@ class Link:
                         outs += self._grown(connectors, now)[1]
                 case Ready():
                     self._ready = True
-                    outs += self._tell_all(now)
+                    outs += self._tell_all(now) if self._is_late else self._cleared(now)
             self._dirty = True
         return outs
 
@@ -1262,10 +1286,9 @@ class Link:
         return [*self._note_seen(now, known), *self._tell_all(now)]
 
     def _ask(self, step: Ask, now: float) -> list[Out]:
-        self._step = CommissionStep(self._step.run, self._step.number + 1)
-        key = None
-        if step.spares:
-            key = f"clear/{step.spares[0]}" if len(step.spares) == 1 else CLEAR_ALL
+        self._step = CommissionStep(self._step.run, self._step.number + 1, step.clears)
+        self._clearing = self._clearing or step.clears
+        key = CLEAR if step.clears else None
         return self._call(step.action, step.payload, now, self._step, replaces=key)
 
     def _commission_answered(
@@ -1276,12 +1299,71 @@ class Link:
         if isinstance(event, Answered):
             return self._commission(Outcome(event.result), now)
         step, times = self._asking
-        told = any(self._connector(number).teller.has_told for number in step.spares)
-        if EVICTED in event.text and times < ASKS_AGAIN_MAX and not told:
+        if EVICTED in event.text and times < ASKS_AGAIN_MAX and not step.clears:
             self._asking = (step, times + 1)
             return self._ask(step, now)
         why = event.text if event.code == "callerror" else event.code
         return self._commission(Outcome(None, why), now)
+
+    # -- what a clear takes away -----------------------------------------------------------------
+
+    def _clears_first(self, now: float, *, is_new: bool = False) -> None:
+        """Of a make that is cleared of everything, or may be one, what is told before that does not
+        count, as long as its books hold its maximum all the same (trust.md 1, P 1).
+        """
+        first = (is_new or self._quirk.clear_first) and not self._sessions.running
+        self._clearing = self._clearing or first
+        self._clear_due = now + CLEAR_LATE_S if self._clearing else math.inf
+
+    def _may_clear(self) -> bool:
+        """Whether no limit that somebody counts on could go with it: some makes take away all,
+        whatever the id says.
+        """
+        counts = not self._clearing and any(c.teller.told_ids for c in self._connectors.values())
+        return self._can_clear and not self._sessions.running and not counts
+
+    def _clear_answered(self, event: Answered | Failed, now: float) -> list[Out]:
+        """Whether it has taken anything away. What comes late may have acted late, too."""
+        if isinstance(event, Failed) and event.code != "callerror":
+            if event.code != "timeout":
+                return []
+            self._swept = True
+            self._can_clear = self._can_clear and EVICTED in event.text
+            if EVICTED in event.text and self._clearing:
+                self._is_late, self._clear_due = True, now + CLEAR_LATE_S
+            return []
+        self._can_clear = True
+        knew = isinstance(event, Answered) or not refuses(event.code, event.text)
+        self._swept = self._swept or (knew and _status(event) != "Unknown")
+        self._is_late = self._is_late and not event.late
+        return self._cleared(now) if event.late and not self._is_clear_out() else []
+
+    def _is_clear_out(self) -> bool:
+        """Whether commissioning waits for a clear's answer, after which it tells all."""
+        return self._steps is not None and self._step.clears
+
+    def _cleared(self, now: float) -> list[Out]:
+        """No clear is out any more: what one may have taken away is told once more."""
+        self._clearing, self._is_late, self._clear_due = False, False, math.inf
+        swept, self._swept = self._swept, False
+        for connector in self._connectors.values():
+            if swept:
+                connector.teller.cleared()
+        return self._tell_all(now)
+
+    def _others_again(self, stage: Stage, now: float) -> list[Out]:
+        """One connector's clears are through: what the others were told may be gone with them."""
+        attempt = stage.attempt
+        goes_on = not attempt.over and Stage(attempt, attempt.form, attempt.call).clears
+        if not self._swept or self._clearing or goes_on:
+            return []
+        self._swept = False
+        outs: list[Out] = []
+        for connector in list(self._connectors.values()):
+            if connector.id != attempt.offer.connector:
+                connector.teller.cleared()
+                outs += self._tell_offer(connector, now)
+        return outs
 
     def _note_seen(self, now: float, known: ChargerSeen | None = None) -> list[Out]:
         """Write down what the charger says of itself, where it is new and the charger is ours."""

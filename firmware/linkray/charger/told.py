@@ -70,6 +70,8 @@ class Situation(msgspec.Struct, frozen=True):
     raise_in_s: float = 0.0  # a higher offer waits so long: its writes are few (writes.py)
     taken: dict[bool, str] = {}  # the forms that its make obeys: for a session; as the default
     refused: frozenset[str] = frozenset()  # those that its make refuses or does not obey
+    clears: bool = True  # it answers ClearChargingProfile, as far as it has shown
+    shared: bool = False  # a session runs on another of its connectors
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -82,9 +84,9 @@ class Trial(msgspec.Struct, frozen=True):
 class Attempt:
     """One value on its way, form by form."""
 
-    __slots__ = ("after", "again_s", "asked", "call", "doubt", "failures", "form", "forms", "key",
-                 "lease", "offer", "over", "overtaken", "renewal", "renews_s", "session", "stays",
-                 "trial")  # fmt: skip
+    __slots__ = ("after", "again_s", "asked", "call", "doubt", "failures", "form", "forms",
+                 "is_mute", "is_swept", "key", "lease", "offer", "over", "overtaken", "renewal",
+                 "renews_s", "session", "stays", "trial")  # fmt: skip
 
     def __init__(
         self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
@@ -104,6 +106,8 @@ class Attempt:
         self.call = 0
         self.after: tuple[Payload, ...] = ()  # the calls of its form
         self.stays = False  # something was not taken away by them
+        self.is_swept = False  # something was, and of some makes all that was told
+        self.is_mute = False  # one of them was not answered
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
         self.over = False
@@ -134,6 +138,13 @@ class Stage(NamedTuple):
     attempt: Attempt
     form: int
     call: int
+
+    @property
+    def clears(self) -> bool:
+        """Whether this call takes profiles away."""
+        under = self.call - len(self.attempt.forms[self.form].calls)
+        after = self.attempt.after
+        return 0 <= under < len(after) and isinstance(after[under], ClearChargingProfile)
 
 
 class Set(msgspec.Struct, frozen=True):
@@ -180,7 +191,7 @@ class Teller:
 
     __slots__ = ("_again_at", "_attempt", "_cap", "_cap_in_w", "_cap_refused", "_cap_waits",
         "_caps_open", "_charger", "_connector", "_has_told_run", "_in_force", "_may_stand",
-        "_raise_at", "_refused", "_renew_at", "_taken", "_told", "has_told", "trial",
+        "_raise_at", "_refused", "_renew_at", "_taken", "_told", "has_told", "told_ids", "trial",
         "wanted")  # fmt: skip
 
     def __init__(self, charger: str, connector: int, *, is_capped: bool = False) -> None:
@@ -209,6 +220,7 @@ class Teller:
         self._caps_open: set[Stage] = set()  # on their way, and not answered
         self.has_told = False  # this link has sent the connector a profile …
         self._has_told_run = False  # … for the session that runs
+        self.told_ids: frozenset[int] = frozenset()  # of those that it has accepted
 
     @property
     def offered(self) -> Phases | None:
@@ -252,6 +264,13 @@ class Teller:
             for session, stands in self._in_force.items()
         }
         self._told = None
+
+    def cleared(self) -> None:
+        """What it accepted may be gone, and what it refused may be taken now (quirks.md, ABB)."""
+        if self._refused is not None:
+            self._refused, self._again_at = None, math.inf
+        if self.told_ids:
+            self.does_not_rule()
 
     def _calm(self) -> None:
         """Nothing of what stood waits any more."""
@@ -414,13 +433,15 @@ class Teller:
             return self._followed(stage, status, now, s)
         if status == "Accepted":
             self._stands(attempt, stage.form, surely=True)
+            taken = attempt.forms[stage.form].calls[stage.call].cs_charging_profiles
+            self.told_ids |= {taken.charging_profile_id}
         last = stage.call + 1 == len(attempt.forms[stage.form].calls)
         if status == "Accepted":
             if not last:
                 return self._next_call(attempt, now, s) if self._expects(stage) else []
             if attempt is self._attempt:  # also late, of a form before: that one stands
                 attempt.form, attempt.call = stage.form, stage.call
-                attempt.after = self._after(attempt, now)
+                attempt.after = self._after(attempt, now, s)
                 if attempt.after:
                     return [*self._default_ends(attempt, now), *self._next_call(attempt, now, s)]
                 return self._accepted(attempt, stage.form, now, s)
@@ -462,9 +483,9 @@ class Teller:
                     self._again_at = now + 1.0
             return []
         if stage.call >= len(attempt.forms[stage.form].calls):
-            return self._followed(stage, "NotSupported" if _refuses(code, text) else code, now, s)
-        attempt.doubt = attempt.doubt or not _refuses(code, text)
-        if not _refuses(code, text):
+            return self._followed(stage, "NotSupported" if refuses(code, text) else code, now, s)
+        attempt.doubt = attempt.doubt or not refuses(code, text)
+        if not refuses(code, text):
             self._stands(attempt, stage.form, surely=False)
         if not self._expects(stage):
             told = attempt.overtaken and attempt.doubt and attempt.trial is None
@@ -474,7 +495,7 @@ class Teller:
         if code == "timeout" and known and attempt.asked <= RESENDS:
             attempt.call = 0
             return [self._set(attempt)]
-        if _refuses(code, text):
+        if refuses(code, text):
             attempt.failures[attempt.forms[attempt.form].key] = "NotSupported"
         elif code == "timeout":
             attempt.failures[attempt.forms[attempt.form].key] = "not answered"
@@ -620,19 +641,21 @@ class Teller:
             beside.add(CAP)
         return beside & self._may_stand
 
-    def _after(self, attempt: Attempt, now: float) -> tuple[Payload, ...]:
+    def _after(self, attempt: Attempt, now: float, s: Situation) -> tuple[Payload, ...]:
         """What follows once its form stands, so that never nothing does. What is in its way is
-        taken away; but no cap while a car may charge, for some chargers take away all whatever the
-        id says: it is told the offer too, and for good, for the form falls by itself; what it
-        refused, only after a while. Between the sessions it is taken away, and the form told once
-        more.
+        taken away, and the form told once more, for some chargers take away all whatever the id
+        says; but no cap while a car may charge: it is told the offer too, and for good, for the
+        form falls by itself; what it refused, only after a while.
         """
         in_the_way, form = self._in_the_way(attempt), attempt.forms[attempt.form]
         others = [purpose for purpose in sorted(in_the_way) if purpose != CAP]
         after: tuple[Payload, ...] = purposes_cleared(self._connector, others)
+        after += form.calls if after else ()
         if CAP not in in_the_way or (attempt.renewal and self._cap_waits):
             return after
         if not attempt.session:
+            if s.shared or not s.clears:
+                return after
             return (*after, *purposes_cleared(self._connector, [CAP]), *form.calls)
         refused, until = self._cap_refused
         if attempt.key[:2] == refused and now < until:
@@ -657,8 +680,13 @@ class Teller:
             return []
         form = attempt.forms[stage.form]
         payload = attempt.after[stage.call - len(form.calls)]
-        is_told = isinstance(payload, SetChargingProfile)
-        if is_told and attempt.session:  # the cap
+        is_told, is_again = isinstance(payload, SetChargingProfile), payload in form.calls
+        if not is_told:
+            attempt.is_swept = attempt.is_swept or status not in ("Unknown", "NotSupported")
+            attempt.is_mute = attempt.is_mute or status == "timeout"
+        if is_again and status == "Accepted":
+            self._stands(attempt, stage.form, surely=True)
+        elif is_told and not is_again:  # the cap
             if status == "Accepted":
                 self._cap, self._cap_in_w = _amount(attempt.key), attempt.key[1] is not None
             elif attempt.trial is None:
@@ -675,12 +703,24 @@ class Teller:
             ):
                 attempt.doubt = True
                 return self._next_form(attempt, now, s)
-        if stage.call + 1 < len(form.calls) + len(attempt.after):
-            return self._next_call(attempt, now, s)
+        for call in range(stage.call + 1, len(form.calls) + len(attempt.after)):
+            if self._follows(attempt, attempt.after[call - len(form.calls)], s):
+                attempt.call = call - 1
+                return self._next_call(attempt, now, s)
         if not attempt.stays:
             gone = self._in_the_way(attempt)
             self._may_stand -= gone - {CAP} if attempt.session else gone
         return self._accepted(attempt, stage.form, now, s)
+
+    def _follows(self, attempt: Attempt, payload: Payload, s: Situation) -> bool:
+        """Whether this still follows: what the charger answers to no clear is not asked again, and
+        what is sure to stand is not told once more.
+        """
+        if isinstance(payload, SetChargingProfile):
+            return attempt.is_swept or payload not in attempt.forms[attempt.form].calls
+        is_left = attempt.is_mute or (s.shared and not attempt.session)
+        attempt.stays = attempt.stays or is_left
+        return not is_left
 
     def _expects(self, stage: Stage) -> bool:
         attempt = stage.attempt
@@ -764,7 +804,7 @@ class Teller:
         ]  # fmt: skip
 
 
-def _refuses(code: str, text: str) -> bool:
+def refuses(code: str, text: str) -> bool:
     """Whether a failed call surely changed nothing: the charger does not know the action at all."""
     return code == "callerror" and text.partition(":")[0] in ("NotImplemented", "NotSupported")
 

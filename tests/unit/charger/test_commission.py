@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.charger.person import Played, at
+from tests.unit.charger.person import Played, at, limits
 
 from linkray.charger.wire import Received, Send, Terms, TermsNow
-from linkray.model.facts import Booted
+from linkray.model.facts import Booted, OfferAnswered
 from linkray.model.records import ChargerSeen, Transaction
 from linkray.model.settings import Charger
 
@@ -121,18 +121,20 @@ def told_in_turn(played: Played) -> list[tuple[str, int | None, int | None]]:
     return [(f[2], f[3].get("connectorId"), f[3].get("id")) for f in frames if f[0] == 2]
 
 
-def test_nothing_is_cleared_beside_a_profile_that_was_told_on_this_link() -> None:
-    """Some chargers take away all, whatever the id says."""
+def test_inv_1_a_clear_of_one_socket_leaves_the_other_s_running_session_alone() -> None:
+    """Some makes take away all, whatever the id says."""
     ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
                       meter_start_wh=0)  # fmt: skip
-    played = Played(kept=(ran,))
-    played.offer(6_000, 1, session=True)
+    played = Played(kept=(ran,), seen=ChargerSeen("CP1", connectors=2), knows_trigger=False)
     played.boot()
+    played.offer(16_000, 1, session=True)
+    played.offer(0, 2, connector=2)
 
-    asked = Answers(played, configuration(NumberOfConnectors="1")).all().asked
+    done = Answers(played, configuration(NumberOfConnectors="2")).all()
 
-    assert "SetChargingProfile" in asked
-    assert "ClearChargingProfile" not in asked
+    assert "ClearChargingProfile" not in done.asked
+    assert {(f.connector, f.outcome) for f in played.facts(OfferAnswered, all_of_them=True)} == {
+        (1, "accepted"), (2, "accepted")}  # fmt: skip
 
 
 def clearing(profile: int | None, connectors: int = 2, quirks: str = "") -> Played:
@@ -150,48 +152,227 @@ def begun(played: Played, connector: int, number: int) -> None:
     played.offer(10_000, number, connector=connector, session=True, urgent=True)
 
 
-@pytest.mark.parametrize("when", ["before its turn", "in line", "open"])
+@pytest.mark.parametrize("when", ["before its turn", "open"])
 def test_inv_1_what_a_session_is_told_while_old_profiles_are_cleared_is_not_cleared_with_them(
     when: str,
 ) -> None:
-    """It bears the id of what was to be cleared: its car would have no limit, and nobody know."""
+    """Its car would have no limit, and nobody know."""
     played = clearing(21 if when == "open" else 14)
-    if when == "in line":  # behind what the other socket is told
-        begun(played, 1, 1)
-        played.answer({"status": "Accepted"})
     begun(played, 2, 2)
-    played.wait(0.6)  # what is open is pushed aside, and would be asked again
+    played.wait(0.6)  # what is open is pushed aside, and not asked again
     Answers(played).all()
 
     told = told_in_turn(played)
     after = told[told.index(("SetChargingProfile", 2, None)) :]
-    assert not [cleared for _, _, cleared in after if cleared is not None and cleared > 20]
+    assert "ClearChargingProfile" not in [action for action, _, _ in after]
     assert told[-1][0] == "TriggerMessage", "and commissioning goes on to its end"
 
 
-def test_where_one_socket_was_told_meanwhile_the_other_is_cleared_all_the_same() -> None:
-    played = clearing(11)
-    begun(played, 1, 1)
-    played.wait(0.6)
-    Answers(played).all()
+class Forgetful:
+    """A charger that takes away all with any clear that finds something; what it holds."""
 
-    assert {cleared for _, _, cleared in told_in_turn(played) if cleared} == {11, 21, 22, 23, 24}
+    def __init__(self, played: Played, *left: int, connectors: int = 1) -> None:
+        self.played, self.connectors = played, connectors
+        self.holds: dict[int, list[float]] = {each: [32.0] for each in left}
+        self.asked: list[str] = []
+
+    def answers(self, until: str = "") -> None:
+        while self.played.calls and self.played.calls[0][1] != until:
+            self.answers_one()
+
+    def answers_one(self) -> None:
+        _name, action, payload = self.played.calls[0]
+        self.asked.append(action)
+        status = "Accepted"
+        if action == "GetConfiguration":
+            self.played.answer(configuration(NumberOfConnectors=str(self.connectors)))
+            return
+        if action == "SetChargingProfile":
+            self.holds[payload["csChargingProfiles"]["chargingProfileId"]] = limits(payload)
+        elif action == "ClearChargingProfile":
+            status = "Accepted" if payload.get("id", None) in {None, *self.holds} else "Unknown"
+            if status == "Accepted":
+                self.holds.clear()
+        self.played.answer({"status": status})
 
 
-def test_what_is_cleared_of_everything_first_is_not_cleared_again_after_a_session_was_told(
-) -> None:
-    played = clearing(None, 1, """
+def counted(played: Played) -> list[tuple[str, int, int]]:
+    """What the books hear: that nothing counts any more, and what is accepted."""
+    return [("nothing", 0, 0) if isinstance(f, Booted) else (f.outcome, f.connector, f.offer_id)
+            for f in played.facts(all_of_them=True) if isinstance(f, Booted | OfferAnswered)]
+
+
+CLEARS_FIRST = """
 why = "its left-overs fight"
 seen = ["somebody"]
 match = [{vendor = "Acme"}]
 clear_first = true
-""")
+"""
+
+
+def test_p1_what_was_told_in_haste_counts_once_it_is_told_again_after_what_was_left_is_cleared(
+) -> None:
+    played = Played(quirks=CLEARS_FIRST, knows_trigger=False)
+    played.offer(0, 1, urgent=True)
+    charger = Forgetful(played, 11)
+    charger.answers()
+    assert counted(played) == [], "its make is not known yet"
+    played.boot()
+
+    charger.answers("ClearChargingProfile")
+    charger.answers_one()
+    assert charger.holds == {}
+    charger.answers("SetChargingProfile")
+    assert counted(played) == []
+    charger.answers()
+
+    assert list(charger.holds) == [13]
+    assert counted(played) == [("accepted", 1, 1)]
+    assert charger.asked.count("SetChargingProfile") == 2
+
+
+def test_p1_what_was_told_in_haste_counts_as_soon_as_its_make_is_one_of_the_others() -> None:
+    played = Played(knows_trigger=False)
+    played.offer(0, 1, urgent=True)
+    charger = Forgetful(played, 99)
+    charger.answers()
+    assert counted(played) == []
+
+    played.boot()
+    assert counted(played) == [("accepted", 1, 1)]
+    charger.answers()
+
+    assert sorted(charger.holds) == [13, 99], "of it nothing is cleared that could take that away"
+    assert charger.asked.count("SetChargingProfile") == 1
+
+
+def test_p1_what_was_told_in_haste_counts_after_half_a_minute_and_nothing_is_cleared_then() -> None:
+    played = Played(quirks=CLEARS_FIRST, seen=ChargerSeen("CP1", vendor="Acme", connectors=1),
+                    knows_trigger=False)  # fmt: skip
+    played.offer(0, 1, urgent=True)
+    charger = Forgetful(played)
+    charger.answers()
+    played.boot()
+    assert counted(played) == []
+
+    played.wait(30.1)
+    assert counted(played) == [("accepted", 1, 1)]
+    charger.answers()
+    assert "ClearChargingProfile" not in charger.asked
+
+
+def test_p1_what_a_session_is_told_counts_where_a_clear_was_still_to_come() -> None:
+    played = Played(quirks=CLEARS_FIRST, seen=ChargerSeen("CP1", vendor="Acme", connectors=2),
+                    knows_trigger=False)  # fmt: skip
+    played.offer(0, 1, urgent=True)
+    charger = Forgetful(played, connectors=2)
+    charger.answers()
+    begun(played, 2, 2)
+    charger.answers()
+    assert counted(played) == [("accepted", 1, 1), ("accepted", 2, 2)]
+
+    played.boot()
+    charger.answers()
+    assert "ClearChargingProfile" not in charger.asked
+
+
+def test_a_make_is_cleared_of_everything_also_where_it_was_told_in_haste() -> None:
+    played = Played(quirks=CLEARS_FIRST, knows_trigger=False)
+    played.offer(0, 1, urgent=True)
+    played.offer(0, 2, connector=2, urgent=True)
+    charger = Forgetful(played, 99, connectors=2)
+    played.boot()
+    charger.answers()
+    played.offer(0, 3, connector=2, urgent=True)
+    charger.answers()
+
+    assert charger.asked.count("ClearChargingProfile") == 1
+    assert sorted(charger.holds) == [13, 23]
+
+
+def test_a_default_that_is_refused_until_what_was_left_is_cleared_is_told_at_once_then() -> None:
+    """ABB Terra AC 1.8.0 (quirks.md)."""
+    played = Played(quirks=CLEARS_FIRST, knows_trigger=False)
+    played.offer(0, 1, urgent=True)
+    while played.profiles():
+        played.answer({"status": "Rejected"})
+    assert counted(played) == [("rejected", 1, 1)]
+    played.boot()
+    played.status("Available")
+
+    Forgetful(played, 99).answers()
+
+    assert counted(played)[1:] == [("accepted", 1, 1)]
+
+
+def test_what_the_charger_refused_on_this_link_is_no_reason_to_leave_the_old_one() -> None:
+    played = Played(knows_trigger=False)
+    played.offer(0, 1, urgent=True)
+    while played.profiles():
+        played.answer({"status": "Rejected"})
+    played.boot()
+    played.status("Available")
+    charger = Forgetful(played, 13)
+    charger.answers("SetChargingProfile")
+
+    assert charger.holds == {}
+
+
+def test_inv_1_a_clear_that_a_session_pushed_aside_counts_as_long_as_it_may_act() -> None:
+    """Slow makes answer, and clear, when the session has been told already."""
+    played = clearing(11, connectors=1)
+    late = played.calls.pop(0)[0]
     begun(played, 1, 1)
     played.wait(0.6)
     Answers(played).all()
+    assert ("accepted", 1, 1) not in counted(played)
 
-    told = [action for action, _, _ in told_in_turn(played)]
-    assert "ClearChargingProfile" not in told[told.index("SetChargingProfile") :]
+    played.feed(Received(json.dumps([3, late, {"status": "Accepted"}])))
+    assert [limits(p)[0] for p in played.profiles()] == [10], "once more"
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+    assert counted(played)[-1] == ("accepted", 1, 1)
+
+
+def test_a_clear_that_a_session_pushed_aside_and_nobody_answers_is_waited_for_for_30_s() -> None:
+    played = clearing(11, connectors=1)
+    played.calls.pop(0)
+    begun(played, 1, 1)
+    played.wait(0.6)
+    Answers(played).all()
+    assert ("accepted", 1, 1) not in counted(played)
+
+    played.wait(31)  # a question for values is pushed aside
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+
+    assert counted(played)[-1] == ("accepted", 1, 1)
+
+
+def test_a_clear_that_is_answered_after_its_time_has_what_stands_told_once_more() -> None:
+    played = clearing(11, connectors=1)
+    late = played.calls.pop(0)[0]
+    played.offer(0, 1)
+    played.wait(31)
+    Answers(played).all()
+    assert counted(played)[-1] == ("accepted", 1, 1)
+
+    played.feed(Received(json.dumps([3, late, {"status": "Accepted"}])))
+
+    assert [limits(p)[0] for p in played.profiles()] == [0]
+
+
+def test_a_default_waits_for_one_clear_that_is_not_answered_and_for_no_other() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    played.offer(0, 1)
+    while played.calls[0][1] != "ClearChargingProfile":
+        played.answer(configuration() if played.calls[0][1] == "GetConfiguration"
+                      else {"status": "Accepted"})  # fmt: skip
+
+    played.wait(30.1)
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+
+    assert counted(played)[-1] == ("accepted", 1, 1)
+    assert len(played.asked("ClearChargingProfile")) == 1, "nor those of a cap of before"
 
 
 def test_nothing_is_written_where_nothing_differs() -> None:

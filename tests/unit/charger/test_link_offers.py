@@ -213,6 +213,9 @@ def take_away(played: Played, *answers: str) -> None:
         assert [p["id"] for p in played.asked("ClearChargingProfile")] == [profile_id]
         assert played.profiles() == []
         played.answer({"status": status})
+    if "Accepted" in answers:
+        assert outcomes(played) == [], "some makes take away all"
+        played.answer({"status": "Accepted"}, "SetChargingProfile")
 
 
 def test_c1_a_default_holds_once_the_profile_that_would_rule_over_it_is_taken_away() -> None:
@@ -267,6 +270,7 @@ def test_c2_a_cap_of_the_charger_holds_once_the_default_of_0_is_taken_away() -> 
     for profile_id in (13, 14):
         assert [p["id"] for p in played.asked("ClearChargingProfile")] == [profile_id]
         played.answer({"status": "Accepted"})
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
     assert outcomes(played) == [(2, "accepted")]
     played.offer(10_000, 3, session=True)
     played.answer({"status": "Accepted"})
@@ -447,6 +451,88 @@ def test_c2_a_cap_of_an_earlier_link_is_taken_away_between_two_sessions() -> Non
     assert not played.records(ChargerSeen)[-1].capped
 
 
+def two_sockets(*, is_capped: bool = False) -> Played:
+    """One with a session on its first socket, which has been told."""
+    ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
+                      meter_start_wh=0)  # fmt: skip
+    seen = ChargerSeen("CP1", connectors=2, capped=is_capped)
+    played = Played(kept=(ran,), seen=seen, knows_trigger=False)
+    played.offer(16_000, 3, session=True)
+    played.answer({"status": "Accepted"})
+    return played
+
+
+def test_inv_1_a_cap_is_not_taken_away_while_the_other_socket_charges() -> None:
+    """Some makes take away all, and with it the limit of the session that runs."""
+    played = two_sockets(is_capped=True)
+    played.boot()
+    played.offer(0, 4, connector=2)
+    asked = set()
+    while played.calls:
+        asked.add(played.calls[0][1])
+        played.answer({"status": "Accepted"})
+
+    assert "SetChargingProfile" in asked
+    assert "ClearChargingProfile" not in asked
+    assert (4, "accepted") in [(f.offer_id, f.outcome)
+                               for f in played.facts(OfferAnswered, all_of_them=True)]
+    assert not [r for r in played.records(ChargerSeen) if not r.capped], "its cap stays"
+
+
+def test_inv_1_what_a_session_s_clear_may_have_taken_from_the_other_socket_is_told_again() -> None:
+    played = two_sockets()
+    played.boot()
+    played.yes(2)
+    played.start(2)
+    played.offer(10_000, 5, connector=2, session=True)
+    played.answer({"status": "Accepted"})
+    played.offer(8_000, 6, connector=2, session=True)
+    while purpose(played.profiles()[0]) == "TxProfile":
+        played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"})
+    told = []
+    while played.calls:
+        _name, action, payload = played.calls[0]
+        told.append((action, payload.get("connectorId", payload.get("id"))))
+        played.answer({"status": "Accepted"})
+
+    assert told == [("ClearChargingProfile", 21), ("ClearChargingProfile", 22),
+                    ("SetChargingProfile", 2), ("SetChargingProfile", 1)]  # fmt: skip
+
+
+def test_a_cap_that_was_none_is_no_reason_to_tell_the_default_again() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    played.offer(0, 1)
+    asked = []
+    while played.calls:
+        asked.append(played.calls[0][1])
+        played.answer({"status": "Unknown" if asked[-1] == "ClearChargingProfile" else "Accepted"})
+
+    assert asked.count("SetChargingProfile") == 1
+    assert [(f.offer_id, f.outcome) for f in played.facts(OfferAnswered, all_of_them=True)] == [
+        (1, "accepted")]  # fmt: skip
+    assert not played.records(ChargerSeen)[-1].capped
+
+
+def test_a_cap_whose_removal_is_not_answered_delays_its_default_once() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    played.status("Available")
+    played.offer(0, 1)
+    while not played.profiles():
+        played.answer({"status": "Unknown"})
+    played.answer({"status": "Accepted"})
+    assert len(played.asked("ClearChargingProfile")) == 1
+
+    played.wait(30.1)
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
+
+    assert outcomes(played) == [(1, "accepted")]
+    assert len(played.asked("ClearChargingProfile")) == 1
+    assert not [r for r in played.records(ChargerSeen) if not r.capped], "it may stand still"
+
+
 def test_c2_a_default_refused_once_the_cap_is_taken_away_goes_on_to_its_next_form() -> None:
     played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
     played.offer(0, 1)
@@ -576,6 +662,7 @@ def test_c1_a_profile_whose_removal_was_refused_is_still_in_the_way_of_a_default
     takes_only(played, "ChargePointMaxProfile")
     while played.asked("ClearChargingProfile"):
         played.answer({"status": "Rejected"})
+    played.answer({"status": "Accepted"}, "SetChargingProfile")
     assert outcomes(played) == [(3, "accepted")], "under a cap the lowest rules"
     played.offer(6_000, 4, session=True)
     takes_only(played, "TxDefaultProfile")
