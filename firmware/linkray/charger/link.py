@@ -483,9 +483,10 @@ class Link:
                                          "action": "ignored"}, "warning")]  # fmt: skip
         tag = event.tag
         if isinstance(tag, Stage):
-            came = self._clear_answered(event, now) if tag.clears else []
-            return [*came, *self._moves(self._told(tag, event, now), now),
-                    *(self._others_again(tag, now) if tag.clears else ())]  # fmt: skip
+            if tag.clears:
+                self._clear_ended(event, now)
+            outs = self._moves(self._told(tag, event, now), now)
+            return [*outs, *(self._others_again(tag, event, now) if tag.clears else ())]
         if isinstance(tag, CommissionStep):
             came = self._clear_answered(event, now) if tag.clears else []
             return [*came, *self._commission_answered(tag, event, now)]
@@ -602,6 +603,7 @@ class Link:
                 "peer": self._address, "action": "its limits are told anew"}))
             for connector in self._connectors.values():
                 connector.teller.forget()
+            self._can_clear = True
             self._clears_first(now)
             outs += self._tell_all(now)
         outs += self._note_seen(now, known)
@@ -1313,6 +1315,7 @@ class Link:
         """
         first = (is_new or self._quirk.clear_first) and not self._sessions.running
         self._clearing = self._clearing or first
+        self._is_late = self._is_late and self._clearing
         self._clear_due = now + CLEAR_LATE_S if self._clearing else math.inf
 
     def _may_clear(self) -> bool:
@@ -1324,19 +1327,27 @@ class Link:
 
     def _clear_answered(self, event: Answered | Failed, now: float) -> list[Out]:
         """Whether it has taken anything away. What comes late may have acted late, too."""
-        if isinstance(event, Failed) and event.code != "callerror":
-            if event.code != "timeout":
-                return []
-            self._swept = True
-            self._can_clear = self._can_clear and EVICTED in event.text
-            if EVICTED in event.text and self._clearing:
-                self._is_late, self._clear_due = True, now + CLEAR_LATE_S
+        if not self._clear_ended(event, now):
             return []
-        self._can_clear = True
         knew = isinstance(event, Answered) or not refuses(event.code, event.text)
         self._swept = self._swept or (knew and _status(event) != "Unknown")
         self._is_late = self._is_late and not event.late
         return self._cleared(now) if event.late and not self._is_clear_out() else []
+
+    def _clear_ended(self, event: Answered | Failed, now: float) -> bool:
+        """Whether the charger has answered it. One that does not in time is asked for none again;
+        one that was pushed aside may act yet, and what it may take away is told once more then.
+        """
+        if isinstance(event, Answered) or event.code == "callerror":
+            self._can_clear = self._can_clear or not event.late
+            return True
+        if event.code == "timeout":
+            self._swept = True
+            if EVICTED in event.text:
+                self._is_late, self._clear_due = True, now + CLEAR_LATE_S
+            else:
+                self._can_clear = False
+        return False
 
     def _is_clear_out(self) -> bool:
         """Whether commissioning waits for a clear's answer, after which it tells all."""
@@ -1351,17 +1362,20 @@ class Link:
                 connector.teller.cleared()
         return self._tell_all(now)
 
-    def _others_again(self, stage: Stage, now: float) -> list[Out]:
-        """One connector's clears are through: what the others were told may be gone with them."""
+    def _others_again(self, stage: Stage, event: Answered | Failed, now: float) -> list[Out]:
+        """One connector was cleared, by the last of its clears: what the others were told may be
+        gone with it. Only where it took something away: that it does once.
+        """
         attempt = stage.attempt
         goes_on = not attempt.over and Stage(attempt, attempt.form, attempt.call).clears
-        if not self._swept or self._clearing or goes_on:
+        if goes_on or self._clearing or not isinstance(event, Answered):
             return []
-        self._swept = False
+        if not attempt.is_cleared:
+            return []
         outs: list[Out] = []
         for connector in list(self._connectors.values()):
             if connector.id != attempt.offer.connector:
-                connector.teller.cleared()
+                connector.teller.cleared_beside()
                 outs += self._tell_offer(connector, now)
         return outs
 

@@ -85,8 +85,8 @@ class Attempt:
     """One value on its way, form by form."""
 
     __slots__ = ("after", "again_s", "asked", "call", "doubt", "failures", "form", "forms",
-                 "is_mute", "is_swept", "key", "lease", "offer", "over", "overtaken", "renewal",
-                 "renews_s", "session", "stays", "trial")  # fmt: skip
+                 "is_cleared", "is_mute", "is_swept", "key", "lease", "offer", "over",
+                 "overtaken", "renewal", "renews_s", "session", "stays", "trial")  # fmt: skip
 
     def __init__(
         self, offer: Offer, key: Key, forms: tuple[Form, ...], *, session: bool, renewal: bool,
@@ -106,7 +106,8 @@ class Attempt:
         self.call = 0
         self.after: tuple[Payload, ...] = ()  # the calls of its form
         self.stays = False  # something was not taken away by them
-        self.is_swept = False  # something was, and of some makes all that was told
+        self.is_cleared = False  # something was …
+        self.is_swept = False  # … or may have been, and of some makes all that was told
         self.is_mute = False  # one of them was not answered
         self.asked = 0  # how often this form was sent
         self.doubt = False  # some form was not answered: it may be in force
@@ -245,6 +246,7 @@ class Teller:
         """The charger may have forgotten everything (trust.md C16)."""
         self._overtake()
         self._in_force.clear()
+        self._cap_refused = (NOTHING, None), -math.inf
         self._calm()
 
     def clock_moved(self) -> None:
@@ -270,6 +272,15 @@ class Teller:
         if self._refused is not None:
             self._refused, self._again_at = None, math.inf
         if self.told_ids:
+            self.does_not_rule()
+
+    def cleared_beside(self) -> None:
+        """Another connector was cleared: what stands here is told again, or once its own clears
+        are through. No hold ends by it, for else two would tell for ever.
+        """
+        if self._attempt is not None:
+            self._attempt.is_swept = True
+        elif self.told_ids:
             self.does_not_rule()
 
     def _calm(self) -> None:
@@ -684,6 +695,7 @@ class Teller:
         if not is_told:
             attempt.is_swept = attempt.is_swept or status not in ("Unknown", "NotSupported")
             attempt.is_mute = attempt.is_mute or status == "timeout"
+            attempt.is_cleared = attempt.is_cleared or status == "Accepted"
         if is_again and status == "Accepted":
             self._stands(attempt, stage.form, surely=True)
         elif is_told and not is_again:  # the cap
@@ -704,7 +716,7 @@ class Teller:
                 attempt.doubt = True
                 return self._next_form(attempt, now, s)
         for call in range(stage.call + 1, len(form.calls) + len(attempt.after)):
-            if self._follows(attempt, attempt.after[call - len(form.calls)], s):
+            if self._follows(attempt, attempt.after[call - len(form.calls)]):
                 attempt.call = call - 1
                 return self._next_call(attempt, now, s)
         if not attempt.stays:
@@ -712,15 +724,14 @@ class Teller:
             self._may_stand -= gone - {CAP} if attempt.session else gone
         return self._accepted(attempt, stage.form, now, s)
 
-    def _follows(self, attempt: Attempt, payload: Payload, s: Situation) -> bool:
+    def _follows(self, attempt: Attempt, payload: Payload) -> bool:
         """Whether this still follows: what the charger answers to no clear is not asked again, and
         what is sure to stand is not told once more.
         """
         if isinstance(payload, SetChargingProfile):
             return attempt.is_swept or payload not in attempt.forms[attempt.form].calls
-        is_left = attempt.is_mute or (s.shared and not attempt.session)
-        attempt.stays = attempt.stays or is_left
-        return not is_left
+        attempt.stays = attempt.stays or attempt.is_mute
+        return not attempt.is_mute
 
     def _expects(self, stage: Stage) -> bool:
         attempt = stage.attempt

@@ -572,3 +572,25 @@ def test_a_make_s_own_list_and_interval_are_written_as_its_entry_says() -> None:
         ("MeterValueSampleInterval", "30"),
         ("MeterValuesSampledData", "Power.Active.Import"),
     ]
+
+
+def test_a_charger_that_restarts_is_cleared_though_it_left_a_clear_unanswered_before() -> None:
+    """ABB 1.8.0 refuses its default until it was cleared: it would wait for ever."""
+    played = Played(quirks=CLEARS_FIRST, seen=ChargerSeen("CP1", vendor="Acme", model="One"))
+    played.boot()
+    while not played.asked("ClearChargingProfile"):
+        played.answer({"status": "Accepted"})
+    played.calls.pop(0)
+    played.wait(31)
+    while played.calls:
+        played.answer({"status": "Accepted"})
+    played.wait(60)
+    while played.calls:
+        played.answer({"status": "Accepted"})
+    played.boot()
+    asked = []
+    while played.calls:
+        asked.append(played.calls[0][1])
+        played.answer({"status": "Accepted"})
+
+    assert "ClearChargingProfile" in asked

@@ -11,6 +11,7 @@ from linkray.charger.wire import (
     Command,
     Emergency,
     Gone,
+    Received,
     Record,
     Reply,
     Retell,
@@ -498,6 +499,107 @@ def test_inv_1_what_a_session_s_clear_may_have_taken_from_the_other_socket_is_to
 
     assert told == [("ClearChargingProfile", 21), ("ClearChargingProfile", 22),
                     ("SetChargingProfile", 2), ("SetChargingProfile", 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("clear", ["Accepted", "Unknown", "Rejected", "InternalError"])
+@pytest.mark.parametrize("is_capped", [False, True])
+def test_two_sockets_that_are_both_cleared_do_not_tell_each_other_for_ever(
+    clear: str, is_capped: bool
+) -> None:
+    """However its clears are answered, by a make that takes a session's limit as its default."""
+    ran = () if is_capped else tuple(
+        Transaction(id=77 + n, charger="CP1", connector=n, tag="T", started=at(0), given=at(0),
+                    meter_start_wh=0) for n in (1, 2))  # fmt: skip
+    seen = ChargerSeen("CP1", connectors=2, capped=is_capped)
+    played = Played(kept=ran, seen=seen, knows_trigger=False)
+    played.boot()
+    for n in (1, 2):
+        played.offer(0 if is_capped else 10_000, n, connector=n, session=not is_capped)
+    told = 0
+    while played.calls:
+        _name, action, payload = played.calls[0]
+        if action == "SetChargingProfile":
+            told += 1
+            assert told < 60, "each form of both, and no more"
+            is_taken = is_capped or purpose(payload) != "TxProfile"
+            played.answer({"status": "Accepted" if is_taken else "Rejected"})
+        elif action == "ClearChargingProfile" and clear == "InternalError":
+            played.fail(clear)
+        else:
+            played.answer({"status": clear if "Clear" in action else "Accepted"})
+
+    newest = {f.connector: f.outcome for f in played.facts(OfferAnswered, all_of_them=True)}
+    proves = is_capped or clear in ("Accepted", "Unknown")  # else its TxProfile may rule
+    assert newest == dict.fromkeys((1, 2), "accepted" if proves else "unknown")
+
+
+def test_inv_1_what_one_clear_took_from_both_sockets_is_told_to_both_again() -> None:
+    """A make that drops all, whatever the id says (its other clears then find nothing)."""
+    ran = tuple(Transaction(id=77 + n, charger="CP1", connector=n, tag="T", started=at(0),
+                            given=at(0), meter_start_wh=0) for n in (1, 2))  # fmt: skip
+    played = Played(kept=ran, seen=ChargerSeen("CP1", connectors=2), knows_trigger=False)
+    played.boot()
+    for n in (1, 2):
+        played.offer(10_000, n, connector=n, session=True)
+    held = {11}
+    while played.calls:
+        _name, action, payload = played.calls[0]
+        status = "Accepted"
+        if action == "ClearChargingProfile":
+            status = "Accepted" if payload["id"] in held else "Unknown"
+            held = set() if payload["id"] in held else held
+        elif action == "SetChargingProfile" and purpose(payload) == "TxProfile":
+            status = "Rejected"
+        elif action == "SetChargingProfile":
+            held.add(payload["csChargingProfiles"]["chargingProfileId"])
+        played.answer({"status": status})
+
+    assert held == {13, 23}
+
+
+def test_a_cap_whose_removal_is_answered_late_is_not_taken_away_for_ever() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    played.status("Available")
+    played.offer(0, 1)
+    cleared, late = 0, list[tuple[float, str]]()
+    until = played.now + 1_800
+    while played.now < until:
+        played.wait(0.5)
+        while played.calls:
+            name, action, _payload = played.calls[0]
+            if action == "ClearChargingProfile":
+                cleared += 1
+                late.append((played.now + 31, name))
+                played.calls.pop(0)
+            else:
+                played.answer({"status": "Accepted"})
+        while late and late[0][0] <= played.now:
+            played.feed(Received(json.dumps([3, late.pop(0)[1], {"status": "Accepted"}])))
+
+    assert cleared <= 2
+    assert played.facts(OfferAnswered, all_of_them=True)[-1].outcome == "accepted"
+
+
+def test_a_limit_that_pushed_a_clear_aside_is_told_once_more_after_its_time() -> None:
+    """quirks.md, 0 A: "clearing may act up to 30 s later"."""
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    played.status("Available")
+    played.offer(0, 1)
+    while not played.profiles():
+        played.answer({"status": "Accepted"})
+    played.answer({"status": "Accepted"})
+    assert played.calls.pop(0)[1] == "ClearChargingProfile"
+    played.status("Preparing")
+    played.start()
+    played.offer(10_000, 2, session=True, urgent=True)
+    played.wait(0.6)
+    while played.calls:
+        played.answer({"status": "Accepted"})
+    played.wait(35)
+
+    assert {purpose(p) for p in played.profiles()} == {"TxProfile"}
 
 
 def test_a_cap_that_was_none_is_no_reason_to_tell_the_default_again() -> None:
