@@ -129,7 +129,7 @@ class Quiet:
     def _step(self, now: float) -> None:
         while self._pending and self._pending[0].at < now - MAKES_ROOM_S:
             self._judge(self._pending.popleft())
-        building = self.ledger.world.building.ma
+        building = self._unreached()
         if self._building is None or any(
             abs(a - b) > STILL_MA for a, b in zip(building, self._building, strict=True)
         ):
@@ -144,6 +144,15 @@ class Quiet:
         if any(high - low > 2 * NOISE_MA + STILL_MA for low, high in self._band):
             self._band = [(ma, ma) for ma in building]
             self._stir(now)
+
+    def _unreached(self) -> tuple[int, int, int]:
+        """What the building takes, and beside it who is lost: what these leave, others get."""
+        taken = self.ledger.world.building.ma
+        for post in self.ledger.posts.values():
+            if not post.is_linked:
+                ours = post.true_ma()
+                taken = (taken[0] + ours[0], taken[1] + ours[1], taken[2] + ours[2])
+        return taken
 
     def _issue(self, issue: Issue, now: float) -> None:
         key = issue.post.key

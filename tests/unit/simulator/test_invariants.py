@@ -1142,6 +1142,19 @@ def test_inv_15_under_noise_a_second_change_within_30_s_is_found_but_for_a_cut(
     assert ("INV-15" in t.broken) is is_found, t.why()
 
 
+@pytest.mark.parametrize(("drops", "is_found"), [(True, False), (False, True)])
+def test_inv_15_what_a_lost_charger_leaves_is_an_input(drops: bool, is_found: bool) -> None:
+    t = settled(10)
+    t.fact(facts.LinkLost("C2", t.now))
+    t.wait(330, dt=1.0)
+    if drops:
+        t.draw("C2", 0)
+    t.wait(60, dt=1.0)
+    t.tell("C1", 18, transaction=1)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
+
+
 def with_a_battery_that_fills() -> Trace:
     """C1 takes a quarter of an ampere less every 80 s, down to 19 A."""
     t = settled(330, 50)
