@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from .budget import UNBOUND
-from .connector import Connector
+from .connector import NEVER, Connector
 
 RAISE_EVERY_S = 10.0  # higher offers to one connector are so far apart
 RAISE_MA_MIN = 1_000  # and at least so much, or reach the demand
-LAST_BIT_S = 900.0  # after a cut a raise of less waits so long: twice four an hour, not ten
 PATIENCE_S = 20.0  # so long a raise waits for all of its room; then it takes what there is
 
 
@@ -116,6 +115,18 @@ def _issue(c: Connector, amount_ma: int, watts: int | None, now: float) -> None:
     c.resend = False
 
 
+def _is_clear(c: Connector, target: int, top: int, step: Step, passed: int) -> bool:
+    """Whether the last bit of a demand is clearly there: beside a meter, what was cut once needs
+    the room of a whole raise, for room that comes and goes by a little moves nothing (Calm).
+    """
+    if c.lowered_at == NEVER or all(step.spare[leg] >= UNBOUND for leg in c.legs):
+        return True
+    clear = target + RAISE_MA_MIN
+    return top + step.left[passed] >= clear and all(
+        c.books.offer_ma + step.spare[leg] >= clear for leg in c.in_use()
+    )
+
+
 def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
     """Raise it as far as allowed; what it waits for, where that is not all the way."""
     target, top, offered = step.targets[i], step.tops[i], c.books.offer_ma
@@ -131,12 +142,10 @@ def _raise(c: Connector, i: int, step: Step, now: float) -> Wait | None:
         return Wait()
     if now < c.raised_at + RAISE_EVERY_S:
         return Wait(until=c.raised_at + RAISE_EVERY_S)
-    if offered > 0 and target - offered < RAISE_MA_MIN:
-        # Room that comes and goes by a little, just where the demand ends, moves nothing (Calm).
-        if not step.reach[i]:
-            return Wait()
-        if now < c.lowered_at + LAST_BIT_S:
-            return Wait(until=c.lowered_at + LAST_BIT_S)
+    if offered > 0 and target - offered < RAISE_MA_MIN and not (
+        step.reach[i] and _is_clear(c, target, top, step, passed)
+    ):
+        return Wait()
     amount, watts, limit = target, step.watts[i], None
     most = top + max(0, step.left[passed])
     if most < amount:

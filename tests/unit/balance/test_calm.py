@@ -90,6 +90,9 @@ def test_room_that_ends_just_at_the_demand_and_moves_by_a_tenth_does_not_move_th
         world.run(minutes * 60)
     assert world.amps("c1") in ([31.9], [32])
     assert len(world.sent) - told <= 10
-    world.building_a[0] = 27.0
-    world.run(16 * 60)
+    told = len(world.sent)
+    world.run(30 * 60)
+    assert len(world.sent) == told, "nothing moves, and so does nothing else"
+    world.building_a[0] = 26.9
+    world.run(90)
     assert world.amps("c1") == [32]
