@@ -6,13 +6,22 @@ import argparse
 import io
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from linkray import __version__
-from linkray.balance.recording import BadRecording, Difference, Recording, Told, from_file, replay
+from linkray.balance.recording import (
+    PLAIN_BYTES_MAX,
+    BadRecording,
+    Difference,
+    Recording,
+    Told,
+    from_file,
+    replay,
+)
 from linkray.model.settings import AMPS_MA_MAX, LimitPhases
 from linkray.upkeep.bundle import RECORDING
 
@@ -25,11 +34,19 @@ BUNDLE_BYTES_MAX = 64 * 1024 * 1024
 def limit(text: str) -> LimitPhases:
     """`80`, or one for each phase: `80,63,63`."""
     try:
-        amounts = [round(float(part) * 1000) for part in text.split(",")]
+        told = [float(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected amps, got {text!r}") from None
-    if len(amounts) not in {1, 3} or not all(0 <= a <= AMPS_MA_MAX for a in amounts):
-        raise argparse.ArgumentTypeError(f"expected amps, or three of them, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected amps, as 80 or 80,63,63, got {text!r}"
+        ) from None
+    if len(told) not in {1, 3}:
+        raise argparse.ArgumentTypeError(
+            f"expected one amount or one for each of L1, L2 and L3, got {len(told)} of them"
+        )
+    most = AMPS_MA_MAX // 1000
+    if not all(0 <= amps <= most for amps in told):
+        raise argparse.ArgumentTypeError(f"expected amps from 0 to {most}, got {text!r}")
+    amounts = [round(amps * 1000) for amps in told]
     return LimitPhases(*(amounts if len(amounts) == 3 else amounts * 3))
 
 
@@ -45,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
 def recording_in(content: bytes) -> Recording:
     """The recording in a file's content; raises `BadRecording`."""
     if content[:2] == GZIP:
+        if is_cut_short(content):
+            raise BadRecording("Expected a whole recording, got one that is cut short")
         return from_file(content)
     if content[:2] != ZIP:
         raise BadRecording("Expected a support bundle or a recording, got neither")
@@ -57,6 +76,16 @@ def recording_in(content: bytes) -> Recording:
         raise BadRecording(f"Expected {RECORDING} in the bundle, got none") from None
     except zipfile.BadZipFile as error:
         raise BadRecording(f"Expected a whole bundle: {error}") from None
+
+
+def is_cut_short(packed: bytes) -> bool:
+    """Whether it ends before its packing does; what is damaged or too long is not."""
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        unpacking.decompress(packed, PLAIN_BYTES_MAX)
+    except zlib.error:
+        return False
+    return not unpacking.eof and not unpacking.unconsumed_tail
 
 
 class Report(msgspec.Struct):
@@ -153,7 +182,7 @@ def side_by_side(limit: LimitPhases, then: Sum, now: Sum) -> str:
     recorded = [in_amps(began[1]), *(f"from {clock(at)}: {in_amps(to)}" for at, to in later)]
     lines = [
         "", f"with a site limit of {in_amps(limit)} (recorded: {'; '.join(recorded)}), where",
-        *(f"  - {each}" for each in ASSUMED), "",
+        *(f"  - {each}" for each in ASSUMED), compare_with(limit, began[1]), "",
         f"{'':24}{'offered kWh':>20}{'drawn kWh':>20}{'paused min':>20}",
         f"{'connector':24}" + f"{'was':>10}{'would be':>10}" * 3,
     ]  # fmt: skip
@@ -173,6 +202,17 @@ def side_by_side(limit: LimitPhases, then: Sum, now: Sum) -> str:
         if told_apart:
             lines.append(f"{'':9} not counted: {', '.join(told_apart)}")
     return "\n".join(lines)
+
+
+def compare_with(limit: LimitPhases, recorded: LimitPhases) -> str:
+    """How to tell what the limit does from what the assumptions do."""
+    if limit == recorded:
+        return "what differs here is what the assumptions do, not the limit"
+    same = ",".join(f"{a / 1000:g}" for a in recorded.phases())
+    return (
+        "the assumptions alone move figures: compare with the same at the recorded limit, "
+        f"--limit {same}"
+    )
 
 
 def in_amps(limit: LimitPhases) -> str:

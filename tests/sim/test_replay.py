@@ -282,7 +282,7 @@ def test_the_limits_of_the_recording_itself_are_told(
     (b"SETTINGS = {}\n", "Expected a support bundle or a recording, got neither"),
     (b"", "Expected a support bundle or a recording, got neither"),
     (b"PK\x03\x04 cut short", "Expected a whole bundle"),
-    (b"\x1f\x8b\x08\x00", "Expected a whole file"),
+    (b"\x1f\x8b\x08\x00", "Expected a whole recording, got one that is cut short"),
 ])  # fmt: skip
 def test_a_file_that_is_no_bundle_is_said_to_be_none(
     content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -294,6 +294,49 @@ def test_a_file_that_is_no_bundle_is_said_to_be_none(
     told = capsys.readouterr()
     assert told.err.startswith(f"replay: {path}: {said}")
     assert "Error -" not in told.err
+
+
+def test_a_recording_that_is_cut_short_is_said_to_be(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "half.gz"
+    path.write_bytes(file.read_bytes()[:-1000])
+
+    assert main([str(path)]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith("Expected a whole recording, got one that is cut short\n")
+
+
+@pytest.mark.parametrize(("told", "said"), [
+    ("1e9", "expected amps from 0 to 6300, got '1e9'"),
+    ("80,63,-1", "expected amps from 0 to 6300, got '80,63,-1'"),
+    ("inf", "expected amps from 0 to 6300, got 'inf'"),
+    ("nan", "expected amps from 0 to 6300, got 'nan'"),
+    ("80,63", "expected one amount or one for each of L1, L2 and L3, got 2 of them"),
+    ("much", "expected amps, as 80 or 80,63,63, got 'much'"),
+])  # fmt: skip
+def test_a_limit_that_is_none_is_refused_with_its_bounds(
+    told: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["file", "--limit", told])
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_tool_says_with_which_replay_another_limit_is_compared(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(file), "--limit", "30"]) == 0
+    words = capsys.readouterr().out
+    said = "the assumptions alone move figures: compare with the same at the recorded limit"
+    assert f"{said}, --limit 63,50,50" in words
+
+    assert main([str(file), "--limit", "63,50,50"]) == 0
+    words = capsys.readouterr().out
+    assert said not in words
+    assert "what differs here is what the assumptions do, not the limit" in words
 
 
 def test_the_tool_prints_both_runs_side_by_side(

@@ -120,6 +120,25 @@ def test_what_cannot_be_played_ends_with_2_and_says_why(
     assert capsys.readouterr().err.startswith("tools/simulate: ")
 
 
+def test_a_set_of_faults_that_is_none_is_refused_with_all_that_may_be_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([str(HOME), "--faults", "rubbish"]) == 2
+    said = capsys.readouterr().err
+    assert "expected faults of none, all, mix, or some of building, cars, chargers," in said
+    assert "got rubbish" in said
+
+
+def test_a_site_without_a_charger_is_nothing_to_play(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for nothing in (Path("/dev/null"), tmp_path / "empty.toml"):
+        if nothing.parent == tmp_path:
+            nothing.write_text('[site]\nname = "empty"\n')
+        assert main([str(nothing)]) == 2
+        assert f"expected one [[chargers]] or more in {nothing}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("path", sorted(SITES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_site_is_one_that_linkray_takes_and_people_come_to(path: Path) -> None:
     site = load_site(path)

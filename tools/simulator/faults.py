@@ -129,7 +129,8 @@ def fault_set(names: str) -> tuple[Trouble, ...]:
     known = {t.set for t in TROUBLES}
     if unknown := wanted - known - {"all", "none"}:
         raise ValueError(
-            f"expected faults of none, all, {', '.join(sorted(known))}, got {sorted(unknown)}"
+            f"expected faults of none, all, mix, or some of {', '.join(sorted(known))}; "
+            f"got {', '.join(sorted(unknown))}"
         )
     return tuple(t for t in TROUBLES if "all" in wanted or t.set in wanted)
 

@@ -134,7 +134,11 @@ def site_file(told: str) -> Path:
 
 
 def load_site(path: Path) -> Description:
-    return read_site(path.read_text(encoding="utf-8"))
+    """A site file with a charger or more; raises `BadSite`, `OSError`."""
+    site = read_site(path.read_text(encoding="utf-8"))
+    if not site.places:
+        raise BadSite(f"expected one [[chargers]] or more in {path}, got none")
+    return site
 
 
 def read_site(text: str) -> Description:
