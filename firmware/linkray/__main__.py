@@ -119,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
 
     board = command("board", "play with the simulated board")
     board.add_argument("act", choices=("press",))
-    board.add_argument("--hold", type=held_s, required=True, help="seconds on the reset button")
+    board.add_argument("--hold", type=held_s, required=True, metavar="SECONDS",
+                       help="on the reset button: under 5 s opens the first sign-in again for "
+                            "30 min, 5 s and more is a factory reset")  # fmt: skip
     return top
 
 
