@@ -1,7 +1,7 @@
 """A live simulated site: the board's two processes, kept running, and the world around them.
 
-Called by `tools/run`. Everything listens on loopback; what is kept lies in `.state/site` (or
-`--state DIR`), or in a folder of its own that goes again with `--headless`.
+Called by `tools/run`. Everything listens on loopback; what is kept lies in `.state/` under the
+site's name (or in `--state DIR`), or in a folder of its own that goes again with `--headless`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import contextlib
 import functools
 import json
 import secrets
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,7 @@ from linkray.kit.clock import WallClock
 from linkray.kit.log import LogRing, set_up
 from linkray.model.units import ZERO
 from linkray.model.views import Snapshot
-from tools.world.site import BadSite, site_file
+from tools.world.site import BadSite, Description, load_site, settings, site_file
 
 ROOT = Path(__file__).parents[1]
 BOARD = ROOT / "board" / "sim" / "board.toml"
@@ -40,6 +42,7 @@ READY_S = 30.0
 END_S = 10.0
 RESTART_S = 0.5
 LINE_S = 5.0
+METER_HOST = "127.0.0.1"
 AT_FACTORY = """  The box is back at factory: the passwords above are gone, and it knows no site.
   Sign in as Assembler with the password that the LinkRay manual prints in its chapter 6 and set
   new ones; or end this with Ctrl-C and start again for a site that is set up."""
@@ -94,9 +97,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     top.add_argument("--site", default=str(SITE), metavar="SITE",
                      help="a site file, or a name of tests/sim/sites/")  # fmt: skip
     top.add_argument("--seed", type=int, default=1, help="of the world's chance")
-    for name, port in (("https", 8443), ("http", 8080), ("ocpp", 8887), ("ocpps", 8886)):
-        top.add_argument(f"--{name}-port", type=int, default=None,
-                         help=f"{port} unless given; any free one with --headless")  # fmt: skip
+    for name, port, more in (
+        ("https", 8443, ""), ("http", 8080, ""), ("ocpp", 8887, ""), ("ocpps", 8886, ""),
+        ("meter", 1502, "; of a meter on Modbus TCP, and kept with the site's settings"),
+    ):  # fmt: skip
+        top.add_argument(
+            f"--{name}-port", type=int, default=None,
+            help=f"{port} unless given; any free one with --headless{more}",
+        )  # fmt: skip
         top.set_defaults(**{f"{name}_default": port})
     top.add_argument("--from", dest="folder", type=Path, default=Path(), help=argparse.SUPPRESS)
     options = top.parse_args(argv)
@@ -127,26 +135,55 @@ def linkray(*words: str, text: str = "") -> str:
     return done.stdout
 
 
-def prepare(state: Path, site: Path) -> dict[str, str]:
-    """Settings and passwords for a folder that has none; who may sign in with what."""
-    keys = state / "sign-in.json"
+def prepare(
+    options: argparse.Namespace, state: Path, site: Description
+) -> tuple[dict[str, str], int | None]:
+    """Settings and passwords for a folder that has none.
+
+    Says who may sign in with what, and the port of a site meter on Modbus TCP. That one is kept:
+    the settings name it, and they are the box's own once they are made.
+    """
+    keys, kept = state / "sign-in.json", state / "meter-port"
     if keys.exists():
-        return dict(json.loads(keys.read_text()))
+        meter = free_port(int(kept.read_text())) if kept.exists() else None
+        return dict(json.loads(keys.read_text())), meter
+    is_tcp = site.meter is not None and bool((site.meter.file or {}).get("tcp"))
+    meter = free_port(int(port(options, "meter"))) if is_tcp else None
+    told = settings(site, meter_tcp=None if meter is None else (METER_HOST, meter))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    told = subprocess.run(
-        [sys.executable, "-m", "tools.world", "settings", str(site)],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
-    if told.returncode:
-        raise Broken(f"--site {site}: {told.stderr.strip()}")
-    linkray("settings", "import", "-", "--state", str(state), text=told.stdout)
+    linkray("settings", "import", "-", "--state", str(state), text=json.dumps(told))
+    kept.unlink(missing_ok=True)
+    if meter is not None:
+        kept.write_text(f"{meter}\n")
     words = {name: f"{name.lower()}-{secrets.token_hex(5)}" for name in ACCOUNTS}
     words = {name: word.replace(name.lower(), "site") for name, word in words.items()}
     for name, word in words.items():
         linkray("password", "--state", str(state), name, text=word + "\n")
     keys.touch(mode=0o600)
     keys.write_text(json.dumps(words))
-    return words
+    return words, meter
+
+
+def described(site: Path) -> Description:
+    """A site file, or `Broken` with what is wrong in it."""
+    try:
+        return load_site(site)
+    except (BadSite, OSError) as error:
+        raise Broken(f"--site {site}: {error}") from None
+
+
+def free_port(wanted: int) -> int:
+    """A port on which the site meter can answer, any for 0; raises `Broken`."""
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            free.bind((METER_HOST, wanted))
+        except OSError as error:
+            raise Broken(
+                f"the site meter cannot answer on port {wanted}: {error.strerror}; free it, or "
+                "begin another --state with another --meter-port"
+            ) from None
+        return int(free.getsockname()[1])
 
 
 async def keep_running(
@@ -251,18 +288,20 @@ async def ended(process: trio.Process) -> None:
 
 
 async def play_world(
-    options: argparse.Namespace, state: Path, ocpp: int, report: Path, noise: Any
+    options: argparse.Namespace, state: Path, ocpp: int, meter: int | None, report: Path, noise: Any
 ) -> None:
     """The world's process; it writes its report when it is told to end."""
+    line = ("--serial-link", str(state / "serial0"))
     process = await started([
         sys.executable, "-m", "tools.world", "run", str(options.site),
-        "--ocpp", f"ws://127.0.0.1:{ocpp}", "--serial-link", str(state / "serial0"),
+        "--ocpp", f"ws://127.0.0.1:{ocpp}",
+        *(line if meter is None else ("--meter-tcp", str(meter))),
         "--seed", str(options.seed), "--report", str(report),
         "--control", str(state / "world.sock"),
     ], noise)  # fmt: skip
     try:
         code = await process.wait()
-        raise Broken(f"the simulated world ended with {code}")
+        raise Broken(f"the simulated world ended with {code}{newest_line(noise)}")
     finally:
         with trio.CancelScope(shield=True):
             await ended(process)
@@ -333,7 +372,8 @@ def result(seen: Seen, report: dict[str, Any]) -> dict[str, Any]:
 
 
 async def run(options: argparse.Namespace, state: Path) -> int:
-    words = prepare(state, options.site)
+    site = described(options.site)
+    words, meter = prepare(options, state, site)
     report = state / "world-report.json"
     seen = Seen()
     log_path = state.parent / f"{state.name}.log"  # beside it: a factory reset wipes the folder
@@ -350,12 +390,12 @@ async def run(options: argparse.Namespace, state: Path) -> int:
                 "run", "--board", str(BOARD), "--state", str(state), "--bind", "127.0.0.1",
                 "--ocpp-port", port(options, "ocpp"), "--ocpps-port", port(options, "ocpps"),
             ], seen, quiet, reboots)
-            nursery.start_soon(play_world, options, state, control["ocpp"], report, quiet)
+            nursery.start_soon(play_world, options, state, control["ocpp"], meter, report, quiet)
             web = await nursery.start(keep_running, [
                 "web", "--state", str(state), "--bind", "127.0.0.1",
                 "--https-port", port(options, "https"), "--http-port", port(options, "http"),
             ], seen, quiet, reboots)
-            greet(options, state, control, web, words, log_path)
+            greet(options, state, control, web, words, log_path, site.places[0].id)
             client = DeskClient(state / "desk.sock")
             nursery.start_soon(client.run)
             show: Callable[[Seen], None] = (lambda _seen: None) if options.headless else line
@@ -369,7 +409,7 @@ async def run(options: argparse.Namespace, state: Path) -> int:
 
 def greet(
     options: argparse.Namespace, state: Path, control: dict[str, Any], web: dict[str, Any],
-    words: dict[str, str], log_path: Path,
+    words: dict[str, str], log_path: Path, charger: str,
 ) -> None:  # fmt: skip
     out = sys.stderr if options.headless else sys.stdout
     say = functools.partial(print, file=out, flush=True)
@@ -378,8 +418,14 @@ def greet(
         say(f"    sign in as {name:<10} {word}")
     say(f"  chargers dial  ws://127.0.0.1:{control['ocpp']}/ID  "
         f"wss://127.0.0.1:{control['ocpps']}/ID")
-    say(f"  reset button   .venv/bin/linkray board press --hold 5 --state {state}")
     if not options.headless:
+        trouble = json.dumps({"do": "disconnect", "charger": charger, "for_s": 120})
+        told = shlex.join(["tell", str(state / "world.sock"), trouble])
+        say(f"  make trouble   .venv/bin/python -m tools.world {told}")
+        say("                 (all that there is: tools/README.md, Making trouble)")
+        say(f"  reset button   .venv/bin/linkray board press --hold 1 --state {state}")
+        say("                 (opens the first sign-in again for 30 min; held for 5 s or longer it "
+            "is a factory reset:\n                 settings, passwords and history are gone)")
         say(f"  log            {log_path}\n  Ctrl-C ends it\n")
 
 
@@ -399,7 +445,7 @@ def main(argv: list[str] | None = None) -> int:
         state = options.state
         if state is None and options.headless:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linkray-")))
-        state = (state or ROOT / ".state" / "site").resolve()
+        state = (state or ROOT / ".state" / options.site.stem).resolve()
         code = 1
         try:
             code = trio.run(functools.partial(run, options, state))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.box import ROOT, SITE, Client, until
-from tools.live import arguments
+from tools.live import Broken, arguments, described, greet, linkray, prepare
+from tools.world.commands import CHARGER_SCENES, METER_SCENES, Commands
 
 pytestmark = pytest.mark.realtime
 
@@ -100,6 +102,101 @@ def test_a_busy_port_is_said_with_the_option_that_chooses_another(tmp_path: Path
     assert f"port {port}: Address already in use; choose another with --ocpp-port" in done.stderr
 
 
+def kept_meter(state: Path) -> dict[str, object]:
+    told = json.loads(linkray("settings", "export", "-", "--state", str(state)))
+    return dict(told["site"]["meter"]["file"])
+
+
+def test_a_site_meter_on_tcp_has_a_port_of_its_own_that_the_settings_keep(tmp_path: Path):
+    state = tmp_path / "home"
+    asked = arguments(["--site", "home", "--headless"])
+    site = described(asked.site)
+    _words, port = prepare(asked, state, site)
+    assert port is not None
+    assert port > 1024
+    meter = kept_meter(state)
+    assert (meter["tcp"], meter["IP"], meter["port"]) == (True, "127.0.0.1", port)
+    assert prepare(arguments(["--site", "home"]), state, site)[1] == port
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(Broken, match=f"port {port}: Address already in use.*--meter-port"):
+            prepare(asked, state, site)
+
+
+def test_a_site_meter_on_rs_485_has_no_port(tmp_path: Path):
+    asked = arguments([])
+    assert prepare(asked, tmp_path / "site", described(asked.site))[1] is None
+    assert kept_meter(tmp_path / "site")["tcp"] is False
+
+
+def test_the_meter_of_a_site_that_has_it_on_tcp_is_read():
+    done = subprocess.run(
+        live("--site", "home", "--headless", "--for", "15"), capture_output=True, text=True,
+        check=False, timeout=75, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["led"] == "green blinking"
+    assert told["faults"] == []
+    assert max(told["budget_ma"]) > 6_000  # more than the degraded limits
+
+
+def tell(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.world", "tell", *words], capture_output=True, text=True,
+        check=False, cwd=ROOT,
+    )  # fmt: skip
+
+
+def test_trouble_is_made_by_a_command_to_the_world_that_runs(tmp_path: Path):
+    control = tmp_path / "world.sock"
+    nobody = tell(str(control), "cut_meter")
+    assert nobody.returncode == 2
+    assert "expected the world.sock of a running tools/run" in nobody.stderr
+
+    world = subprocess.Popen(
+        [sys.executable, "-m", "tools.world", "run", str(SITE), "--ocpp", "ws://127.0.0.1:9",
+         "--serial-link", str(tmp_path / "serial0"), "--control", str(control), "--empty"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        until(control.exists, 20, "the world can be told")
+        done = tell(str(control), "cut_meter")
+        assert (done.returncode, done.stdout) == (0, '{"ok": true}\n')
+        assert tell(str(control), '{"do": "building_step", "phase": 1, "ma": 9000}').returncode == 0
+        wrong = tell(str(control), '{"do": "explode", "charger": "BAY-1"}')
+        assert wrong.returncode == 1
+        assert '"ok": false' in wrong.stdout
+    finally:
+        world.terminate()
+        world.wait(20)
+
+
+def test_what_is_printed_says_what_the_long_press_does_and_how_trouble_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    ports = {"https": 8443, "ocpp": 8887, "ocpps": 8886}
+    state = tmp_path / "my site"
+    greet(arguments([]), state, ports, ports, {"EV": "word"}, tmp_path / "log", "BAY-1")
+    said = capsys.readouterr().out
+    assert "board press --hold 1 " in said
+    assert "held for 5 s or longer it is a factory reset" in said
+    command = next(line for line in said.splitlines() if "make trouble" in line)
+    words = shlex.split(command)
+    assert words[-3:-1] == ["tell", str(state / "world.sock")]
+    assert json.loads(words[-1])["charger"] == "BAY-1"
+
+
+def test_the_readme_explains_every_trouble_that_can_be_made():
+    told = (ROOT / "tools" / "README.md").read_text()
+    own = {name.removeprefix("_do_") for name in vars(Commands) if name.startswith("_do_")}
+    meter = {f"{scene}_meter" for scene in METER_SCENES}
+    every = {"plug", "lie", *CHARGER_SCENES, *meter, *own}
+    assert {name for name in every if f"`{name}`" not in told} == set()
+
+
 def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
     done = subprocess.run(
         live("--headless", "--for", str(FOR_S)), capture_output=True, text=True, check=False,
@@ -108,6 +205,8 @@ def test_headless_it_ends_by_itself_with_one_line_of_json_and_no_limit_passed():
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\n") == 1
     told = json.loads(done.stdout)
+    explained = (ROOT / "tools" / "README.md").read_text()
+    assert {name for name in told if f"`{name}`" not in explained} == set()
     assert told["chargers_connected"] == 8
     assert told["sessions"] >= 1
     assert told["limit_exceeded_s"] == 0

@@ -1,4 +1,8 @@
-"""`python -m tools.world run|settings SITE.toml`: the world as a process, LinkRay's settings."""
+"""The world as a process.
+
+`python -m tools.world run SITE.toml` plays a site, `settings SITE.toml` prints what LinkRay must be
+set to for it, `tell SOCKET COMMAND` makes trouble in one that runs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import json
 import math
 import os
 import signal
+import socket
 import ssl
 import sys
 from datetime import UTC, datetime
@@ -20,6 +25,7 @@ from tools.world.commands import Commands
 from tools.world.day import Pace, a_day
 from tools.world.links import Dial, socket_dial
 from tools.world.meter import Meter, Port
+from tools.world.schemas import Json
 from tools.world.site import BadSite, load_site, make_world, settings
 from tools.world.world import World
 
@@ -29,6 +35,8 @@ STATUS_EVERY_S = 1.0
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    if args.command == "tell":
+        return tell(args.control, args.line)
     try:
         if args.command == "settings":
             tcp = ("127.0.0.1", args.meter_tcp) if args.meter_tcp else None
@@ -45,6 +53,11 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     prints = commands.add_parser("settings", help="print the LinkRay settings of a site")
     plays = commands.add_parser("run", help="play a site over real sockets")
+    tells = commands.add_parser("tell", help="tell a world that runs a command")
+    tells.add_argument("control", type=Path, metavar="SOCKET",
+                       help="world.sock in the state folder of tools/run")  # fmt: skip
+    tells.add_argument("line", metavar="COMMAND",
+                       help="cut_meter, or JSON; all are in tools/README.md")  # fmt: skip
     for one in (prints, plays):
         one.add_argument("site", type=Path, help="a site file, e.g. board/sim/site.toml")
         one.add_argument("--meter-tcp", type=int, default=None, metavar="PORT",
@@ -62,6 +75,31 @@ def parser() -> argparse.ArgumentParser:
     plays.add_argument("--empty", action="store_true", help="nobody comes by themselves")
     plays.add_argument("--unchecked", action="store_true", help="no schema checks (for load)")
     return top
+
+
+def tell(control: Path, line: str) -> int:
+    """One command to a running world; 0: done, 1: refused, 2: nobody is there."""
+    with socket.socket(socket.AF_UNIX) as end:
+        try:
+            end.connect(str(control))
+        except OSError as error:
+            print(f"{control}: {error.strerror or error}; "
+                  "expected the world.sock of a running tools/run", file=sys.stderr)  # fmt: skip
+            return 2
+        end.sendall(json.dumps(_read(line)).encode() + b"\n")
+        end.shutdown(socket.SHUT_WR)
+        answer = end.makefile(encoding="utf-8").readline().strip()
+    print(answer)
+    return 0 if answer.startswith('{"ok": true') else 1
+
+
+def _read(line: str) -> Json:
+    """A command in JSON, or its word alone: `cut_meter`."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {"do": line}
+    return told if isinstance(told, dict) else {"do": line}
 
 
 async def run(args: argparse.Namespace) -> int:
