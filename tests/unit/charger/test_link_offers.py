@@ -452,6 +452,31 @@ def test_c2_a_cap_of_an_earlier_link_is_taken_away_between_two_sessions() -> Non
     assert not played.records(ChargerSeen)[-1].capped
 
 
+def test_c2_a_cap_that_refused_is_told_at_once_after_a_restart_of_the_charger() -> None:
+    played = Played(seen=ChargerSeen("CP1", connectors=1, capped=True), knows_trigger=False)
+    played.boot()
+    while played.calls:
+        played.answer({"status": "Accepted"})
+    played.status("Preparing")
+    played.start()
+    played.offer(6_000, 3, session=True)
+
+    def told() -> list[str]:
+        purposes = []
+        while played.calls:
+            is_set = played.calls[0][1] == "SetChargingProfile"
+            purposes += [purpose(played.calls[0][2])] if is_set else []
+            refuses = is_set and purposes[-1] == "ChargePointMaxProfile"
+            played.answer({"status": "Rejected" if refuses else "Accepted"})
+        return purposes
+
+    assert "ChargePointMaxProfile" in told()
+    played.wait(40)
+    told()
+    played.boot()
+    assert "ChargePointMaxProfile" in told()
+
+
 def two_sockets(*, is_capped: bool = False) -> Played:
     """One with a session on its first socket, which has been told."""
     ran = Transaction(id=77, charger="CP1", connector=1, tag="T", started=at(0), given=at(0),
