@@ -295,8 +295,10 @@ def test_the_site_limit_is_changed_and_a_bad_one_is_told_at_its_field(visit, api
     expect(field).to_be_focused()
     assert api.get("settings")["site"]["limit_ma"] == [100_000] * 3
 
+    expect(page.locator(".total")).to_contain_text("69.0 kW")  # 3 x 100 A at 230 V
     field.fill("80")
     expect(limits.locator(".field-error")).to_have_count(0)
+    expect(page.locator(".total")).to_contain_text("64.4 kW")
     save(page)
     assert api.get("settings")["site"]["limit_ma"] == [100_000, 80_000, 100_000]
     until(lambda: api.get("plan")["limit_ma"][1] == 80_000, 5, "the balancer reckons with it")

@@ -5,12 +5,14 @@ The mistake is planted as a fact of a type that the balancer does not know: it r
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import trio
 from tools.simulator.scene import Scene, scene, single, site
 from tools.world import Make
 
 from linkray.kit.keep import KeptDown
+from linkray.model.asks import PatchSettings, SetEmergencyStop
 
 C = [single(f"C{n}") for n in (1, 2)]
 
@@ -77,6 +79,28 @@ async def test_b9_the_third_failure_in_a_row_ends_the_process() -> None:
             await trio.sleep(2)
 
     assert ended.group_contains(KeptDown, match="the balancer failed 3 times in a row")
+
+
+async def test_inv5_a_disk_that_takes_no_writes_raises_nothing_and_ends_nobody() -> None:
+    async with scene(site(40, *C), strict=False) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        near, disk = s.watch("C1", "C2"), s.store._disk._db
+        disk.pragma("query_only", True)
+        more = PatchSettings(msgspec.Raw(b'{"site": {"limit_ma": [60000, 60000, 60000]}}'))
+        assert not (await s.ask(more)).ok
+        for _ in range(150):
+            await trio.sleep(1)
+            assert s.offers_a("C1", "C2") == [20, 20]
+        assert "storage" in s.faults()
+        s.went_on(near, 100)
+        assert (await s.ask(SetEmergencyStop(True))).code != "ok"  # not written down, and done
+        await s.until(lambda: s.offers_a("C1", "C2") == [0, 0], 2)
+
+        disk.pragma("query_only", False)
+        assert (await s.ask(SetEmergencyStop(False))).ok
+        await s.until(lambda: "storage" not in s.faults(), 60)
+        s.is_safe()
 
 
 async def test_starts_that_a_clock_set_back_has_left_in_the_future_are_no_crashes() -> None:

@@ -85,6 +85,30 @@ def test_a_ramp_that_its_values_show_under_way_is_the_chargers_until_the_next_of
     assert world.plan.building_ma.l1 == 20_000
 
 
+@pytest.mark.parametrize("why", ["session", "raise"])
+def test_growth_after_a_raise_is_the_chargers_for_two_sample_intervals_at_most(why: str) -> None:
+    """It says nothing of what it draws; then what has come may be the building's after all."""
+    world = World(settings(46, [C1], meter=metered()), meter=True, interval_s=10_000)
+    world.building_a = [20, 0, 0]
+    world.connect()
+    world.run(9.9)
+    world.begin("c1", car=Car(6))
+    world.run(0.1)
+    known_a = 20
+    if why == "raise":
+        world.run(100)
+        known_a = 26  # with what its car takes
+        world.feed(SettingsChanged(settings(63, [C1], meter=metered())))
+        world.run(0.1)
+    rose_at = world.now
+    world.building_a = [30, 0, 0]
+    world.run(18)
+    assert world.plan.building_ma == Phases(known_a * 1000)
+    assert world.amps()[0] > 20
+    world.run(rose_at + 22 - world.now)
+    assert world.plan.building_ma == Phases(36_000)
+
+
 def test_inv_2_growth_that_is_faster_than_the_ramp_its_values_show_is_building() -> None:
     world = ramping()
     world.building_a = [32, 0, 0]
@@ -293,6 +317,17 @@ def beside_a_building(limit_a: float, building_a: float) -> World:
 
 def building_read(world: World, building_a: float) -> MeterRead:
     return MeterRead(Phases(int(building_a * 1_000)), (None, None, None), world.now)
+
+
+def test_a_meter_of_the_building_alone_is_the_building_and_the_chargers_come_on_top() -> None:
+    world = beside_a_building(100, 80)
+    for _ in range(75):  # what was high a minute ago would hide that they were taken off
+        world.feed(building_read(world, 80))
+        world.run(1)
+    assert world.draws(("c1", 1)).l1 == 10_000
+    assert world.plan.building_ma == Phases(80_000)
+    assert world.plan.budget_ma == Phases(20_000, 100_000, 100_000)
+    assert world.amps() == [10, 10]
 
 
 @pytest.mark.parametrize(

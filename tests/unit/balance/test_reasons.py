@@ -203,3 +203,16 @@ def test_a_car_that_is_plugged_in_without_a_session_waits_to_be_authorised() -> 
     world.feed(StatusSeen("c1", 1, "Preparing", world.now))
     world.run(2)
     assert [offer.reason.code for offer in world.plan.offers] == ["not_authorised", "no_car"]
+
+
+def test_one_that_is_lost_is_told_of_with_what_its_dead_man_leaves_it() -> None:
+    world = World(settings(60, [Charger(id="c1", fallback_ma=8_000), Charger(id="c2")]))
+    world.connect()
+    world.begin("c1", "c2")
+    world.run(30)
+    world.lose("c1")
+    world.run(2)
+    offer = world.offer("c1")
+    assert (offer.reason.code, offer.offer_ma) == ("fail_safe", Phases(8_000))
+    kept = ceiling(world.offer("c2"), "unreachable_reserved")
+    assert (kept.charger, kept.binding) == ("c1", True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.balance.balance_world import Car, World, settings
+from tests.unit.balance.balance_world import Car, World, metered, settings
 
 from linkray.model.facts import Drawn, OfferAnswered, SettingsChanged
-from linkray.model.settings import Charger, Group
+from linkray.model.settings import Charger, Group, LimitPhases
+from linkray.model.units import Phases
 
 THREE = Charger(id="a", phases=3, connection="L1-L2-L3")
 ON_L2 = Charger(id="b", connection="L2")
@@ -22,6 +23,21 @@ def on_one_phase() -> World:
     world.run(100)
     assert world.amps("b") == [32]
     return world
+
+
+@pytest.mark.parametrize(("interval_s", "not_yet_s", "released_s"), [(10, 38, 42), (30, 85, 95)])
+def test_p7_a_phase_is_released_by_three_samples_that_span_half_a_minute(
+    interval_s: int, not_yet_s: float, released_s: float
+) -> None:
+    """Samples at 10, 20, 30 and 40 s, or at 30, 60 and 90 s: three, and 30 s (chargers.md)."""
+    tree = settings(40, [THREE, ON_L2], measurand_interval_s=interval_s)
+    world = World(tree, interval_s=interval_s)
+    world.connect()
+    world.begin("a", car=Car(phases=(0,)))
+    world.run(not_yet_s - world.now)
+    assert world.offer("a").offer_ma == Phases.each(32_000)
+    world.run(released_s - world.now)
+    assert world.offer("a").offer_ma == Phases(32_000)
 
 
 @pytest.mark.parametrize("source", ["total", "power"])
@@ -114,3 +130,23 @@ def test_p2_what_may_outlast_a_session_counts_when_that_ends_before_its_answer()
     world.run(5)
 
     assert world.amps("c2") == [20]
+
+
+@pytest.mark.parametrize(
+    ("meter", "location", "kept_a"),
+    [("none", "grid", 32), ("failed", "grid", 32), ("works", "building", 32), ("works", "grid", 0)],
+)
+def test_one_that_is_gone_counts_in_full_where_no_healthy_meter_sees_it(
+    meter: str, location: str, kept_a: float
+) -> None:
+    sees = metered(location=location, degraded_ma=LimitPhases(150_000, 150_000, 150_000))
+    world = World(settings(200, 3, meter=None if meter == "none" else sees), meter=meter != "none")
+    world.connect("c1", "c2")
+    world.begin("c1", "c2")
+    world.run(70)
+    world.meter_on = meter == "works"
+    world.run(20)
+
+    assert world.plan.degraded == (meter == "failed")
+    assert world.plan.reserved_ma.l1 == kept_a * 1000
+    assert world.plan.nodes[0].reserved_ma.l1 == kept_a * 1000

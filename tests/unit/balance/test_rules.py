@@ -125,8 +125,20 @@ def test_raises_are_10_s_apart_and_at_least_1_a() -> None:
     world.feed(SettingsChanged(settings(50, 2)))
     assert world.amps() == [22, 22]
     assert world.reason("c1") == "raise_hold"
-    world.run(10.1)
+    world.run(9.5)
+    assert world.amps() == [22, 22]
+    world.run(0.6)
     assert world.amps() == [25, 25]
+
+
+def test_a_raise_of_less_than_1_a_goes_out_where_it_reaches_the_demand() -> None:
+    world = busy(31.2, 1)
+    assert world.amps() == [31.2]
+    world.feed(SettingsChanged(settings(31.9, 1)))
+    world.run(20)
+    assert world.amps() == [31.2]
+    world.feed(SettingsChanged(settings(32, 1)))
+    assert world.amps() == [32]
 
 
 def test_identical_offers_are_not_sent_again() -> None:
@@ -442,18 +454,20 @@ def test_offer_ids_grow_also_over_a_restart_of_the_balancer() -> None:
 # -- the meter ----------------------------------------------------------------------------------
 
 
-def test_m1_no_raise_on_a_reading_older_than_3_s_and_degraded_after_5_s() -> None:
-    world = busy_metered()
-    assert world.amps() == [21.5, 21.5]
-    world.meter_on = False
-    world.run(3.2)
-    world.end("c1")
-    world.run(1.0)
-    assert world.amps() == [21.5]  # room, but nobody has seen it lately
+@pytest.mark.parametrize("works", [True, False])
+def test_m1_no_raise_on_a_reading_older_than_3_s_and_degraded_after_5_s(works: bool) -> None:
+    world = busy_metered(building_a=45)
+    assert world.amps() == [9, 9]
+    world.building_a = [20, 0, 0]
+    world.run(57)
+    world.meter_on = works
+    world.run(4)
     assert not world.plan.degraded
-    world.run(1.5)
-    assert world.plan.degraded
-    assert world.amps() == [0]
+    assert world.plan.building_ma == Phases(20_000)
+    assert world.amps() == ([21.5, 21.5] if works else [9, 9])  # nobody has seen the room lately
+    world.run(2)
+    assert world.plan.degraded is not works
+    assert world.amps() == ([21.5, 21.5] if works else [0, 0])
 
 
 def test_m1_after_a_failure_in_operation_offers_rise_above_the_degraded_only_60_s_later() -> None:
@@ -677,6 +691,11 @@ def test_b6_nested_groups_and_an_uneven_site_bind_by_the_least() -> None:
     world.run(20)
     assert world.amps() == [30]
     assert (world.reason("c1"), world.offer("c1").reason.phase) == ("site_limit", "L2")
+    world.feed(SettingsChanged(settings(100, [three], groups=groups)))
+    world.run(12)
+    assert world.amps() == [40]
+    reason = world.offer("c1").reason
+    assert (reason.code, reason.group) == ("group_limit", "outer")
 
 
 def test_inv_2_no_raise_passes_what_the_meter_itself_leaves() -> None:
@@ -762,6 +781,34 @@ def test_a_vip_session_is_high_and_high_is_never_paused_for_normal() -> None:
     assert world.amps("c3") == [13]
 
 
+@pytest.mark.parametrize(("threshold_a", "offered_a"), [(0.5, 12.5), (2, 14), (5, 17), (12, 24)])
+def test_a_car_is_offered_what_it_uses_and_the_threshold_that_is_set(
+    threshold_a: float, offered_a: float
+) -> None:
+    world = World(settings(24, 1, reduction_threshold_ma=int(threshold_a * 1000)))
+    world.connect()
+    world.begin("c1", car=Car(12))
+    world.run(75)  # offered since 10 s, seen at 20 s: not before it has shown it for a minute
+    assert world.amps() == [24]
+    world.run(15)
+    assert world.amps() == [offered_a]
+
+
+def test_a_demand_grows_when_use_comes_within_1_a_of_the_offer() -> None:
+    world = World(settings(96, 1, reduction_threshold_ma=5_000))
+    world.connect()
+    car = Car(12)
+    world.begin("c1", car=car)
+    world.run(100)
+    assert world.amps() == [17]
+    car.most_ma = 15_800
+    world.run(30)
+    assert world.amps() == [17]
+    car.most_ma = 16_100
+    world.run(11)
+    assert world.amps()[0] >= 23
+
+
 def test_a_car_that_asks_for_more_gets_it_back_in_steps() -> None:
     world = World(settings(96, 1))
     world.connect()
@@ -803,7 +850,9 @@ def test_a_car_that_draws_nothing_for_5_min_is_asleep_and_wakes_when_it_draws() 
     car = Car(0)
     world.begin("c1", car=car)
     world.begin("c2")
-    world.run(335)
+    world.run(280)
+    assert world.amps() == [6, 14]
+    world.run(55)
     assert world.amps() == [0, 20]
     world.feed(StatusSeen("c1", 1, "SuspendedEVSE", world.now))
     world.feed(StatusSeen("c1", 1, "Charging", world.now))
@@ -906,6 +955,17 @@ def test_a_pause_is_not_undone_within_60_s() -> None:
     assert world.amps() == [15, 15]
 
 
+def test_a_resume_is_undone_within_60_s_to_protect_a_limit() -> None:
+    world = busy(11, 2)
+    assert sorted(world.amps()) == [0, 11]
+    world.run(70)
+    world.feed(SettingsChanged(settings(30, 2)))
+    world.run(20)
+    assert world.amps() == [15, 15]
+    world.feed(SettingsChanged(settings(5, 2)))
+    assert world.amps() == [0, 0]
+
+
 def test_the_longest_charging_is_paused_for_a_newcomer() -> None:
     world = World(settings(13, 3))
     world.connect()
@@ -959,7 +1019,7 @@ def test_what_is_drawn_without_a_session_counts_against_the_others() -> None:
 def test_a_session_that_ends_before_its_status_does_is_over() -> None:
     world = busy(32, 2)
     world.feed(SessionEnded("c1", 1, world.running["c1", 1], world.now))
-    world.run(1.1)
+    world.run(0.2)
     assert world.amps("c2") == [32]
 
 

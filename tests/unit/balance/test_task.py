@@ -122,9 +122,9 @@ async def test_a_session_that_begins_is_planned_for_at_once() -> None:
     async with trio.open_nursery() as nursery:
         await shell.start(nursery)
         await trio.sleep(0.5)
-        now = trio.current_time()
-        shell.tell.send_nowait(LinkUp("c1", now))
-        shell.tell.send_nowait(SessionBegan("c1", 1, 1, "tag", now))
+        shell.tell.send_nowait(LinkUp("c1", trio.current_time()))
+        await trio.sleep(0.2)
+        shell.tell.send_nowait(SessionBegan("c1", 1, 1, "tag", trio.current_time()))
         await trio.sleep(0.01)
         assert shell.plan.value.offers[0].session
         shell.tell.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tools.bench_parts
-from tools.bench_parts.__main__ import PARTS, main
+from tools.bench_parts.__main__ import PARTS, PROMISED, main
 
 
 @pytest.mark.parametrize("word", ["--help", "-h"])
@@ -39,3 +39,25 @@ def test_a_part_that_nobody_knows_is_refused(capsys):
     said = capsys.readouterr().err
     assert "expected parts out of plan, reaction, " in said
     assert "got speed\n" in said
+
+
+@pytest.mark.parametrize(("figure", "bound"), [
+    ("plan_32_ms", 2.0), ("plan_1000_ms", 50.0),
+    ("reaction_ms_p99", 100.0), ("reaction_100_ms_p99", 150.0), ("reaction_100_ms_max", 1_000.0),
+    ("spike_s_p99", 4.0), ("spike_s_max", 5.0), ("changes_per_charger_hour", 10.0),
+])  # fmt: skip
+def test_the_bench_promises_no_less_than_the_timing_table_of_balancing(figure, bound):
+    sign, promised = PROMISED[figure]
+
+    assert sign == "<="
+    assert promised <= bound
+
+
+def test_a_promise_that_is_not_kept_is_said_and_ends_with_1(monkeypatch, capsys):
+    figures = {"plan_32_ms": PROMISED["plan_32_ms"][1] + 0.1, "plan_1000_ms": 1.0}
+    monkeypatch.setattr("tools.bench_parts.plan.measure", lambda: figures)
+
+    assert main(["plan"]) == 1
+
+    said = capsys.readouterr().out.splitlines()
+    assert [line.endswith("NOT KEPT") for line in said[:2]] == [True, False]

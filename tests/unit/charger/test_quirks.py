@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from linkray.app import shipped_quirks
 from linkray.charger.quirks import PLAIN, BadQuirk, load
 
 HEAD = 'why = "w"\nseen = ["s"]\n'
@@ -103,3 +106,19 @@ def test_a_file_that_cannot_be_is_refused_by_name_and_key(text: str, word: str) 
     with pytest.raises(BadQuirk, match=word) as caught:
         load({}, {"site.toml": text})
     assert str(caught.value).startswith("site.toml: ")
+
+
+def test_a_site_adds_entries_in_a_folder_of_its_own_and_one_that_cannot_be_harms_no_other(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "quirks"
+    folder.mkdir()
+    (folder / "ours.toml").write_text(entry("rate_unit = 'W'", vendor="go-e*"))
+    (folder / "bad.toml").write_text("why = ")
+    (folder / "no-text.toml").write_bytes(b"\xff\xfe")
+    found, shipped = shipped_quirks(tmp_path), shipped_quirks()
+
+    assert shipped.match("go-e", "Gemini", "055.7").rate_unit == "A"
+    theirs = found.match("go-e", "Gemini", "055.7")
+    assert (theirs.name, theirs.rate_unit, found.is_sites(theirs)) == ("ours", "W", True)
+    assert len(found.entries) == len(shipped.entries) + 1
