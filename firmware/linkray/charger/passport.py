@@ -30,6 +30,7 @@ IDLE_S = 30.0  # for so long nothing at a limit above 0, and the charger's own d
 SETTLED_S = 8.0  # a sample so long after the answer shows the limit at work
 FINER_MA = 500  # a lower `draws_at` is worth a line from this on
 EVENTS = 5  # cuts whose time is remembered
+CUTS_MAX = 8  # of a connector that follow each other before any is seen at work
 LOOSE_S = 6.0  # a cut seen no closer than this says only that it took no less
 OBEY_S_MIN = 5.0  # trust.md 1: never below
 OBEY_S_MAX = 120.0
@@ -65,8 +66,9 @@ class Evidence(NamedTuple):
 class Watch:
     """What one connector's obedience shows. Each method gives what it has just shown."""
 
-    __slots__ = ("_before_ma", "_gaps", "_idle", "_messages", "_names", "_over", "_over_at",
-                 "_periodic_at", "_since_ma", "_steps", "_told", "_took")  # fmt: skip
+    __slots__ = ("_before_ma", "_cuts", "_gaps", "_idle", "_messages", "_names", "_over",
+                 "_over_at", "_over_ma", "_periodic_at", "_since_ma", "_steps", "_told",
+                 "_took")  # fmt: skip
 
     def __init__(self) -> None:
         self._took: deque[float] = deque(maxlen=EVENTS)
@@ -82,7 +84,8 @@ class Watch:
         self._told: Told | None = None
         self._before_ma: int | None = None
         self._since_ma: int | None = None  # the newest sample since it was told
-        self._over = 0
+        self._cuts: list[tuple[int, float]] = []  # limits, and since when, not seen at work yet
+        self._over = self._over_ma = 0
         self._over_at = 0.0
         self._idle = 0
 
@@ -95,9 +98,13 @@ class Watch:
         """A profile of the running session was accepted, while so much was drawn."""
         if self._told is not None and self._told[:3] == told[:3]:
             return  # a renewal
+        if not self.is_cut or (self._told is not None and told.limit_ma >= self._told.limit_ma):
+            self._cuts.clear()
         self._told = told
         self._before_ma, self._since_ma = drawn_ma, None
         self._over = self._idle = 0
+        if self.is_cut and len(self._cuts) < CUTS_MAX:
+            self._cuts.append((told.limit_ma, told.at))
 
     def sampled(
         self, drawn_ma: int, status: str | None, passport: Passport, seen: Evidence, now: float
@@ -109,11 +116,12 @@ class Watch:
         found: list[Finding] = []
         after = f"{_amps(drawn_ma)} after {now - told.at:.0f} s"
         if drawn_ma > told.limit_ma + tolerance(told.limit_ma):
-            found += self._too_much(told, after, passport, seen, now)
+            found += self._too_much(told, drawn_ma, after, passport, seen, now)
         else:
             cut = self._fell_from()
             if cut is not None:
-                found += self._obeyed_in(told, cut, after, passport, seen, now)
+                found += self._obeyed_in(told, cut, drawn_ma, passport, seen, now)
+                self._cuts.clear()
             if cut is not None or self._is_held(told, drawn_ma, now):
                 found += _obeys(told, cut, after, passport, seen)
             found += self._nothing(told, drawn_ma, status, after, passport, seen, now)
@@ -135,9 +143,10 @@ class Watch:
         return before
 
     def _too_much(
-        self, told: Told, after: str, passport: Passport, seen: Evidence, now: float
-    ) -> list[Finding]:
-        self._over_at = now
+        self, told: Told, drawn_ma: int, after: str, passport: Passport, seen: Evidence,
+        now: float,
+    ) -> list[Finding]:  # fmt: skip
+        self._over_at, self._over_ma = now, drawn_ma
         self._over += 1
         obeys_s = float(passport.get("obey", seen.charger) or OBEY_S)
         if self._over < IGNORED_SAMPLES or now < told.at + max(OBEY_S, obeys_s):
@@ -173,11 +182,19 @@ class Watch:
         )
 
     def _obeyed_in(
-        self, told: Told, from_ma: int, after: str, passport: Passport, seen: Evidence, now: float
-    ) -> list[Finding]:
-        """How soon a cut was obeyed (balancing.md, Reserves): the slowest of the last few."""
-        took_s = now - told.at
-        at_least_s = self._over_at - told.at if self._over else 0.0
+        self, told: Told, from_ma: int, drawn_ma: int, passport: Passport, seen: Evidence,
+        now: float,
+    ) -> list[Finding]:  # fmt: skip
+        """How soon a cut was obeyed (balancing.md, Reserves): the slowest of the last few. Of cuts
+        that followed each other the earliest that this current may have obeyed: a late charger gets
+        no new clock by being cut again.
+        """
+        limit_ma, since = next(
+            (cut for cut in self._cuts if cut[0] - tolerance(cut[0]) <= drawn_ma), self._cuts[0]
+        ) if self._cuts else (told.limit_ma, told.at)  # fmt: skip
+        took_s = now - since
+        was_over = self._over and self._over_ma > limit_ma + tolerance(limit_ma)
+        at_least_s = self._over_at - since if was_over else 0.0
         known = passport.get("obey", seen.charger)
         if took_s - at_least_s > LOOSE_S:  # seen too late to say more than that
             if known is None or at_least_s <= float(known):
@@ -190,7 +207,8 @@ class Watch:
         if known is not None and abs(slowest - float(known)) < 1.0:
             return []
         return [seen.finding("obey", f"{slowest:g}", seen.charger,
-                             f"{_amps(told.limit_ma)} instead of {_amps(from_ma)}", after)]
+                             f"{_amps(limit_ma)} instead of {_amps(from_ma)}",
+                             f"{_amps(drawn_ma)} after {took_s:.0f} s")]  # fmt: skip
 
     def _lowest(
         self, told: Told, drawn_ma: int, status: str | None, after: str, passport: Passport,

@@ -68,6 +68,39 @@ def test_c5_a_charger_that_was_still_over_late_is_known_to_be_slow() -> None:
     assert w.draws(10, 117)["obey"] == "17"
 
 
+def test_c5_a_second_cut_gives_a_late_charger_no_new_clock() -> None:
+    w = Watched()
+    w.told(13.4, 100, drawn_a=18)
+    w.told(12.8, 101.6, drawn_a=18)
+
+    assert w.draws(13.4, 106.5).get("obey") != "5", "6.5 s after the first"
+
+
+def test_c5_a_cut_that_was_obeyed_is_told_from_the_one_before_by_its_current() -> None:
+    w = Watched()
+    w.told(20, 100, drawn_a=30)
+    w.told(12, 103, drawn_a=30)
+
+    assert w.draws(12, 107)["obey"] == "5", "4 s after the second, which alone explains 12 A"
+
+
+def test_c5_what_draws_less_than_any_cut_allows_is_timed_from_the_first() -> None:
+    w = Watched()
+    w.told(20, 100, drawn_a=30)
+    w.told(16, 104, drawn_a=30)
+    w.draws(25, 107)
+
+    assert w.draws(6, 108)["obey"] == "8"
+
+
+def test_a_raise_between_two_cuts_begins_the_clock_anew() -> None:
+    w = Watched()
+    w.told(10, 100, drawn_a=20)
+    w.told(12, 130, drawn_a=20)
+
+    assert w.draws(12, 134)["obey"] == "5"
+
+
 def test_the_slowest_of_the_newest_cuts_counts() -> None:
     w = Watched()
     for n, took in enumerate((4, 15, 4)):
