@@ -196,6 +196,7 @@ class House:
         now = trio.current_time()
         offers = self.plan.value
         return Seen(
+            now=now,
             settings=self.store.settings.value,
             revision=self.store.revision,
             plan=offers,

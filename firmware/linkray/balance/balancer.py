@@ -217,6 +217,7 @@ class Balancer:
             offers=offers, limit_ma=decision.site_limit_ma(), degraded=budget.degraded,
             nodes=decision.nodes(),
             excluded_until_s=self._excluded_s if self._is_excluded else None,
+            stopped=decision.stopped, held=budget.held,
         )  # fmt: skip
 
     def _draws(self, now: float) -> Draws:

@@ -12,9 +12,9 @@ from typing import Literal
 import msgspec
 
 from linkray.model.facts import MeterRead
-from linkray.model.plan import Code
+from linkray.model.plan import Code, Held
 from linkray.model.settings import Site
-from linkray.model.units import Phases
+from linkray.model.units import PHASES, Phases
 
 FRESH_S = 3.0  # an older reading raises nothing (trust.md M1)
 FAILED_S = 5.0  # an older reading is none
@@ -61,6 +61,7 @@ class SiteBudget(msgspec.Struct, frozen=True):
     spare: list[int]  # what the meter leaves for raises (INV-2)
     doubt: Three = (0, 0, 0)  # excused for a moment, and perhaps the building's: no raise into it
     over: Three = (0, 0, 0)  # by so much the newest reading is over the limit
+    held: Held | None = None
 
 
 class HighWater:
@@ -340,6 +341,7 @@ class MeterWatch:
         grid = self.at_grid
         limits, room, spare = list(limit), list(limit), [UNBOUND, UNBOUND, UNBOUND]
         building = [0, 0, 0]
+        held: dict[str, float] = {}  # by phase: until when
         for p, health in enumerate(self.phases):
             water, pressing = self._water[p].highest(now), self._pressing[p]
             if pressing is not None:
@@ -358,6 +360,8 @@ class MeterWatch:
                 if not health.healthy or water is None or lower < room[p]:
                     limits[p] = room[p] = lower
                     codes[p] = code
+                    if health.healthy and health.back_at is not None:
+                        held[PHASES[p]] = health.back_at + HOLD_S
         healthy = tuple(h.healthy for h in self.phases)
         return SiteBudget(
             limit=(limits[0], limits[1], limits[2]), full=full, room=room,
@@ -372,6 +376,7 @@ class MeterWatch:
                 self._doubt[2] if grid and healthy[2] else 0,
             ),
             over=self.over(),
+            held=Held(max(held.values()), tuple(held)) if held else None,
         )  # fmt: skip
 
     def bare(self, now: float) -> Three:

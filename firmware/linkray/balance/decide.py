@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linkray.model.plan import NodeRoom, Offer
+from linkray.model.plan import NodeRoom, Offer, Reason
 from linkray.model.units import PHASES, ZERO, Phases
 
 from . import imbalance
@@ -34,6 +34,8 @@ class Decision:
         self.reserved = [0] * ground.tree.count
         self.promised = [0] * ground.tree.count  # by the books of those that are shared among
         self.out_of_level: set[int] = set()  # held or cut for the imbalance limit's sake
+        self.unseen_kept: set[int] = set()  # phases on which the meter's sight is not enough
+        self.stopped: Reason | None = None
 
     def run(self, passed_s: float) -> tuple[Offer, ...]:
         """Decide; issues into the connectors' books what is to be sent."""
@@ -44,7 +46,7 @@ class Decision:
         waits = self._dispatch()
         reasons = Reasons(self)
         offers = reasons.offers(waits)
-        self.drawn = reasons.drawn
+        self.drawn, self.stopped = reasons.drawn, reasons.stopped()
         return offers
 
     # room: every limit less what is reserved under it
@@ -81,9 +83,10 @@ class Decision:
             # where that holds for some division, it does so for every one in which those that
             # cannot be shed so soon get no more than is left beside the absent ones.
             self.room[slow] = self.room[p] - unseen[p] if unseen[p] else UNBOUND
-            if self.room[slow] < 0:
+            if self.room[slow] < 0 and not stopped:
                 self.room[p] = min(self.room[p], 0)
                 self.reserved[p] += unseen[p]
+                self.unseen_kept.add(p)
         self.kind = [
             c.kind_slow if self.is_slow_bound and not c.sheds_soon() else c.kind
             for c in self.connectors

@@ -6,7 +6,7 @@ changed is used again, so that a quiet site costs no new objects.
 
 from __future__ import annotations
 
-from linkray.model.plan import Ceiling, Code, Offer, Reason
+from linkray.model.plan import Ceiling, Code, Offer, Reason, Reserve
 from linkray.model.units import Phases
 
 from .connector import Connector, laid
@@ -65,7 +65,7 @@ def _each(legs: tuple[int, ...], amounts: tuple[int, ...]) -> Phases:
 
 def offer(
     c: Connector, legs: tuple[int, ...], top_ma: int, wanted_ma: int, next_look_s: int | None,
-    *, fresh: bool, held: bool,
+    *, fresh: bool, held: bool, reserve: Reserve | None = None,
 ) -> Offer:  # fmt: skip
     """The connector's offer; the one of the plan before where nothing has changed."""
     books = c.books
@@ -80,13 +80,13 @@ def offer(
         and old.session == session and old.offer_ma == offer_ma and old.reason is c.reason
         and old.wanted_ma == wanted_ma and old.next_look_s == next_look_s and old.high == c.high
         and old.inoperative == c.inoperative and old.values_wanted == c.values_wanted
-        and old.again is again and old.held is held
+        and old.again is again and old.held is held and old.reserve == reserve
     ):  # fmt: skip
         return old
     c.offer = Offer(
         c.charger, c.number, offer_ma, drawn, c.reason, c.ceilings, id=books.offer_id,
         limit_ma=books.offer_ma, limit_w=c.offer_w, session=session, urgent=urgent, stop=c.stop,
         inoperative=c.inoperative, values_wanted=c.values_wanted, wanted_ma=wanted_ma,
-        next_look_s=next_look_s, high=c.high, again=again, held=held,
+        next_look_s=next_look_s, high=c.high, again=again, held=held, reserve=reserve,
     )  # fmt: skip
     return c.offer

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from linkray.model.plan import Code, Offer
+from linkray.model.plan import Code, Offer, Reason, Reserve
+from linkray.model.units import ZERO, Phases
 
 from .budget import UNBOUND
-from .connector import NEVER, OUT_OF_ORDER, STEP_MA, Connector
+from .connector import NEVER, OUT_OF_ORDER, STEP_MA, Connector, laid
 from .dispatch import Wait
 from .explain import Part, explain, offer, part
 from .share import DEMAND
@@ -26,11 +27,20 @@ from .turns import REST_S, TURN_S, is_resting
 if TYPE_CHECKING:
     from .decide import Decision
 
+METER_LOST: frozenset[Code] = frozenset({"degraded_limit", "meter_lost_half"})
 AT_THE_PLUG = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
 # a limit as an explanation: code, what it would allow beyond the share on each phase in use, the
 # tightest of them, group, charger
 Link = tuple[Code, tuple[int, ...], str, str | None, str | None]
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What waits for one that is paused: its place in the line under a limit, and for how long."""
+
+    place: int
+    seconds: int | None  # at most; None: nobody's turn there ends
+    limit: int
 
 
 class Causes(msgspec.Struct):
@@ -47,7 +57,10 @@ class Reasons:
     def __init__(self, d: Decision) -> None:
         self.connectors, self.ground, self.site, self.now = d.connectors, d.ground, d.site, d.now
         self.standing, self.tops, self.before = d.standing, d.tops, d.before
-        self.base, self.reserved, self.room, self.kind = d.base, d.reserved, d.room, d.kind
+        self._stops = self._stopping()
+        self.base, self.reserved, self.kind = d.base, d.reserved, d.kind
+        self.room = self._unstopped(d.room) if self._stops else d.room
+        self.survey, self.unseen_kept = d.survey, d.unseen_kept
         self.share, self.want, self.targets = d.share, d.allot.field.want, d.targets
         self.after_high, self.has_high = d.allot.after_high, bool(d.allot.bands[0])
         self.order, self.out_of_level = d.order, d.out_of_level
@@ -57,17 +70,17 @@ class Reasons:
         self._taken = self._taken_by_limit()
         self._full = max(d.site.full)
         self._over = d.over
-        self._stops = self._stopping()
         self._places = {i: n for n, i in enumerate(self.order, 1)} if d.ground.fifo else {}
         self._turns = self._next_turns(d.allot.queue)
+        untold = (ABSENT,) if self._stops else (ABSENT, HELD)  # all are held by a stop
         self.absent = next(
             (c.charger for i, c in enumerate(self.connectors)
-             if self.standing[i] in (ABSENT, HELD) and self.tops[i]), None
+             if self.standing[i] in untold and self.tops[i]), None
         )  # fmt: skip
 
     def offers(self, waits: dict[int, Wait]) -> tuple[Offer, ...]:
         """An offer with its ceilings for every connector, in their order."""
-        now, interval_s, excluded = self.now, self.ground.interval_s, self.ground.excluded
+        now, interval_s = self.now, self.ground.interval_s
         offers = []
         over, limits = self._over, self.ground.tree.limits
         for i, c in enumerate(self.connectors):
@@ -83,17 +96,61 @@ class Reasons:
                 drawn[1] += seen.l2
                 drawn[2] += seen.l3
             next_s = None
-            if wait is not None or excluded or (c.tx is not None and not self.share.got[i]):
+            if c.reason.seconds is not None:
+                next_s = c.reason.seconds  # what binds it knows when
+            elif wait is not None or (c.tx is not None and not self.share.got[i]):
                 next_s = self._next_look_s(i, c, wait)
             wanted_ma = self.want[i] if c.tx is not None else 0
             top_ma = self.before[i]
             held = bool(over) and not over.isdisjoint(limits[self.kind[i]])
-            offers.append(
-                offer(c, legs, top_ma, wanted_ma, next_s, fresh=seen is not None, held=held)
-            )
+            offers.append(offer(
+                c, legs, top_ma, wanted_ma, next_s, fresh=seen is not None, held=held,
+                reserve=self._reserve(i, c),
+            ))  # fmt: skip
         return tuple(offers)
 
-    def _next_turns(self, queue: list[int]) -> dict[int, tuple[int, int | None]]:
+    def stopped(self) -> Reason | None:
+        """Why nothing is offered to anybody; None: it may be."""
+        if not self._stops:
+            return None
+        code, *_, seconds, _ = self._stops[0]
+        by = self.ground.by if code == "emergency_stop" else None
+        return Reason(code, seconds=seconds, by=by)
+
+    def _unstopped(self, room: list[int]) -> list[int]:
+        """What would be left under every limit but for what stops all: the limits stay as they
+        are while nothing is offered under them.
+        """
+        room, slow = room.copy(), self.ground.tree.slow * 3
+        for p, amount in enumerate(self.site.room):
+            room[p] += amount
+            if room[slow + p] < UNBOUND // 2:
+                room[slow + p] += amount
+        return room
+
+    def _reserve(self, i: int, c: Connector) -> Reserve | None:
+        """What is kept for it: their sums are what the limits above reserve (`Decision._room`)."""
+        is_absent = self.standing[i] == ABSENT
+        amount = self.tops[i] if is_absent else self.survey.held[i]
+        if not amount:
+            return None
+        of, metered = self.ground.tree.kinds[c.kind], self.site.metered
+        may = laid(of.legs, amount)
+        at_site = may
+        if is_absent or self.survey.seen[i]:
+            shown = ZERO
+            if is_absent and self.unseen_kept:
+                seen = c.visible(self.ground.interval_s, self.now)
+                least = 0 if seen is None else min(amount, *(seen[leg] for leg in c.legs))
+                shown = laid(of.legs, least)
+            at_site = Phases(*(
+                may[p] if not metered[p]
+                else may[p] - shown[p] if is_absent and p in self.unseen_kept else 0
+                for p in range(3)
+            ))  # fmt: skip
+        return Reserve(may, may if len(of.path) > 1 else at_site, at_site)
+
+    def _next_turns(self, queue: list[int]) -> dict[int, Turn]:
         """Of each that waits for a turn: its place in the queue under the limit that holds it, and
         the seconds until the turn is over after which it is its own.
         """
@@ -110,7 +167,7 @@ class Reasons:
                 for r in shared[self.kind[i]]:
                     if (c.high, r) in lines:
                         ends.setdefault((c.high, r), []).append(c.turn_at + TURN_S)
-        turns: dict[int, tuple[int, int | None]] = {}
+        turns: dict[int, Turn] = {}
         for key, line in lines.items():
             until = sorted(ends.get(key, []))
             for n, i in enumerate(line):
@@ -118,14 +175,14 @@ class Reasons:
                 if until:
                     at = until[n % len(until)] + n // len(until) * TURN_S
                     seconds = max(0, ceil(at - self.now))
-                turns[i] = n + 1, seconds
+                turns[i] = Turn(n + 1, seconds, key[1])
         return turns
 
     def _next_look_s(self, i: int, c: Connector, wait: Wait | None) -> int | None:
         """When its offer may change next, where that is known."""
         at: float | None = None
-        if self.ground.excluded and not self.ground.emergency:
-            return self.ground.excluded_until_s
+        if self._stops:
+            return None  # whatever else is waited for: not before charging is allowed again
         if wait is not None and wait.until is not None:
             at = wait.until
         elif wait is not None and wait.limit is not None:
@@ -133,7 +190,7 @@ class Reasons:
             if blocker is not None and blocker.books.accepted_id == blocker.books.offer_id:
                 at = blocker.books.accepted_at + blocker.books.obey_s
         elif i in self._turns:
-            return self._turns[i][1]
+            return self._turns[i].seconds
         elif self.standing[i] == ASLEEP:
             at = c.demand.wake_at
         elif self.standing[i] == ACTIVE and self.share.got[i] == 0 and is_resting(c, self.now):
@@ -145,7 +202,7 @@ class Reasons:
         parts = self._stops.copy()
         if c.is_stranger:
             parts.append(part("not_adopted", offered))
-        if stands > FAULTY:
+        if stands > FAULTY or self._is_stopped_alone(i, c):
             self._shared_parts(i, c, parts)
         else:
             if stands == ABSENT:
@@ -161,6 +218,11 @@ class Reasons:
             parts.append(self._wait_part(i, offered, wait))
         return parts
 
+    def _is_stopped_alone(self, i: int, c: Connector) -> bool:
+        """Held by what stops all, and by nothing of its own: its limits are told all the same."""
+        is_its_own = c.stage or c.books.refused or c.is_stranger or c.inoperative
+        return bool(self._stops) and self.standing[i] == HELD and not is_its_own
+
     def _stopping(self) -> list[Part]:
         if self.ground.emergency:
             return [part("emergency_stop", 0)]
@@ -170,21 +232,23 @@ class Reasons:
 
     def _shared_parts(self, i: int, c: Connector, parts: list[Part]) -> None:
         got, bound, amounts = self.share.got[i], self.share.bound[i], c.amounts
+        if self._stops:
+            bound = DEMAND  # no limit holds it: what each would allow is told
         fair = amounts.told(got)[0] if got >= amounts.least_ma else 0
         parts.append(part("charger_max", amounts.told(amounts.most_ma)[0]))
         if self.standing[i] == ASLEEP:
             parts.append(part("car_not_asking", fair))
             if fair:
                 parts.append(part("charger_min", fair))
-        elif c.demand.want_ma is not None:
+        elif c.demand.want_ma is not None and self.standing[i] == ACTIVE:
             parts.append(part("car_draws_less", amounts.told(self.want[i])[0]))
-        if got == 0 and is_resting(c, self.now) and self._has_room(i, c):
+        is_held = got == 0 and not self._stops and is_resting(c, self.now)
+        if is_held and self._has_room(i, c):
             seconds = ceil(c.paused_at + REST_S - self.now)
             parts.append(part("raise_hold", 0, seconds=seconds))
             bound = DEMAND
         elif i in self._turns:
-            place, next_s = self._turns[i]
-            parts.append(part("turn", 0, place=place, seconds=next_s))
+            parts.append(self._turn_part(self._turns[i]))
         key = c.high, self.kind[i], bound
         causes = self._causes.get(key) or self._of_class(*key)
         if causes.taken_by_high:
@@ -199,10 +263,22 @@ class Reasons:
             even = got <= amounts.most_ma * causes.even + STEP_MA
             parts.append(part("fair_share" if even else "spare_redistributed", fair))
 
+    def _turn_part(self, turn: Turn) -> Part:
+        """Its place in which line: under a group, a shared supply, or the site (neither named)."""
+        tree, node = self.ground.tree, turn.limit // 3
+        of = tree.nodes[node] if node < tree.slow else tree.nodes[SITE]
+        return part(
+            "turn", 0, place=turn.place, seconds=turn.seconds,
+            phase=phase_of(turn.limit) if turn.limit < tree.count else None,
+            group=of.name if of.code == "group_limit" else None,
+            charger=of.name if of.code == "supply_limit" else None,
+        )  # fmt: skip
+
     def _limit_parts(self, c: Connector, got: int, chain: list[Link], parts: list[Part]) -> None:
         """What each limit above it would allow, on each phase in use."""
         most, full = c.amounts.most_ma, self._full
         told = c.amounts.told if c.conf.unit == "W" else None
+        held = self.site.held
         for code, beyond, phase, group, charger in chain:
             allowed = []
             for more in beyond:
@@ -217,7 +293,10 @@ class Reasons:
             if len(allowed) > 1:
                 least = min(allowed)
                 each = tuple(allowed) if max(allowed) > least else None
-            parts.append((code, least, phase, group, charger, None, None, None, each))
+            seconds = None
+            if held is not None and code in METER_LOST and phase in held.phases:
+                seconds = ceil(held.until - self.now)
+            parts.append((code, least, phase, group, charger, None, None, seconds, each))
 
     def _imbalance_parts(
         self, i: int, c: Connector, fair: int, bound: int, parts: list[Part]
@@ -307,6 +386,8 @@ class Reasons:
                 kept_back.append(
                     self._link("unreachable_reserved", rest, limits, of.legs, group)
                 )
+        if self._stops and self.absent is None:
+            return chain
         if kept_back:  # under several limits the same chargers are kept back: the tightest tells
             chain.append(min(kept_back, key=lambda link: min(link[1])))
         return chain

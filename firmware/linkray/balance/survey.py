@@ -79,6 +79,7 @@ class Survey:
         self.standing: list[int] = []
         self.tops: list[int] = []
         self.held: list[int] = []  # how much of what it may draw is reserved, by place
+        self.seen: list[bool] = []  # by place: the site's meter sees it if it comes to be drawn
         self._strained: frozenset[int] | None = None  # not looked at yet
 
     def run(self, passed_s: float) -> None:
@@ -122,6 +123,7 @@ class Survey:
             self.held.append(held)
             plugless = stands == IDLE and c.status in NO_CAR and (not fixed or top == c.default_ma)
             into = self.plugless if plugless else self.fixed
+            self.seen.append(plugless)
             if held:
                 into[c.kind] = into.get(c.kind, 0) + held
             if stands != ABSENT and top > held:

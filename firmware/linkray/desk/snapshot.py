@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
+from linkray.kit.clock import stamp
 from linkray.model.faults import Fault
-from linkray.model.plan import NO_PLAN, Offer, Plan
+from linkray.model.plan import NO_PLAN, Held, NodeRoom, Offer, Plan
 from linkray.model.settings import Settings
 from linkray.model.units import ZERO, Phases
 from linkray.model.views import (
     ChargerView,
     GroupView,
+    HeldView,
     LedView,
     MeterView,
     OfferView,
@@ -21,9 +24,15 @@ from linkray.model.views import (
     Snapshot,
 )
 
+HALF_S = timedelta(seconds=0.5)
+Drawn = Mapping[tuple[str, int], Phases]  # by charger and connector
+Offers = Mapping[tuple[str, int], Offer]
+
 
 class Seen(msgspec.Struct, frozen=True):
     """What the roof sees in its cells when a snapshot is due."""
+
+    now: float = 0.0  # monotonic seconds
 
     settings: Settings = Settings()
     revision: int = 0
@@ -52,12 +61,14 @@ class Seen(msgspec.Struct, frozen=True):
 
 def build(seq: int, at: str, seen: Seen, *, released: bool, passwords_changed: str) -> Snapshot:
     """One snapshot. Pure: the same `seen` gives the same."""
-    chargers = tuple(_chargers(seen))
+    offers = {(offer.charger, offer.connector): offer for offer in seen.plan.offers}
+    chargers = tuple(_shown(view, offers) for view in _chargers(seen))
+    drawn = _drawn(chargers, offers)
     return Snapshot(
         seq=seq,
         at=at,
-        site=_site(seen, chargers, released=released, passwords_changed=passwords_changed),
-        plan=_plan(seen, at),
+        site=_site(seen, chargers, drawn, released=released, passwords_changed=passwords_changed),
+        plan=_plan(seen, at, tuple(_nodes(seen, chargers, drawn))),
         chargers=chargers,
         meter=seen.meter,
         faults=seen.faults,
@@ -77,7 +88,7 @@ def _chargers(seen: Seen) -> Iterable[ChargerView]:
     yield from sorted(known.values(), key=lambda view: view.id)
 
 
-def _plan(seen: Seen, at: str) -> PlanView:
+def _plan(seen: Seen, at: str, nodes: tuple[NodeRoom, ...]) -> PlanView:
     plan = seen.plan
     return PlanView(
         seq=plan.seq,
@@ -88,9 +99,17 @@ def _plan(seen: Seen, at: str) -> PlanView:
         offers=tuple(_offer(o) for o in plan.offers),
         limit_ma=plan.limit_ma,
         degraded=plan.degraded,
-        nodes=plan.nodes,
+        nodes=nodes,
         excluded_until_s=plan.excluded_until_s,
+        stopped=plan.stopped,
+        held=None if plan.held is None else _held(plan.held, seen.now, at),
     )
+
+
+def _held(held: Held, now: float, at: str) -> HeldView:
+    """Until when by the wall clock, to the second: so that it stays the same with every plan."""
+    until = datetime.fromisoformat(at) + timedelta(seconds=held.until - now)
+    return HeldView(stamp((until + HALF_S).replace(microsecond=0)), held.phases)
 
 
 def _offer(offer: Offer) -> OfferView:
@@ -104,23 +123,63 @@ def _offer(offer: Offer) -> OfferView:
         wanted_ma=offer.wanted_ma,
         next_look_s=offer.next_look_s,
         high=offer.high,
+        reserve=offer.reserve,
     )
 
 
-def _used(offers: Iterable[Offer]) -> Phases:
-    """What chargers draw; one whose current is not known counts with its offer, the safe side."""
-    used = ZERO
-    for offer in offers:
-        unknown = offer.offer_ma if offer.session else ZERO
-        used += unknown if offer.drawn_ma is None else offer.drawn_ma
-    return used
+def _shown(view: ChargerView, offers: Offers) -> ChargerView:
+    """With what the plan knows of the current where the charger's room knows none."""
+    known = tuple(
+        msgspec.structs.replace(one, drawn_ma=offer.drawn_ma)
+        if one.drawn_ma is None
+        and (offer := offers.get((view.id, one.id))) is not None
+        and offer.drawn_ma is not None
+        else one
+        for one in view.connectors
+    )
+    return view if known == view.connectors else msgspec.structs.replace(view, connectors=known)
+
+
+def _drawn(chargers: Iterable[ChargerView], offers: Offers) -> Drawn:
+    """What each connector draws, as it is shown there: every sum is made of these. A session
+    whose current is not known counts with its offer, the safe side.
+    """
+    drawn = {
+        key: (o.offer_ma if o.session else ZERO) if o.drawn_ma is None else o.drawn_ma
+        for key, o in offers.items()
+    }
+    for charger in chargers:
+        for one in charger.connectors:
+            offer = offers.get((charger.id, one.id))
+            unknown = ZERO if one.transaction_id is None or offer is None else offer.offer_ma
+            drawn[charger.id, one.id] = unknown if one.drawn_ma is None else one.drawn_ma
+    return drawn
+
+
+def _nodes(seen: Seen, chargers: Iterable[ChargerView], drawn: Drawn) -> Iterable[NodeRoom]:
+    """The plan's limits with what is drawn under them at this moment, as it is shown."""
+    groups = {group.name: group for group in seen.settings.groups}
+    within = {charger.id: charger.group for charger in chargers}
+    under: dict[tuple[str, str], Phases] = {}
+    for (charger, _), amount in drawn.items():
+        above = [("site_limit", ""), ("supply_limit", charger)]
+        group = groups.get(within.get(charger) or "")
+        while group is not None:
+            above.append(("group_limit", group.name))
+            group = groups.get(group.parent or "")
+        for node in above:
+            under[node] = under.get(node, ZERO) + amount
+    for room in seen.plan.nodes:
+        amount = under.get((room.code, room.name), ZERO)
+        yield room if room.drawn_ma == amount else msgspec.structs.replace(room, drawn_ma=amount)
 
 
 def _site(
-    seen: Seen, chargers: tuple[ChargerView, ...], *, released: bool, passwords_changed: str
-) -> SiteView:
+    seen: Seen, chargers: tuple[ChargerView, ...], drawn: Drawn, *,
+    released: bool, passwords_changed: str,
+) -> SiteView:  # fmt: skip
     site = seen.settings.site
-    used = _used(seen.plan.offers)
+    used = sum(drawn.values(), ZERO)
     connectors = [connector for charger in chargers for connector in charger.connectors]
     return SiteView(
         name=site.name,

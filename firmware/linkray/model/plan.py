@@ -46,6 +46,21 @@ class Ceiling(msgspec.Struct, frozen=True):
     seconds: int | None = None
 
 
+class Reserve(msgspec.Struct, frozen=True):
+    """What is kept back for a connector that cannot be told."""
+
+    may_ma: Phases  # what it may draw at most, whoever sees it
+    ma: Phases  # kept of its nearest limit: its supply, its group or the site
+    site_ma: Phases  # kept of the site's limit; 0 where the site's meter sees what it draws
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The meter is back; on these phases what held without it does so for a minute more."""
+
+    until: float  # monotonic seconds
+    phases: tuple[str, ...]
+
+
 class Offer(msgspec.Struct, frozen=True):
     """What one connector may draw, and why. A plan has one for every known connector."""
 
@@ -68,6 +83,7 @@ class Offer(msgspec.Struct, frozen=True):
     high: bool = False  # served in the high priority band
     again: bool = False  # it does not obey: also what stands already is sent (INV-10)
     held: bool = False  # a limit above it is passed: nothing is sent that raises it (INV-1)
+    reserve: Reserve | None = None  # None: nothing beyond its offer
 
 
 class NodeRoom(msgspec.Struct, frozen=True):
@@ -95,6 +111,8 @@ class Plan(msgspec.Struct, frozen=True):
     degraded: bool = False
     nodes: tuple[NodeRoom, ...] = ()  # the site first
     excluded_until_s: int | None = None  # an excluded time of the schedule runs, so much longer
+    stopped: Reason | None = None  # why nothing is offered to anybody
+    held: Held | None = None
 
 
 NO_PLAN = Plan()

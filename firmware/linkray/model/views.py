@@ -8,7 +8,7 @@ import msgspec
 
 from linkray.model.facts import Status
 from linkray.model.faults import Fault
-from linkray.model.plan import Ceiling, NodeRoom, Reason
+from linkray.model.plan import Ceiling, NodeRoom, Reason, Reserve
 from linkray.model.units import ZERO, Phases
 
 
@@ -117,6 +117,14 @@ class OfferView(msgspec.Struct, frozen=True):
     wanted_ma: int = 0  # its demand, per phase
     next_look_s: int | None = None  # when the next change is possible, where that is known
     high: bool = False  # served in the high priority band
+    reserve: Reserve | None = None  # kept back for it beyond what it is offered; None: nothing
+
+
+class HeldView(msgspec.Struct, frozen=True):
+    """The meter is back, and what held without it does so for a minute (metering.md)."""
+
+    until: str  # UTC
+    phases: tuple[str, ...]
 
 
 class OfferChange(msgspec.Struct, frozen=True):
@@ -141,6 +149,8 @@ class PlanView(msgspec.Struct, frozen=True):
     degraded: bool = False
     nodes: tuple[NodeRoom, ...] = ()  # every limit with its headroom, the site first
     excluded_until_s: int | None = None  # an excluded time of the schedule runs, so much longer
+    stopped: Reason | None = None  # why nothing is offered to anybody
+    held: HeldView | None = None  # the limits of the meter's failure still hold
 
 
 class SiteView(msgspec.Struct, frozen=True):
@@ -151,7 +161,7 @@ class SiteView(msgspec.Struct, frozen=True):
     version: str = ""
     limit_ma: Phases = ZERO
     voltage_mv: tuple[int, int, int] = (230_000, 230_000, 230_000)  # in force
-    used_ma: Phases = ZERO  # by chargers
+    used_ma: Phases = ZERO  # by chargers: the sum of what its connectors show
     available_ma: Phases = ZERO  # free for chargers, under the budget
     building_ma: Phases | None = None
     chargers_configured: int = 0

@@ -51,7 +51,7 @@ async def test_the_parts_of_a_snapshot_are_what_decided_md_names():
     assert parts["plan"]["offers"][0] == {
         "charger": "CP1", "connector": 1, "offer_ma": [16000, 0, 0], "drawn_ma": [15500, 0, 0],
         "reason": {"code": "fair_share"}, "ceilings": [],
-        "wanted_ma": 0, "next_look_s": None, "high": False,
+        "wanted_ma": 0, "next_look_s": None, "high": False, "reserve": None,
     }  # fmt: skip
     assert [c["id"] for c in parts["chargers"]] == ["CP1", "CP9"]
     assert parts["chargers"][0]["name"] == "Bay 1"
