@@ -80,9 +80,9 @@ def offers(api: Client) -> dict[tuple[str, int], dict[str, Any]]:
 
 
 def paused(api: Client) -> list[dict[str, Any]]:
-    """Who waits for a turn, in the order of the turns."""
+    """Who waits for a turn, line by line, each in the order of the turns."""
     turns = [o for o in api.get("plan")["offers"] if o["reason"]["code"] == "turn"]
-    return sorted(turns, key=lambda o: o["reason"].get("place", 0))
+    return sorted(turns, key=lambda o: (o["reason"]["phase"], o["reason"]["place"]))
 
 
 def name_of(api: Client, charger: str) -> str:
@@ -114,7 +114,8 @@ def test_the_panel_tells_what_was_requested_and_when_linkray_looks_again(visit, 
     requested = facts.locator("div", has_text="Requested").locator("dd")
     expect(requested).to_contain_text(f"{waiting['wanted_ma'] // 1000} A")
     expect(facts.locator("div", has_text="Offered").locator("dd")).to_have_text("0 A")
-    expect(dialog.locator(".next-look")).to_contain_text(re.compile(r"Next look in \d"))
+    look = dialog.locator(".next-look")
+    expect(look).to_contain_text(re.compile(r"Next look in (about \d|less)"))
     expect(dialog.locator(".raise")).to_contain_text("Its turn")
 
 
@@ -247,13 +248,11 @@ def test_who_yields_to_high_priority_is_told_what_would_raise_it_and_when(visit,
 
 def headroom(node: dict[str, Any]) -> tuple[float, float, str]:
     """Used and free amps on the tightest phase of a limit, and which that is."""
-    free = [
-        limit - max(0, building) - drawn - reserved
-        for limit, building, drawn, reserved in zip(
-            node["limit_ma"], node["building_ma"], node["drawn_ma"], node["reserved_ma"],
-            strict=True,
-        )
-    ]  # fmt: skip
+    free = []
+    for p, limit in enumerate(node["limit_ma"]):
+        left = limit - max(0, node["building_ma"][p]) - node["drawn_ma"][p]
+        kept = node["reserved_ma"][p] - node["drawn_reserve_ma"][p]
+        free.append(left if left < 0 else max(0, left - kept))
     p = min((p for p in range(3) if node["limit_ma"][p]), key=free.__getitem__)
     return (node["building_ma"][p] + node["drawn_ma"][p]) / 1000, free[p] / 1000, f"L{p + 1}"
 
@@ -324,7 +323,8 @@ def test_who_is_paused_is_listed_in_the_order_of_the_turns_and_told_on_the_tile(
         wait, place = r"(about [\dhmin ]+|less than a minute)", first["reason"]["place"]
         nth = {1: "1st", 2: "2nd", 3: "3rd"}[place]
         words = visitor.tile(name_of(api, first["charger"])).first.locator(".why").inner_text()
-        told = f"paused: your turn at the latest in {wait}, {nth} in line"
+        line = f"{first['reason']['phase']} of North row"
+        told = f"paused: {nth} in line on {line}; its turn at the latest in {wait}"
         return re.search(told, words) is not None
 
     until(tells_its_turn, 20, "the tile tells when and at which place")
@@ -338,6 +338,52 @@ def test_who_is_paused_is_listed_in_the_order_of_the_turns_and_told_on_the_tile(
         return bool(names) and shown[: len(names)] == names  # who has no turn yet comes last
 
     until(lists_the_turns, 20, "the list has the turns in their order")
+
+
+TURN = """
+  // Bay 8 waits for a turn, the tenth minute of which has begun; Bay 6 waits for its neighbour
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.plan.stopped = shot.plan.held = null;
+    const waits = (name, reason, next) => {
+      const charger = shot.chargers.find(one => one.name === name);
+      Object.assign(charger, {connected: true});
+      Object.assign(charger.connectors[0], {transaction_id: 5, offer_ma: [0, 0, 0]});
+      const offer = shot.plan.offers.find(one => one.charger === charger.id);
+      const most = offer.ceilings.find(one => one.code === "charger_max");
+      Object.assign(offer, {offer_ma: [0, 0, 0], reason, next_look_s: next,
+        ceilings: [most, {...most, ...reason, ma: [0, 0, 0], binding: true}]});
+    };
+    const turn = {code: "turn", place: 1, phase: "L3", group: "South row", seconds: 541};
+    waits("Bay 8", turn, 541);
+    waits("Bay 6", {code: "site_limit", phase: "L1"}, null);
+    return shot;
+  };
+"""
+
+
+def test_a_turn_is_told_with_its_line_and_the_same_time_on_tile_panel_and_list(visit):
+    visitor = visit()
+    visitor.page.add_init_script(TURN)
+    page = visitor.sign_in("Installer")
+    words = "paused: 1st in line on L3 of South row; its turn at the latest in about 10 min"
+    why = visitor.tile("Bay 8").locator(".why")
+    expect(why).to_contain_text(words)
+    why.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("tr.binding")).to_contain_text(words)
+    expect(dialog.locator(".next-look")).to_contain_text("Next look in about 10 min")
+    page.keyboard.press("Escape")
+    visitor.open("/configuration/balancing")
+    listed = page.locator(".waiting-list li", has_text="Bay 8")
+    expect(listed).to_contain_text(words)
+    expect(listed).to_contain_text("LinkRay looks again in about 10 min.")
+    other = page.locator(".waiting-list li", has_text="Bay 6")
+    expect(other).to_contain_text("LinkRay looks again with the next meter value.")
+    every = page.locator(".waiting-list li")
+    expect(page.locator(".waiting-list .look")).to_have_count(every.count())
 
 
 def test_settings_of_balancing_are_edited_with_the_schemas_help_and_turned_off_again(
@@ -391,11 +437,14 @@ MEASURED = """
     const shot = parse(...given);
     if (!shot || !shot.plan) return shot;
     shot.site.voltage_mv = [230000, 230000, 230000];
+    const all = shot.chargers.flatMap(charger => charger.connectors);
+    all.forEach((one, n) => { one.drawn_ma = [n ? 0 : 10_340, 0, 0]; });
     shot.site.used_ma = [10_340, 0, 0];
-    shot.site.available_ma = [29_660, 40_000, 40_000];
-    shot.plan.budget_ma = [40_000, 40_000, 40_000];
+    shot.plan.stopped = shot.plan.held = null;
     shot.plan.building_ma = [20_110, 20_110, 20_110];
-    shot.plan.nodes[0].promised_ma = [16_340, 0, 0];
+    Object.assign(shot.plan.nodes[0], {limit_ma: [60_110, 80_000, 80_000],
+      building_ma: shot.plan.building_ma, reserved_ma: [0, 0, 0], drawn_reserve_ma: [0, 0, 0],
+      drawn_ma: shot.site.used_ma, promised_ma: [16_340, 0, 0]});
     Object.assign(shot.meter, {enabled: true, healthy: true, location: "grid", power_w: 17_999,
       voltage_mv: [230_000, 231_400, null]});
     return shot;
@@ -415,7 +464,7 @@ def test_grid_building_and_chargers_add_up_and_the_meters_own_reading_is_named(v
 
     unused = page.locator(".figure-card", has_text="Unused on the tightest phase")
     expect(unused).to_contain_text("29.7 A")
-    expect(unused).to_contain_text("L1, of 40 A for chargers; 6 A of it offered")
+    expect(unused).to_contain_text("L1, limit 60.1 A; 6 A of it offered")
 
     page.get_by_text("All figures").click()
     volts = page.get_by_role("row", name="Meter voltage").locator("td")
@@ -501,7 +550,224 @@ def test_figures_fit_their_cards_and_an_unmeasured_session_counts_with_its_offer
     heard = str(page.locator("svg.flow").get_attribute("aria-label"))
     assert "Yard 6.9 kW, North row 0.0 kW, South row 6.9 kW" in heard  # 3 x 10 A at 230 V
     words = visitor.tile("Bay 8").locator(".tile-words")
-    expect(words).to_have_text("0 A drawn, 32 A not yet accepted by the charger")
+    expect(words).to_have_text("32 A offered, 0 A accepted so far; 0 A drawn")
+
+
+AMOUNTS = """
+  // what is offered, what of it was accepted, and what is drawn are three things
+  const parse = JSON.parse;
+  const cases = {
+    "Bay 4": [[16000, 0, 0], [16000, 0, 0], [10200, 0, 0]],
+    "Bay 5": [[16000, 0, 0], [10000, 0, 0], [9800, 0, 0]],
+    "Bay 6": [[6000, 6000, 6000], [16000, 16000, 16000], [15000, 15000, 15000]],
+    "Bay 7": [[8000, 8000, 8000], null, null],
+    "Bay 8": [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
+    "Bay 9": [[0, 0, 10000], [0, 0, 10000], null],
+  };
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.site.voltage_mv = [230000, 230000, 230000];
+    shot.plan.held = shot.plan.stopped = null;
+    for (const charger of shot.chargers) {
+      charger.connected = true;
+      const [offered, accepted, drawn] = cases[charger.name] ?? [[0, 0, 0], null, [0, 0, 0]];
+      for (const one of charger.connectors)
+        Object.assign(one, {transaction_id: 5, offer_ma: accepted, drawn_ma: drawn});
+      for (const offer of shot.plan.offers)
+        if (offer.charger === charger.id) Object.assign(offer, {offer_ma: offered, reserve: null});
+    }
+    return shot;
+  };
+"""
+
+
+def test_a_tile_tells_apart_what_is_offered_what_was_accepted_and_what_is_drawn(visit):
+    visitor = visit()
+    visitor.page.add_init_script(AMOUNTS)
+    page = visitor.sign_in("EV")
+    told = {
+        "Bay 4": "10.2 A drawn on L1 of 16 A offered",
+        "Bay 5": "16 A offered, 10 A accepted so far; 9.8 A drawn on L1",
+        "Bay 6": "6 A offered, 16 A accepted so far; 15 A drawn",
+        "Bay 7": "8 A offered, 0 A accepted so far; not measured",
+        "Bay 8": "0 A drawn, nothing offered",
+        "Bay 9": "Not measured: counts with the 10 A offered",
+    }
+    for name, words in told.items():
+        expect(visitor.tile(name).locator(".tile-words")).to_have_text(words)
+    parts = {
+        kind: visitor.tile("Bay 5").locator(f".draw-bar .{kind}").evaluate("e => e.offsetWidth")
+        for kind in ("drawn", "accepted", "offered")
+    }
+    assert parts["drawn"] < parts["accepted"] < parts["offered"], parts
+    page.locator(".groups-head").get_by_text("Table").click()
+    row = page.get_by_role("row", name=re.compile("Bay 5"))
+    expect(row.locator("td.num").first).to_have_text("16.010.0 accepted")
+
+
+SUMS = """
+  // powers each of which is rounded on its tile: exact ones would add up to another tenth
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.site.voltage_mv = [230000, 230000, 230000];
+    let sum = 0;
+    for (const charger of shot.chargers)
+      for (const one of charger.connectors) {
+        Object.assign(one, {transaction_id: 5, drawn_ma: [1060, 0, 0]});
+        sum += 1060;
+      }
+    shot.site.used_ma = [sum, 0, 0];
+    return shot;
+  };
+"""
+
+
+def test_every_power_on_info_is_the_sum_of_the_tiles_beneath_it(visit):
+    visitor = visit()
+    visitor.page.add_init_script(SUMS)
+    page = visitor.sign_in("Installer")
+    expect(page.locator(".tile").first.locator(".figure").first).to_have_text("0.2 kW")
+    tiles = {
+        group: page.get_by_role("region", name=group).locator(".tile").count()
+        for group in ("North row", "South row")
+    }
+    total = 0.2 * sum(tiles.values())
+    heard = str(page.locator("svg.flow").get_attribute("aria-label"))
+    for name, count in tiles.items():
+        assert f"{name} {0.2 * count:.1f} kW" in heard, heard
+    assert f"chargers {total:.1f} kW" in heard, heard
+    now = page.locator(".figure-card", has_text="Charging now")
+    expect(now).to_contain_text(f"{total:.1f} kW")
+    page.get_by_text("All figures").click()
+    groups = page.locator(".details section", has=page.get_by_role("heading", name="Group totals"))
+    for name, w in [(g, 0.2 * n) for g, n in tiles.items()] + [("Total", total)]:
+        row = groups.get_by_role("row", name=re.compile(f"^{name}"))
+        expect(row.locator("td").nth(3)).to_have_text(f"{w:.1f} kW")
+
+
+# -- kept, held, stopped ---------------------------------------------------------------------------
+
+
+def test_a_charger_lost_while_it_draws_says_how_much_is_kept_for_it(
+    visit, site: Box, api: Client
+):
+    key = ("GRS-32-004412", 1)  # Bay 8
+    until(lambda: offers(api)[key]["offer_ma"][2] > 0, 60, "Bay 8 is offered current")
+    until(lambda: (offers(api)[key]["drawn_ma"] or [0] * 3)[2] > 0, 60, "Bay 8 draws")
+    visitor = visit()
+    page = visitor.sign_in("Installer")
+    for charger in (LOST, key[0]):
+        site.world.say({"do": "disconnect", "charger": charger, "for_s": LOST_S})
+    until(lambda: offers(api)[key]["reserve"], 30, "it is kept for")
+    words = "32 A kept for it"
+    for name in ("Bay 7", "Bay 8"):
+        expect(visitor.tile(name).locator(".tile-note")).to_contain_text(words)
+        expect(visitor.tile(name).locator(".why")).to_contain_text("it is not connected")
+    visitor.tile("Bay 8").locator(".why").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".amounts div", has_text="Kept for it").locator("dd")).to_have_text(
+        "L3 32 A"
+    )
+    expect(dialog).to_contain_text(words)
+    expect(dialog.locator("tr.binding")).to_contain_text("it is not connected")
+    page.keyboard.press("Escape")
+    row = page.get_by_role("region", name="South row").locator(".group-words")
+    expect(row).not_to_contain_text("over")  # what it draws of what is kept counts once
+    visitor.open("/configuration/balancing")
+    for name in ("Bay 7", "Bay 8"):
+        expect(page.locator(".kept-list li", has_text=name)).to_contain_text(words)
+    until(lambda: not offers(api)[key]["reserve"], 2 * LOST_S, "it is back")
+    expect(page.locator(".kept-list li", has_text="Bay 8")).to_have_count(0)
+
+
+HELD = """
+  // the meter came back a moment ago
+  const parse = JSON.parse;
+  JSON.parse = (...given) => {
+    const shot = parse(...given);
+    if (!shot || !shot.plan) return shot;
+    shot.site.time_zone = "UTC";
+    shot.plan.stopped = null;
+    shot.plan.degraded = false;
+    shot.plan.held = {until: "2026-11-22T14:03:12.000Z", phases: ["L1", "L2", "L3"]};
+    shot.plan.limit_ma = [30000, 30000, 30000];
+    shot.plan.building_ma = [50000, 20000, 20000];
+    Object.assign(shot.plan.nodes[0], {limit_ma: [100000, 100000, 100000],
+      building_ma: shot.plan.building_ma});
+    const bay = shot.chargers.find(one => one.name === "Bay 8");
+    const offer = shot.plan.offers.find(one => one.charger === bay.id);
+    offer.reason = {code: "degraded_limit", phase: "L3", seconds: 42};
+    offer.next_look_s = 42;
+    return shot;
+  };
+"""
+
+
+def test_when_the_meter_is_back_every_tile_says_until_when_its_limits_still_hold(visit):
+    visitor = visit()
+    visitor.page.add_init_script(HELD)
+    page = visitor.sign_in("Installer")
+    until_ = "still holds until 14:03:12"
+    expect(visitor.tile("Bay 8").locator(".why")).to_contain_text(
+        f"the meter is back; its degraded limit on L3 {until_}"
+    )
+    for tile in page.locator(".tile").all():
+        expect(tile).to_contain_text(until_)
+        assert tile.inner_text().count("meter is back") == 1  # once is enough
+    phases = page.locator(".phases-card")
+    expect(phases).to_contain_text(
+        "The meter is back; until 14:03:12 the chargers stay under the limit of its failure."
+    )
+    expect(phases).to_contain_text("of 100 A")
+    expect(phases).not_to_contain_text("over the limit")  # it is the chargers' limit alone
+    visitor.tile("Bay 8").locator(".why").click()
+    expect(page.get_by_role("dialog").locator(".next-look")).to_contain_text("Next look in 42 s")
+
+
+def unused(page: Page, place: Locator) -> dict[str, str]:
+    """What is unused on each phase by the bars of a card."""
+    told = place.locator(".phase-row").all_inner_texts()
+    return {text.split()[0]: found[0] for text in told
+            if (found := re.findall(r"[\d.]+ A (?:unused|over)", text))}  # fmt: skip
+
+
+def test_while_nothing_is_offered_info_and_balancing_show_the_same_room_and_say_why(
+    visit, api: Client
+):
+    now = datetime.now(UTC).astimezone(ZoneInfo("Europe/London"))
+    patch(api, {"schedule": [{"days": [DAYS[now.weekday()]], "start": "00:00", "end": "23:59"}]})
+    try:
+        until(lambda: api.get("plan")["stopped"], 10, "nothing is offered")
+        until(lambda: not any(o["reserve"] for o in api.get("plan")["offers"]), 60, "all is calm")
+        until(lambda: not any(api.get("site")["used_ma"]), 60, "nobody draws")
+        visitor = visit()
+        page = visitor.sign_in("Installer")
+        words = "Nothing is offered: a time without charging, for"
+        expect(page.locator(".phases-card")).to_contain_text(words)
+        figure = page.locator(".figure-card", has_text="Unused on the tightest phase")
+        expect(figure).to_contain_text("nothing of it is offered")
+        on_info = unused(page, page.locator(".phases-card"))
+        assert all(not amount.startswith("0 ") for amount in on_info.values()), on_info
+        tightest = float(str(figure.locator(".figure-value").inner_text()).split()[0])
+        assert tightest == min(float(amount.split()[0]) for amount in on_info.values())
+
+        visitor.tile("Bay 8").locator(".why").click()
+        site_limit = page.get_by_role("dialog").get_by_role("row", name="the site’s limit")
+        full = api.get("site")["configured_limit_ma"][2] / 1000
+        expect(site_limit.locator("td")).to_have_text(f"{full:.1f} A")
+        page.keyboard.press("Escape")
+
+        visitor.open("/configuration/balancing")
+        expect(page.locator(".phases-card")).to_contain_text(words)
+        assert unused(page, page.locator(".phases-card")) == on_info
+        head = page.locator(".limits > li > .limit .limit-head").first
+        expect(head).to_contain_text(re.compile(f"{tightest:g} A unused"))
+    finally:
+        patch(api, {"schedule": []})
+    until(lambda: not api.get("plan")["stopped"], 10, "charging is allowed again")
 
 
 # -- schedule --------------------------------------------------------------------------------------
@@ -550,6 +816,35 @@ def test_a_week_is_edited_with_the_keyboard_alone_and_kept_as_the_box_reads_it(v
         page.get_by_role("button", name="Remove").click()
     save(page)
     assert by_day(api) == {}
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_what_adds_to_a_day_and_copies_it_stays_on_its_first_line(
+    visit, api: Client, screen: Any
+):
+    times = [{"days": ["Mon"], "start": f"{h:02}:00", "end": f"{h:02}:10"} for h in range(2, 24, 3)]
+    patch(api, {"schedule": times})
+    try:
+        visitor = visit(viewport=screen)
+        visitor.sign_in("Installer")
+        page = visitor.open("/configuration/schedule")
+        monday = page.get_by_role("region", name="Monday")
+        expect(monday.get_by_role("button", name="23:00 – 23:10, Monday")).to_be_visible()
+        name = monday.get_by_role("heading").bounding_box()
+        assert name is not None
+        middle = name["y"] + name["height"] / 2
+        places = set()
+        for label in ("Add a time on Monday", "Copy Monday to other days"):
+            box = monday.get_by_role("button", name=label).bounding_box()
+            assert box is not None
+            assert box["y"] < middle < box["y"] + box["height"], (label, box, name)
+            places.add(round(box["x"]))
+        tuesday = page.get_by_role("region", name="Tuesday")
+        below = tuesday.get_by_role("button", name="Add a time on Tuesday").bounding_box()
+        assert below is not None
+        assert round(below["x"]) in places  # one below the other, however many times a day has
+    finally:
+        patch(api, {"schedule": []})
 
 
 def by_day(api: Client) -> dict[str, list[tuple[str, str]]]:

@@ -62,6 +62,7 @@ class SiteBudget(msgspec.Struct, frozen=True):
     doubt: Three = (0, 0, 0)  # excused for a moment, and perhaps the building's: no raise into it
     over: Three = (0, 0, 0)  # by so much the newest reading is over the limit
     held: Held | None = None
+    agreed: Three = (0, 0, 0)  # the limit but for the meter's failure
 
 
 class HighWater:
@@ -377,6 +378,7 @@ class MeterWatch:
             ),
             over=self.over(),
             held=Held(max(held.values()), tuple(held)) if held else None,
+            agreed=(limit.l1, limit.l2, limit.l3),
         )  # fmt: skip
 
     def bare(self, now: float) -> Three:

@@ -258,7 +258,13 @@ class Decision:
         tree = self.ground.tree
         drawn = drawn_by_node(tree, self.drawn)
         building = self.building_ma() or ZERO
-        return headroom(tree, self.site_limit_ma(), building, self.reserved, self.promised, drawn)
+        limit, held = self.site_limit_ma(), self.site.held
+        if held is not None:  # the chargers' alone: the building is seen again, under the agreed
+            agreed = self.site.agreed
+            limit = Phases(*(
+                agreed[p] if name in held.phases else limit[p] for p, name in enumerate(PHASES)
+            ))  # fmt: skip
+        return headroom(tree, limit, building, self.reserved, self.promised, drawn)
 
     def site_limit_ma(self) -> Phases:
         return Phases(*self.site.limit) if self.site.limit else ZERO

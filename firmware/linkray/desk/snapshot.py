@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,6 +14,7 @@ from linkray.model.settings import Settings
 from linkray.model.units import ZERO, Phases
 from linkray.model.views import (
     ChargerView,
+    ConnectorView,
     GroupView,
     HeldView,
     LedView,
@@ -62,13 +63,16 @@ class Seen(msgspec.Struct, frozen=True):
 def build(seq: int, at: str, seen: Seen, *, released: bool, passwords_changed: str) -> Snapshot:
     """One snapshot. Pure: the same `seen` gives the same."""
     offers = {(offer.charger, offer.connector): offer for offer in seen.plan.offers}
-    chargers = tuple(_shown(view, offers) for view in _chargers(seen))
+    planned: dict[str, list[int]] = {}
+    for charger, connector in offers:
+        planned.setdefault(charger, []).append(connector)
+    chargers = tuple(_shown(v, offers, planned.get(v.id, ())) for v in _chargers(seen))
     drawn = _drawn(chargers, offers)
     return Snapshot(
         seq=seq,
         at=at,
         site=_site(seen, chargers, drawn, released=released, passwords_changed=passwords_changed),
-        plan=_plan(seen, at, tuple(_nodes(seen, chargers, drawn))),
+        plan=_plan(seen, at, tuple(_nodes(seen, chargers, offers, drawn))),
         chargers=chargers,
         meter=seen.meter,
         faults=seen.faults,
@@ -127,8 +131,13 @@ def _offer(offer: Offer) -> OfferView:
     )
 
 
-def _shown(view: ChargerView, offers: Offers) -> ChargerView:
-    """With what the plan knows of the current where the charger's room knows none."""
+def _shown(view: ChargerView, offers: Offers, planned: Sequence[int]) -> ChargerView:
+    """With what the plan knows of the current where the charger's room knows none; one that was
+    never heard of has the connectors that are planned with, for which room is kept.
+    """
+    if not view.connectors:
+        none = tuple(ConnectorView(number) for number in planned)
+        return msgspec.structs.replace(view, connectors=none)
     known = tuple(
         msgspec.structs.replace(one, drawn_ma=offer.drawn_ma)
         if one.drawn_ma is None
@@ -156,12 +165,17 @@ def _drawn(chargers: Iterable[ChargerView], offers: Offers) -> Drawn:
     return drawn
 
 
-def _nodes(seen: Seen, chargers: Iterable[ChargerView], drawn: Drawn) -> Iterable[NodeRoom]:
+def _nodes(
+    seen: Seen, chargers: Iterable[ChargerView], offers: Offers, drawn: Drawn
+) -> Iterable[NodeRoom]:
     """The plan's limits with what is drawn under them at this moment, as it is shown."""
     groups = {group.name: group for group in seen.settings.groups}
     within = {charger.id: charger.group for charger in chargers}
     under: dict[tuple[str, str], Phases] = {}
-    for (charger, _), amount in drawn.items():
+    twice: dict[tuple[str, str], Phases] = {}  # drawn, and kept back as well
+    for key, amount in drawn.items():
+        charger = key[0]
+        reserve = offers[key].reserve if key in offers else None
         above = [("site_limit", ""), ("supply_limit", charger)]
         group = groups.get(within.get(charger) or "")
         while group is not None:
@@ -169,9 +183,14 @@ def _nodes(seen: Seen, chargers: Iterable[ChargerView], drawn: Drawn) -> Iterabl
             group = groups.get(group.parent or "")
         for node in above:
             under[node] = under.get(node, ZERO) + amount
+            if reserve is not None:
+                kept = reserve.site_ma if node == above[0] else reserve.ma
+                twice[node] = twice.get(node, ZERO) + amount.at_most(kept)
     for room in seen.plan.nodes:
-        amount = under.get((room.code, room.name), ZERO)
-        yield room if room.drawn_ma == amount else msgspec.structs.replace(room, drawn_ma=amount)
+        place = (room.code, room.name)
+        yield msgspec.structs.replace(
+            room, drawn_ma=under.get(place, ZERO), drawn_reserve_ma=twice.get(place, ZERO)
+        )
 
 
 def _site(

@@ -47,7 +47,7 @@ class Ceiling(msgspec.Struct, frozen=True):
 
 
 class Reserve(msgspec.Struct, frozen=True):
-    """What is kept back for a connector that cannot be told."""
+    """What is kept back for a connector: it may draw so much whatever it is told."""
 
     may_ma: Phases  # what it may draw at most, whoever sees it
     ma: Phases  # kept of its nearest limit: its supply, its group or the site
@@ -91,11 +91,12 @@ class NodeRoom(msgspec.Struct, frozen=True):
 
     code: Code  # site_limit, group_limit or supply_limit
     name: str  # of the group or charger; empty: the site
-    limit_ma: Phases  # in force
+    limit_ma: Phases  # in force; where a meter that is back is waited for (Held), the agreed one
     building_ma: Phases  # what the building takes of it; 0 below the site
     reserved_ma: Phases  # held for absent, disobedient and faulty chargers
     promised_ma: Phases  # what the others may draw by the books
     drawn_ma: Phases  # what chargers under it draw by fresh values
+    drawn_reserve_ma: Phases = ZERO  # of what is reserved, what is drawn, and so in `drawn_ma` too
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -343,6 +343,7 @@ def test_when_the_meter_is_back_whoever_its_limits_hold_is_told_until_when() -> 
     left = held.until - world.now
     assert 50 < left < 60
     assert world.plan.limit_ma == Phases.each(20_000)
+    assert world.plan.nodes[0].limit_ma == Phases.each(60_000)  # 20 A are the chargers' alone
     for name in ("c1", "c2"):
         offer = world.offer(name)
         assert offer.reason.code == "degraded_limit"

@@ -162,3 +162,29 @@ def test_why_nothing_is_offered_and_what_is_kept_for_a_charger_are_told_on():
 
     assert seen.plan.stopped == Reason("schedule", seconds=60)
     assert seen.plan.offers[0].reserve == kept
+
+
+def test_what_a_lost_charger_draws_of_what_is_kept_for_it_is_told_with_each_limit():
+    kept = Reserve(Phases(32_000), Phases(32_000), Phases(20_000))
+    offer = Offer("B", 1, Phases(), None, Reason("fail_safe"), (), reserve=kept)
+    plan = Plan(seq=1, offers=(offer,), nodes=(
+        room("site_limit", "", 0), room("group_limit", "Yard", 0), room("group_limit", "North", 0),
+    ))  # fmt: skip
+    lost = ChargerView("B", connectors=(ConnectorView(1, drawn_ma=Phases(25_000)),))
+    seen = snapshot(settings=YARD, plan=plan, chargers=(lost,))
+
+    twice = {node.name: node.drawn_reserve_ma.l1 for node in seen.plan.nodes}
+    assert twice == {"": 20_000, "Yard": 25_000, "North": 0}
+
+
+def test_a_charger_that_was_never_heard_of_has_the_connectors_for_which_room_is_kept():
+    kept = Reserve(Phases(32_000), Phases(32_000), Phases(32_000))
+    plan = Plan(seq=1, offers=(
+        Offer("C", 1, Phases(), None, Reason("fail_safe"), (), reserve=kept),
+    ))  # fmt: skip
+    seen = snapshot(settings=YARD, plan=plan)
+
+    assert {c.id: c.connectors for c in seen.chargers} == {
+        "A": (), "B": (), "C": (ConnectorView(1),),
+    }  # fmt: skip
+    assert seen.site.used_ma == Phases()

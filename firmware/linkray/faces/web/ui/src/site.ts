@@ -84,10 +84,18 @@ export interface Powers {
 
 const SHOWN_W = 100;
 
-export function powers({ site, plan, meter }: Snapshot): Powers {
-  const shown = (ma: Phases) => Math.round(powerW(ma, site.voltage_mv) / SHOWN_W) * SHOWN_W;
-  const chargersW = shown(site.used_ma);
-  const buildingW = plan.building_ma && shown(plan.building_ma);
+/** A power as it is shown. */
+export const shownW = (ma: Phases, voltage_mv: Phases): number =>
+  Math.round(powerW(ma, voltage_mv) / SHOWN_W) * SHOWN_W;
+
+/** What connectors draw together: the sum of what their tiles show. */
+export const togetherW = (all: readonly Point[], voltage_mv: Phases): number =>
+  all.reduce((sum, point) => sum + shownW(drawnOf(point), voltage_mv), 0);
+
+export function powers(shot: Snapshot): Powers {
+  const { site, plan, meter } = shot;
+  const chargersW = togetherW(points(shot), site.voltage_mv);
+  const buildingW = plan.building_ma && shownW(plan.building_ma, site.voltage_mv);
   const atGrid = meter.enabled && meter.healthy && meter.location === "grid";
   return {
     gridW: buildingW === null ? null : buildingW + chargersW,
@@ -154,15 +162,24 @@ export interface Headroom {
 /** So much of an amount as there is room for. */
 export const within = (ma: number, room: number): number => Math.max(0, Math.min(ma, room));
 
-/** A limit's tightest phase: where least is free, reserves counted as gone. */
+/** What is reserved beyond what flows of it already: no amp counts twice. */
+export const keptBeyond = (node: NodeRoom, phase: number): number =>
+  Math.max(0, (node.reserved_ma[phase] ?? 0) - (node.drawn_reserve_ma?.[phase] ?? 0));
+
+/** What a limit has left on one phase, reserves counted as gone. */
+export function headroomOn(node: NodeRoom, phase: number): Headroom {
+  const limit = node.limit_ma[phase] ?? 0;
+  const reserved = keptBeyond(node, phase);
+  const used = Math.max(0, node.building_ma[phase] ?? 0) + (node.drawn_ma[phase] ?? 0);
+  // what is reserved may flow and does not: it leaves nothing free, and passes no limit
+  const free = used > limit ? limit - used : Math.max(0, limit - used - reserved);
+  const promised = (node.promised_ma[phase] ?? 0) - (node.drawn_ma[phase] ?? 0);
+  return { used, limit, reserved, free, offered: within(promised, free), phase };
+}
+
+/** A limit's tightest phase: where least is free. */
 export function headroom(node: NodeRoom): Headroom {
-  const all = [0, 1, 2].map((phase): Headroom => {
-    const [limit, reserved] = [node.limit_ma[phase] ?? 0, node.reserved_ma[phase] ?? 0];
-    const used = Math.max(0, node.building_ma[phase] ?? 0) + (node.drawn_ma[phase] ?? 0);
-    const free = limit - used - reserved;
-    const promised = (node.promised_ma[phase] ?? 0) - (node.drawn_ma[phase] ?? 0);
-    return { used, limit, reserved, free, offered: within(promised, free), phase };
-  });
+  const all = [0, 1, 2].map((phase) => headroomOn(node, phase));
   const fed = all.filter((one) => one.limit > 0);
   return (fed.length ? fed : all).reduce((low, one) => (one.free < low.free ? one : low));
 }
@@ -220,7 +237,8 @@ export interface Branch {
   name: string | null; // null: directly at the site
   group: GroupView | null;
   points: Point[];
-  drawn: Phases;
+  under: Point[]; // with those of the groups that it feeds
+  drawn: Phases; // by all of them
 }
 
 /** Names of groups, each before those that it feeds. */
@@ -231,7 +249,7 @@ function feeding(groups: readonly GroupView[], parent: string | null = null): st
 }
 
 /** What a connector draws; where a session's current is not known, its offer: the safe side. */
-function drawnOf({ connector, offer }: Point): Phases {
+export function drawnOf({ connector, offer }: Point): Phases {
   const unknown = connector.transaction_id === null ? NONE : (offer?.offer_ma ?? NONE);
   return connector.drawn_ma ?? unknown;
 }
@@ -246,16 +264,16 @@ export function branches(all: readonly Point[], groups: readonly GroupView[]): B
     ...inside(name),
     ...groups.filter((group) => group.parent === name).flatMap((group) => under(group.name)),
   ];
-  const made = known.map((name): Branch => ({
+  const branch = (name: string | null, own: Point[], all_: Point[]): Branch => ({
     name,
     group: groups.find((group) => group.name === name) ?? null,
-    points: inside(name),
-    drawn: sumOf(under(name).map(drawnOf)),
-  }));
+    points: own,
+    under: all_,
+    drawn: sumOf(all_.map(drawnOf)),
+  });
+  const made = known.map((name) => branch(name, inside(name), under(name)));
   const loose = inside(null);
-  if (loose.length || !made.length) {
-    made.push({ name: null, group: null, points: loose, drawn: sumOf(loose.map(drawnOf)) });
-  }
+  if (loose.length || !made.length) made.push(branch(null, loose, loose));
   return made;
 }
 
@@ -289,16 +307,22 @@ export function tree(shot: Snapshot): Limb {
       }),
     ...supplies(parent),
   ];
-  const root = nodes.find((node) => node.code === "site_limit") ?? {
-    code: "site_limit" as const,
-    name: "",
-    limit_ma: shot.plan.limit_ma,
-    building_ma: shot.plan.building_ma ?? NONE,
-    reserved_ma: shot.plan.reserved_ma,
-    promised_ma: NONE,
-    drawn_ma: shot.site.used_ma,
-  };
-  return { node: root, children: under(null) };
+  return { node: siteRoom(shot), children: under(null) };
+}
+
+/** The room of the site: the same on every page, also while nothing of it is offered. */
+export function siteRoom(shot: Snapshot): NodeRoom {
+  return (
+    roomOf(shot, "site_limit", "") ?? {
+      code: "site_limit",
+      name: "",
+      limit_ma: shot.site.limit_ma,
+      building_ma: shot.plan.building_ma ?? NONE,
+      reserved_ma: shot.plan.reserved_ma,
+      promised_ma: NONE,
+      drawn_ma: shot.site.used_ma,
+    }
+  );
 }
 
 /** The site's limit as it is set; where degraded limits rule, another one is in force. */

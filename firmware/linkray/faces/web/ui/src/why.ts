@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 
-import { about, amps, duration, moment } from "./format";
+import { about, amps, clock, duration, moment } from "./format";
 import { has, nth, rich, say, t, type Params } from "./i18n";
 import { highest, maximum, nameOf, type Point } from "./site";
 import { snapshot } from "./live";
-import type { Ceiling, Code, Offer, Reason } from "./words";
+import { PHASES, type Ceiling, type Charger, type Code, type Offer, type Reason } from "./words";
 
 /** Every code has its entry in the catalogue: the compiler counts the 34. */
 const CAUSES = {
@@ -95,8 +95,11 @@ const EVENTS: Record<Code, boolean> = {
 
 /** When the next change is possible: a time where one is known, else what it comes with. */
 export function nextLook(offer: Offer): string {
-  const wait = offer.next_look_s ?? offer.reason.seconds;
-  if (wait != null) return t("explain.next_in", { wait: duration(wait) });
+  const seconds = offer.next_look_s ?? offer.reason.seconds;
+  if (seconds != null) {
+    const isTurn = offer.reason.code === "turn"; // an estimate, the same wherever it is told
+    return t("explain.next_in", { wait: isTurn ? about(seconds) : duration(seconds) });
+  }
   return t(EVENTS[offer.reason.code] ? "explain.next_event" : "explain.next_reading");
 }
 
@@ -107,16 +110,77 @@ export function raise(bound: Reason | Ceiling): string {
 
 /** The cause in words, without amounts: "shared cable Level 2". */
 export function cause(reason: Reason | Ceiling): string {
+  if (holdsOn(reason)) return t("why.held", { phase: reason.phase, until: heldUntil() });
   const key = CAUSES[reason.code];
   return key ? t(key, paramsOf(reason)) : reason.code;
 }
 
+/** The cause of a connector's offer; of one that is not connected, just that. */
+export function causeOf({ charger, offer }: Point): string {
+  return offer ? ofLost(offer.reason, charger) ?? cause(offer.reason) : "";
+}
+
+/** What a charger that is not connected is offered has that cause alone. */
+export const ofLost = (reason: Reason | Ceiling, charger: Charger): string | null =>
+  reason.code === "fail_safe" && !charger.connected ? t("why.lost") : null;
+
+/** The cause of an offer of the past: how long it would have lasted is over. */
+export const causeThen = (reason: Reason): string => cause({ ...reason, seconds: null });
+
+/** Whether it is a limit of the meter's failure that holds although the meter is back. */
+const holdsOn = ({ code, seconds }: Reason | Ceiling): boolean =>
+  (code === "degraded_limit" || code === "meter_lost_half") && seconds != null;
+
+/** Until when it does, by the clock; null: the meter is lost, or all is as it should be. */
+export function heldUntil(): string | null {
+  const until = snapshot.peek()?.plan.held?.until;
+  return until ? clock(new Date(until)) : null;
+}
+
+/** What a tile says besides, for the minute after the meter has come back. */
+export function heldWords({ offer }: Point): string | null {
+  const held = snapshot.peek()?.plan.held;
+  const isStopped = snapshot.peek()?.plan.stopped;
+  if (!held || isStopped || (offer && holdsOn(offer.reason))) return null;
+  const all = held.phases.length === PHASES.length;
+  return t("tile.held", { until: heldUntil(), phases: all ? null : held.phases.join(", ") });
+}
+
+/** How much is kept for a connector that cannot be told, and where; null: nothing has to be. */
+export function keptWords({ charger, offer }: Point): string | null {
+  const reserve = offer?.reserve;
+  if (!reserve) return null;
+  const kept = highest(reserve.ma).ma;
+  if (!kept) {
+    const may = amps(highest(reserve.may_ma).ma);
+    return charger.connected ? null : t("kept.seen", { may });
+  }
+  if (highest(reserve.site_ma).ma) return t("kept.site", { kept: amps(kept) });
+  const group = charger.group;
+  return t(group ? "kept.group" : "kept.supply", { kept: amps(kept), group });
+}
+
+/** Why nothing is offered to anybody, in a sentence; null: it is. */
+export function stoppedWords(): string | null {
+  const why = snapshot.value?.plan.stopped;
+  return why ? t("stopped.note", { cause: cause(why) }) : null;
+}
+
+/** In which line it stands: "L1 of North row". */
+function line({ phase, group, charger }: Params): string {
+  if (group) return t("line.group", { phase, group });
+  return charger ? t("line.supply", { phase, charger }) : t("line.site", { phase });
+}
+
 function paramsOf(reason: Reason | Ceiling): Params {
   const other = snapshot.peek()?.chargers.find((charger) => charger.id === reason.charger);
+  const { phase, group } = reason;
+  const charger = other ? nameOf(other) : reason.charger;
   return {
-    phase: reason.phase,
-    group: reason.group,
-    charger: other ? nameOf(other) : reason.charger,
+    phase,
+    group,
+    charger,
+    line: line({ phase, group, charger }),
     connector: reason.connector,
     place: reason.place,
     wait: reason.seconds == null ? null : duration(reason.seconds),
@@ -132,7 +196,7 @@ export function sentence(point: Point): ComponentChildren | null {
   if (!point.offer) return null;
   const offer = highest(point.offer.offer_ma).ma;
   const most = maximum(point);
-  const because = cause(point.offer.reason);
+  const because = causeOf(point);
   const whole = most === null || highest(most).ma === offer;
   return rich(whole ? "why.line_full" : "why.line", {
     offer: amps(offer),

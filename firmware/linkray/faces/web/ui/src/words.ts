@@ -67,6 +67,20 @@ export interface Offer {
   wanted_ma?: number; // what it could use, per phase
   next_look_s?: number | null;
   high?: boolean;
+  reserve?: Reserve | null;
+}
+
+/** What is kept back for a connector that cannot be told. */
+export interface Reserve {
+  may_ma: Phases; // what it may draw at most, whoever sees it
+  ma: Phases; // kept of its nearest limit
+  site_ma: Phases; // kept of the site's
+}
+
+/** The meter is back, and what held without it does so until then. */
+export interface Held {
+  until: string;
+  phases: PhaseName[];
 }
 
 /** One change of a connector's offer, as `…/history` tells it. */
@@ -86,6 +100,7 @@ export interface NodeRoom {
   reserved_ma: Phases;
   promised_ma: Phases;
   drawn_ma: Phases;
+  drawn_reserve_ma?: Phases; // of what is reserved, what is drawn too
 }
 
 export type Status =
@@ -194,6 +209,8 @@ export interface Plan {
   degraded: boolean;
   nodes?: NodeRoom[]; // the site first
   excluded_until_s?: number | null;
+  stopped?: Reason | null; // why nothing is offered to anybody
+  held?: Held | null;
 }
 
 export interface Site {

@@ -5,7 +5,7 @@ import { freshness, snapshot } from "../live";
 import { Card } from "../parts/basics";
 import { PhaseBars } from "../parts/bars";
 import { Setting } from "../parts/fields";
-import { Limits, Waiting } from "../parts/nodes";
+import { Kept, Limits, Waiting } from "../parts/nodes";
 import { fieldSchema } from "../settings";
 
 /** What is set here, by what it is about; the rest of the site's settings is on its own tab. */
@@ -26,6 +26,7 @@ export function BalancingTab() {
           <PhaseBars shot={shot} />
           <Limits shot={shot} />
           <Waiting shot={shot} />
+          <Kept shot={shot} />
         </div>
       )}
       {PARTS.map(([title, names]) => (

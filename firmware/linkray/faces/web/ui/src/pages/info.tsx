@@ -32,18 +32,18 @@ import {
   branches,
   groupRoom,
   headroom,
+  headroomOn,
   highest,
   phaseName,
   points,
   powers,
   powerW,
-  roomOf,
   setLimit,
-  sumOf,
-  within,
+  siteRoom,
+  togetherW,
   type Branch,
 } from "../site";
-import { byWhom } from "../why";
+import { byWhom, cause } from "../why";
 import type { Fault, GroupView, Phases, Snapshot } from "../words";
 import { PHASES } from "../words";
 
@@ -147,10 +147,7 @@ function Cure({ fault }: { fault: Fault }) {
 
 function Figures({ shot }: { shot: Snapshot }) {
   const { site, plan } = shot;
-  const left = site.available_ma;
-  const tight = [0, 1, 2].reduce((low, i) => ((left[i] ?? 0) < (left[low] ?? 0) ? i : low), 0);
-  const promised = roomOf(shot, "site_limit", "")?.promised_ma[tight] ?? 0;
-  const offered = within(promised - (site.used_ma[tight] ?? 0), left[tight] ?? 0);
+  const { free, offered, phase, limit } = headroom(siteRoom(shot));
   const building = plan.building_ma;
   const { buildingW, chargersW } = powers(shot);
   const top = building ? highest(building) : null;
@@ -166,11 +163,11 @@ function Figures({ shot }: { shot: Snapshot }) {
       <Figure
         icon="activity"
         name={t("info.free")}
-        value={ampsOf(left[tight] ?? 0)}
+        value={ampsOf(Math.max(0, free))}
         unit="A"
-        more={t("info.free_on", {
-          phase: phaseName(tight),
-          budget: amps(plan.budget_ma[tight] ?? 0),
+        more={t(plan.stopped ? "info.free_stopped" : "info.free_on", {
+          phase: phaseName(phase),
+          limit: amps(limit),
           offered: offered > 0 ? amps(offered) : null,
         })}
       />
@@ -323,7 +320,7 @@ function GroupHead({ branch, title, shot }: { branch: Branch; title: string; sho
         <RoomLine room={headroom(room)} />
       ) : (
         <span class="group-words second">
-          {t("groups.total", { power: kw(powerW(branch.drawn, shot.site.voltage_mv)) })}
+          {t("groups.total", { power: kw(togetherW(branch.under, shot.site.voltage_mv)) })}
         </span>
       )}
     </header>
@@ -449,16 +446,22 @@ function SiteFacts({ shot }: { shot: Snapshot }) {
 interface Line {
   name: string;
   ma?: Phases | null;
+  w?: number; // where it is not what the amps give
   texts?: string[];
 }
 
 function powerLines(shot: Snapshot): Line[] {
   const { site, plan, meter } = shot;
+  const room = siteRoom(shot);
+  const unused = [0, 1, 2].map((i) =>
+    Math.max(0, headroomOn(room, i).free),
+  ) as Phases;
+  const stopped = plan.stopped ? cause(plan.stopped) : null;
   const lines: Line[] = [
-    { name: t("details.used"), ma: site.used_ma },
-    { name: t("details.available"), ma: plan.budget_ma },
-    { name: t("details.free"), ma: site.available_ma },
-    { name: t(plan.degraded ? "details.limit_degraded" : "details.limit"), ma: plan.limit_ma },
+    { name: t("details.used"), ma: site.used_ma, w: togetherW(points(shot), site.voltage_mv) },
+    { name: t("details.available", { stopped }), ma: plan.budget_ma },
+    { name: t("details.free"), ma: unused },
+    { name: t(plan.degraded || plan.held ? "details.limit_degraded" : "details.limit"), ma: plan.limit_ma },
     { name: t("details.site_limit"), ma: setLimit(shot) },
     { name: t("details.reserved"), ma: plan.reserved_ma },
     { name: t("details.building"), ma: plan.building_ma },
@@ -503,7 +506,9 @@ function PowerTable({ shot }: { shot: Snapshot }) {
                       (line.ma ? t("unit.a", { v: ampsColumn(line.ma[i] ?? 0) }) : "–")}
                   </td>
                 ))}
-                <td class="num">{line.ma ? kw(powerW(line.ma, shot.site.voltage_mv)) : ""}</td>
+                <td class="num">
+                  {line.ma ? kw(line.w ?? powerW(line.ma, shot.site.voltage_mv)) : ""}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -524,6 +529,7 @@ function PowerTable({ shot }: { shot: Snapshot }) {
 
 function GroupTotals({ shot }: { shot: Snapshot }) {
   const made = branches(points(shot), shot.groups ?? []);
+  const voltage = shot.site.voltage_mv;
   return (
     <section>
       <h3>{t("details.groups")}</h3>
@@ -549,14 +555,20 @@ function GroupTotals({ shot }: { shot: Snapshot }) {
             {[
               ...made.map(
                 (branch) =>
-                  [branch.name ?? t("groups.loose"), branch.drawn, branch.group?.limit_ma] as const,
+                  [
+                    branch.name ?? t("groups.loose"),
+                    branch.drawn,
+                    togetherW(branch.under, voltage),
+                    branch.group?.limit_ma,
+                  ] as const,
               ),
               [
                 t("details.total"),
-                sumOf(made.filter((b) => !b.group?.parent).map((b) => b.drawn)),
+                shot.site.used_ma,
+                togetherW(points(shot), voltage),
                 undefined,
               ] as const,
-            ].map(([name, drawn, limit], i) => (
+            ].map(([name, drawn, watts, limit], i) => (
               <tr key={i}>
                 <th scope="row">{name}</th>
                 {drawn.map((ma, phase) => (
@@ -564,7 +576,7 @@ function GroupTotals({ shot }: { shot: Snapshot }) {
                     {t("unit.a", { v: ampsColumn(ma) })}
                   </td>
                 ))}
-                <td class="num">{kw(powerW(drawn, shot.site.voltage_mv))}</td>
+                <td class="num">{kw(watts)}</td>
                 <td class="num">{limit === undefined ? "" : amps(limit)}</td>
               </tr>
             ))}

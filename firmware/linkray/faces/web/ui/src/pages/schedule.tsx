@@ -201,6 +201,8 @@ function DayRow({ day, spans, onEdit, onCopy }: DayProps) {
             <span class="figure">{inWords(span)}</span>
           </Button>
         ))}
+      </div>
+      <div class="day-acts">
         <Button
           kind="quiet"
           small

@@ -2,7 +2,8 @@
 
 import { amps, ampsOf } from "../format";
 import { t } from "../i18n";
-import { phaseName, setLimit, type Headroom } from "../site";
+import { headroomOn, keptBeyond, phaseName, setLimit, siteRoom, type Headroom } from "../site";
+import { heldUntil, stoppedWords } from "../why";
 import type { Snapshot } from "../words";
 import { Card, Icon, Link } from "./basics";
 import { PhaseTag } from "./fields";
@@ -14,20 +15,28 @@ interface Row {
   building: number | null;
   chargers: number;
   reserved: number;
-  limit: number;
-  degraded: number | null;
+  limit: number; // as set
+  bound: number; // in force
+  free: number; // nobody draws it; below 0: over the limit
+  degraded: number | null; // of the chargers alone where the building is known
   ceiling: number | null; // sealed
 }
 
 function rows(shot: Snapshot): Row[] {
   const { plan, site } = shot;
+  const room = siteRoom(shot);
+  const isDegraded = plan.degraded || plan.held;
   return [0, 1, 2].map((place) => ({
     place,
     building: plan.building_ma?.[place] ?? null,
     chargers: site.used_ma[place] ?? 0,
-    reserved: plan.reserved_ma[place] ?? 0,
+    reserved: keptBeyond(room, place),
     limit: setLimit(shot)[place] ?? 0,
-    degraded: plan.degraded ? (plan.limit_ma[place] ?? 0) : null,
+    bound: room.limit_ma[place] ?? 0,
+    free: headroomOn(room, place).free,
+    degraded: isDegraded
+      ? (plan.limit_ma[place] ?? 0) + (plan.held ? (plan.building_ma?.[place] ?? 0) : 0)
+      : null,
     ceiling: site.ceiling_ma?.[place] ?? null,
   }));
 }
@@ -48,6 +57,7 @@ export function PhaseBars({ shot, more = false }: { shot: Snapshot; more?: boole
           <PhaseRow key={row.place} row={row} scale={scale} />
         ))}
       </div>
+      <Stopped />
       <ul class="legend">
         <li>
           <i class="swatch building" />
@@ -65,7 +75,7 @@ export function PhaseBars({ shot, more = false }: { shot: Snapshot; more?: boole
           <i class="swatch limit" />
           {t("phases.limit")}
         </li>
-        {shot.plan.degraded && (
+        {all.some((row) => row.degraded !== null) && (
           <li>
             <i class="swatch degraded" />
             {t("phases.degraded")}
@@ -82,6 +92,19 @@ export function PhaseBars({ shot, more = false }: { shot: Snapshot; more?: boole
   );
 }
 
+/** Why nothing, or so little, is offered although there is room. */
+function Stopped() {
+  const words = stoppedWords();
+  const until = heldUntil();
+  if (!words && !until) return null;
+  return (
+    <p class="stopped-note">
+      <Icon name={words ? "octagon-x" : "clock"} size={18} />
+      <span>{words ?? t("stopped.held", { until })}</span>
+    </p>
+  );
+}
+
 /** Where every limit stands with what is under it, and what is set about sharing. */
 function ToBalancing() {
   return (
@@ -94,9 +117,7 @@ function ToBalancing() {
 function PhaseRow({ row, scale }: { row: Row; scale: number }) {
   const building = Math.max(0, row.building ?? 0);
   const flows = building + row.chargers; // what is reserved may flow, and does not yet
-  const used = flows + row.reserved;
-  const bound = row.degraded ?? row.limit;
-  const over = flows > bound ? flows - bound : Math.min(0, used - bound);
+  const { bound, free } = row;
   const words = t("phases.read", {
     phase: `L${row.place + 1}`,
     building: row.building === null ? t("info.unknown") : amps(row.building),
@@ -133,11 +154,11 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
       </div>
       <div class="phase-words">
         <span class="figure">{t("phases.of", { used: ampsOf(flows), limit: amps(bound) })}</span>
-        <span class={over > 0 ? "left over" : "left"}>
-          {over > 0 && <Icon name="triangle-alert" size={16} />}
-          {over > 0
-            ? t("phases.over", { over: amps(over) })
-            : t("phases.left", { free: amps(-over) })}
+        <span class={free < 0 ? "left over" : "left"}>
+          {free < 0 && <Icon name="triangle-alert" size={16} />}
+          {free < 0
+            ? t("phases.over", { over: amps(-free) })
+            : t("phases.left", { free: amps(free) })}
         </span>
       </div>
     </div>
@@ -146,17 +167,19 @@ function PhaseRow({ row, scale }: { row: Row; scale: number }) {
 
 interface DrawBarProps {
   drawn: number;
+  accepted: number;
   offered: number;
   most: number;
   label: string;
 }
 
-/** Drawn (full) against offered (light), of the most the charger could give. */
-export function DrawBar({ drawn, offered, most, label }: DrawBarProps) {
-  const scale = Math.max(most, offered, drawn, 1);
+/** Drawn (full), accepted (light), offered (hatched to its mark), of the most it could give. */
+export function DrawBar({ drawn, accepted, offered, most, label }: DrawBarProps) {
+  const scale = Math.max(most, offered, accepted, drawn, 1);
   return (
     <div class="draw-bar" role="img" aria-label={label}>
       <span class="part offered" style={{ width: `${share(offered, scale)}%` }} />
+      <span class="part accepted" style={{ width: `${share(accepted, scale)}%` }} />
       <span class="part drawn" style={{ width: `${share(drawn, scale)}%` }} />
     </div>
   );

@@ -19,11 +19,11 @@ import {
   told,
   type Point,
 } from "../site";
-import { cause, nextLook, raise, sentence } from "../why";
-import type { Ceiling, Code, Offer, OfferChange, Phases } from "../words";
+import { cause, causeThen, keptWords, nextLook, ofLost, raise, sentence } from "../why";
+import type { Ceiling, Charger, Code, Offer, OfferChange, Phases } from "../words";
 import { Badge, Button, Icon, Link } from "./basics";
 import { Dialog, inWords } from "./dialog";
-import { explained, Steps, whyNoStart } from "./points";
+import { explained, Held, Steps, whyNoStart } from "./points";
 import { PhaseTag, TextInput } from "./fields";
 
 export function Explain() {
@@ -42,6 +42,7 @@ function Panel({ point }: { point: Point }) {
   const title = point.several
     ? `${point.title} · ${t("tile.connector", { id: connector.id })}`
     : point.title;
+  const kept = keptWords(point);
   return (
     <Dialog title={title} onClose={close} wide>
       <div class="explain-state">
@@ -49,13 +50,20 @@ function Panel({ point }: { point: Point }) {
         <span class="second">{charger.name && charger.id}</span>
       </div>
       {offer && <p class="explain-line">{sentence(point)}</p>}
+      <Held point={point} />
       <dl class="facts amounts">
-        {offer && <Fact name={t("explain.wanted")} value={wantedWords(offer)} />}
+        {offer && charger.connected && <Fact name={t("explain.wanted")} value={wantedWords(offer)} />}
         {offer && <Fact name={t("explain.offer")} value={phasesWords(offer.offer_ma)} />}
         <Fact name={t("explain.accepted")} value={phasesWords(connector.offer_ma)} />
         <Fact name={t("explain.drawn")} value={phasesWords(connector.drawn_ma)} />
+        {offer?.reserve && <Fact name={t("explain.kept")} value={phasesWords(offer.reserve.ma)} />}
       </dl>
-      {offer && <Ceilings offer={offer} />}
+      {kept && (
+        <p class="note">
+          <Icon name="lock" /> <span>{kept}</span>
+        </p>
+      )}
+      {offer && <Ceilings offer={offer} charger={charger} />}
       {offer && <Raise offer={offer} />}
       <Changes point={point} />
       <Session point={point} />
@@ -93,7 +101,7 @@ function wantedWords(offer: Offer): string {
 
 // --- the ceilings --------------------------------------------------------------------------------
 
-function Ceilings({ offer }: { offer: Offer }) {
+function Ceilings({ offer, charger }: { offer: Offer; charger: Charger }) {
   const all = told(offer.ceilings);
   const places = phasesIn(all.map((one) => one.ma));
   const differ = all.some((one) => places.some((i) => one.ma[i] !== one.ma[places[0] ?? 0]));
@@ -123,6 +131,7 @@ function Ceilings({ offer }: { offer: Offer }) {
             <CeilingRow
               key={place}
               ceiling={ceiling}
+              words={ofLost(ceiling, charger) ?? cause(ceiling)}
               columns={columns}
               share={lowestOn(ceiling.ma, places) / most}
             />
@@ -135,16 +144,17 @@ function Ceilings({ offer }: { offer: Offer }) {
 
 interface RowProps {
   ceiling: Ceiling;
+  words: string;
   columns: readonly number[];
   share: number; // of the highest of the ceilings
 }
 
-function CeilingRow({ ceiling, columns, share }: RowProps) {
+function CeilingRow({ ceiling, words, columns, share }: RowProps) {
   return (
     <tr class={ceiling.binding ? "binding" : ""}>
       <th scope="row">
         <span class="ceiling-words">
-          <span>{cause(ceiling)}</span>
+          <span>{words}</span>
           {ceiling.binding && (
             <span class="binds">
               <Icon name="lock" size={16} /> {t("explain.binding")}
@@ -257,7 +267,7 @@ function Change({ change }: { change: OfferChange }) {
         <Icon name={icon} size={16} />
         <b class="figure">{t("explain.history_step", params)}</b>
       </span>
-      <span class="second">{cause(change.reason)}</span>
+      <span class="second">{causeThen(change.reason)}</span>
     </li>
   );
 }

@@ -7,7 +7,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { kw } from "../format";
 import { t } from "../i18n";
-import { branches, points, powers, powerW, type Powers } from "../site";
+import { branches, points, powers, togetherW, type Powers } from "../site";
 import type { Snapshot } from "../words";
 import { Card } from "./basics";
 
@@ -90,7 +90,7 @@ function grown(shot: Snapshot): Stem[] {
     const all = own.map((one) => ({
       key: one.name ?? "",
       name: one.name ?? t("flow.loose"),
-      w: powerW(one.drawn, shot.site.voltage_mv),
+      w: togetherW(one.under, shot.site.voltage_mv),
       stems: ranks > 1 && one.name !== null ? under(one.name, ranks - 1) : [],
     }));
     if (all.length <= GROUPS_SHOWN) return all;

@@ -6,15 +6,18 @@ import {
   byName,
   headroom,
   highest,
+  keptBeyond,
   nameOf,
   phaseName,
   points,
+  stateOf,
   tree,
   type Limb,
   type Point,
 } from "../site";
+import { keptWords, nextLook } from "../why";
 import type { NodeRoom, Snapshot } from "../words";
-import { Card, Icon } from "./basics";
+import { Badge, Card, Icon } from "./basics";
 import { roomWords, share } from "./bars";
 import { PhaseTag } from "./fields";
 import { Why } from "./points";
@@ -93,7 +96,8 @@ function titleOf(node: NodeRoom, shot: Snapshot): string {
 /** One phase of a limit: building, drawn, promised beyond that, reserved; the end is the limit. */
 function Rail({ node, place, title }: { node: NodeRoom; place: number; title: string }) {
   const of = (ma: readonly number[]) => Math.max(0, ma[place] ?? 0);
-  const [building, drawn, reserved] = [of(node.building_ma), of(node.drawn_ma), of(node.reserved_ma)];
+  const [building, drawn] = [of(node.building_ma), of(node.drawn_ma)];
+  const reserved = keptBeyond(node, place);
   const promised = Math.max(0, of(node.promised_ma) - drawn);
   const limit = of(node.limit_ma);
   const scale = Math.max(limit, building + drawn + promised + reserved, 1);
@@ -136,14 +140,49 @@ function Rail({ node, place, title }: { node: NodeRoom; place: number; title: st
 
 // --- who waits -----------------------------------------------------------------------------------
 
-/** Connectors that want current and are offered none, those with a turn in their order. */
+/** Connectors that want current and are offered none: line by line, each in its order. */
 function waiting(shot: Snapshot): Point[] {
   const all = points(shot).filter(
-    ({ connector, offer }) =>
-      connector.transaction_id !== null && offer !== null && highest(offer.offer_ma).ma === 0,
+    ({ charger, connector, offer }) =>
+      charger.connected &&
+      connector.transaction_id !== null &&
+      offer !== null &&
+      highest(offer.offer_ma).ma === 0,
   );
   const place = (point: Point) => point.offer?.reason.place ?? Infinity;
-  return all.sort((a, b) => place(a) - place(b));
+  const line = ({ offer }: Point) => {
+    const { group, charger, phase } = offer?.reason ?? {};
+    return [group, charger, phase].map((one) => one ?? "").join("/");
+  };
+  const rank = (point: Point) => Number(place(point) === Infinity);
+  return all.sort(
+    (a, b) => rank(a) - rank(b) || line(a).localeCompare(line(b)) || place(a) - place(b),
+  );
+}
+
+const fullName = (point: Point): string =>
+  point.several
+    ? `${point.title} · ${t("tile.connector", { id: point.connector.id })}`
+    : point.title;
+
+/** For whom something of the limits is kept back, and how much. */
+export function Kept({ shot }: { shot: Snapshot }) {
+  const all = points(shot).filter(keptWords);
+  if (!all.length) return null;
+  return (
+    <Card title={t("kept.title")} class="kept-card">
+      <p class="second">{t("kept.more")}</p>
+      <ul class="kept-list">
+        {all.map((point) => (
+          <li key={point.key}>
+            <b>{fullName(point)}</b>
+            <Badge state={stateOf(point.charger, point.connector)} />
+            <span>{keptWords(point)}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
 }
 
 export function Waiting({ shot }: { shot: Snapshot }) {
@@ -161,11 +200,11 @@ export function Waiting({ shot }: { shot: Snapshot }) {
           {all.map((point) => (
             <li key={point.key}>
               <Icon name="pause" size={18} />
-              <b>
-                {point.title}
-                {point.several && ` · ${t("tile.connector", { id: point.connector.id })}`}
-              </b>
+              <b>{fullName(point)}</b>
               <Why point={point} />
+              <span class="second look">
+                {point.offer && t("waiting.look", { when: nextLook(point.offer) })}
+              </span>
             </li>
           ))}
         </ol>

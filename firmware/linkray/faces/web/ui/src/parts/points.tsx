@@ -10,16 +10,17 @@ import { stopped } from "../live";
 import { INSTALLER, level } from "../session";
 import {
   alike,
+  drawnOf,
   highest,
   maximum,
   NONE,
   phaseName,
-  powerW,
+  shownW,
   stateOf,
   type Branch,
   type Point,
 } from "../site";
-import { cause, sentence } from "../why";
+import { causeOf, heldWords, keptWords, sentence } from "../why";
 import type { Phases } from "../words";
 import { Badge, Button, Icon, Steady, Tick } from "./basics";
 import { DrawBar } from "./bars";
@@ -43,24 +44,48 @@ const fullName = (point: Point): string =>
     ? `${point.title} · ${t("tile.connector", { id: point.connector.id })}`
     : point.title;
 
-const offerInForce = (point: Point): Phases | null =>
-  point.connector.offer_ma ?? point.offer?.offer_ma ?? null;
+interface Amounts {
+  offered: number | null; // by the plan; null: no plan knows it
+  accepted: number | null; // by the charger; null: not known, or nothing to accept
+  pending: boolean; // what is offered is not what is accepted
+}
 
-/** "10.2 A of 16 A offered, L2": one number is named by its phase unless all are alike. */
+/** What it is offered, and what of it the charger has accepted, on the highest phase. */
+function amountsOf({ connector, offer }: Point): Amounts {
+  const offered = offer && highest(offer.offer_ma).ma;
+  const accepted = connector.offer_ma && highest(connector.offer_ma).ma;
+  return { offered, accepted, pending: offered !== null && offered !== (accepted ?? 0) };
+}
+
+/** "10.2 A drawn of 16 A offered, L2": one number is named by its phase unless all are alike. */
 function drawnWords(point: Point): string {
-  const offer = offerInForce(point);
+  const { offered, accepted, pending } = amountsOf(point);
   const drawn = point.connector.drawn_ma;
-  const offered = offer ? amps(highest(offer).ma) : "";
-  if (!drawn && !offer) return t("tile.nothing");
-  if (!drawn) return t("tile.drawn_unknown", { offered });
-  const top = highest(drawn);
-  if (!offer) return t("tile.offer_unknown", { drawn: amps(top.ma) });
-  const params = { drawn: amps(top.ma), offered };
-  const coming = highest(point.offer?.offer_ma ?? NONE).ma;
-  if (!highest(offer).ma && coming) return t("tile.coming", { ...params, coming: amps(coming) });
-  if (!highest(offer).ma) return t("tile.none_offered", params);
-  if (alike(drawn)) return t("tile.offered", params);
-  return t("tile.offered_on", { ...params, phase: phaseName(top.phase) });
+  if (!drawn && offered === null) return t("tile.nothing");
+  const top = drawn && highest(drawn);
+  const params = {
+    drawn: top && amps(top.ma),
+    phase: top && drawn && !alike(drawn) && top.ma ? phaseName(top.phase) : null,
+    offered: amps(offered ?? 0),
+    accepted: amps(accepted ?? 0),
+  };
+  if (offered === null) return t("tile.offer_unknown", params);
+  if (pending) return t(top ? "tile.pending" : "tile.pending_unmeasured", params);
+  if (!top) return t(offered ? "tile.unmeasured" : "tile.none_unmeasured", params);
+  return t(offered ? "tile.offered" : "tile.none_offered", params);
+}
+
+/** What is said of a charger that is not connected: nothing new of its offer. */
+function lostWords({ connector }: Point): string | null {
+  const drawn = connector.drawn_ma && highest(connector.drawn_ma).ma;
+  return drawn ? t("tile.last_drawn", { drawn: amps(drawn) }) : null;
+}
+
+/** "3.7 kW", "≤ 3.7 kW" where it is not measured: so it counts, in every sum. */
+function power(point: Point, voltage: Phases, write: (w: number) => string): string {
+  const counted = shownW(drawnOf(point), voltage);
+  if (point.connector.drawn_ma) return write(counted);
+  return counted ? t("tile.at_most", { power: write(counted) }) : "–";
 }
 
 /**
@@ -70,12 +95,12 @@ function drawnWords(point: Point): string {
 export function sameness(point: Point, voltage: Phases): string {
   const { charger, connector, offer, several } = point;
   const { id, name, priority, connected, vendor, model } = charger;
-  const drawn = connector.drawn_ma;
   return JSON.stringify([
     [id, name, priority, connected, vendor, model, several],
     connector,
-    offer && [offer.offer_ma, maximum(point), cause(offer.reason)],
-    drawn && kwOf(powerW(drawn, voltage)),
+    offer && [offer.offer_ma, maximum(point), causeOf(point), keptWords(point)],
+    heldWords(point),
+    power(point, voltage, kwOf),
   ]);
 }
 
@@ -91,9 +116,9 @@ interface TileProps extends PointsProps {
 export function Tile({ point, voltage, alone = false }: TileProps) {
   const { charger, connector } = point;
   const drawn = connector.drawn_ma;
-  const offer = offerInForce(point);
+  const { offered, accepted } = amountsOf(point);
   const most = maximum(point) ?? NONE;
-  const words = drawnWords(point);
+  const words = charger.connected ? drawnWords(point) : lostWords(point);
   const Name = alone ? "h3" : "h4";
   return (
     <li class={`tile ${charger.connected ? "" : "offline"}`}>
@@ -116,7 +141,7 @@ export function Tile({ point, voltage, alone = false }: TileProps) {
         <Badge state={stateOf(charger, connector)} />
       </div>
       <div class="tile-figures">
-        <b class="figure">{drawn ? kw(powerW(drawn, voltage)) : "–"}</b>
+        <b class="figure">{power(point, voltage, kw)}</b>
         <span class="figure second">
           {connector.energy_wh === null ? "–" : kwh(connector.energy_wh)}
         </span>
@@ -124,17 +149,44 @@ export function Tile({ point, voltage, alone = false }: TileProps) {
       </div>
       <DrawBar
         drawn={drawn ? highest(drawn).ma : 0}
-        offered={offer ? highest(offer).ma : 0}
+        accepted={accepted ?? 0}
+        offered={offered ?? 0}
         most={highest(most).ma}
-        label={words}
+        label={words ?? t("tile.nothing")}
       />
-      <p class="tile-words second">{words}</p>
+      {words && <p class="tile-words second">{words}</p>}
+      <Kept point={point} />
+      <Held point={point} />
       <div class="tile-foot">
         <Why point={point} />
         <StartStop point={point} />
       </div>
       <Steps step={progress.value[point.key]} />
     </li>
+  );
+}
+
+/** How much of the limits is kept for it, where it cannot be told. */
+export function Kept({ point }: { point: Point }) {
+  const words = keptWords(point);
+  return (
+    words && (
+      <p class="tile-note">
+        <Icon name="lock" size={16} /> <span>{words}</span>
+      </p>
+    )
+  );
+}
+
+/** Until when the limits of the meter's failure still hold. */
+export function Held({ point }: { point: Point }) {
+  const words = heldWords(point);
+  return (
+    words && (
+      <p class="tile-note">
+        <Icon name="clock" size={16} /> <span>{words}</span>
+      </p>
+    )
   );
 }
 
@@ -296,7 +348,7 @@ function Selecting({ branch }: { branch: Branch }) {
 function Row({ point, voltage, picks }: { point: Point; picks: boolean } & PointsProps) {
   const { charger, connector } = point;
   const drawn = connector.drawn_ma;
-  const offer = offerInForce(point);
+  const { offered, accepted, pending } = amountsOf(point);
   const step = progress.value[point.key];
   return (
     <tr>
@@ -337,8 +389,15 @@ function Row({ point, voltage, picks }: { point: Point; picks: boolean } & Point
           </span>
         )}
       </td>
-      <td class="num">{offer ? ampsColumn(highest(offer).ma) : "–"}</td>
-      <td class="num">{drawn ? kwOf(powerW(drawn, voltage)) : "–"}</td>
+      <td class="num">
+        {offered === null ? "–" : ampsColumn(offered)}
+        {pending && charger.connected && (
+          <span class="second accepted">
+            {t("table.accepted", { accepted: ampsColumn(accepted ?? 0) })}
+          </span>
+        )}
+      </td>
+      <td class="num">{power(point, voltage, kwOf)}</td>
       {[0, 1, 2].map((place) => (
         <td class="num" key={place}>
           {drawn ? ampsColumn(drawn[place] ?? 0) : "–"}
@@ -346,6 +405,8 @@ function Row({ point, voltage, picks }: { point: Point; picks: boolean } & Point
       ))}
       <td class="why-cell">
         <Why point={point} />
+        <Kept point={point} />
+        <Held point={point} />
       </td>
       <td class="row-acts">
         <StartStop point={point} />
