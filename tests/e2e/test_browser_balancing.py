@@ -347,6 +347,8 @@ TURN = """
     const shot = parse(...given);
     if (!shot || !shot.plan) return shot;
     shot.plan.stopped = shot.plan.held = null;
+    for (const charger of shot.chargers)
+      for (const one of charger.connectors) one.transaction_id = null;
     const waits = (name, reason, next) => {
       const charger = shot.chargers.find(one => one.name === name);
       Object.assign(charger, {connected: true});
@@ -354,7 +356,8 @@ TURN = """
       const offer = shot.plan.offers.find(one => one.charger === charger.id);
       const most = offer.ceilings.find(one => one.code === "charger_max");
       Object.assign(offer, {offer_ma: [0, 0, 0], reason, next_look_s: next,
-        ceilings: [most, {...most, ...reason, ma: [0, 0, 0], binding: true}]});
+        ceilings: [{...most, binding: false},
+          {...most, ...reason, ma: [0, 0, 0], binding: true}]});
     };
     const turn = {code: "turn", place: 1, phase: "L3", group: "South row", seconds: 541};
     waits("Bay 8", turn, 541);
@@ -382,8 +385,8 @@ def test_a_turn_is_told_with_its_line_and_the_same_time_on_tile_panel_and_list(v
     expect(listed).to_contain_text("LinkRay looks again in about 10 min.")
     other = page.locator(".waiting-list li", has_text="Bay 6")
     expect(other).to_contain_text("LinkRay looks again with the next meter value.")
-    every = page.locator(".waiting-list li")
-    expect(page.locator(".waiting-list .look")).to_have_count(every.count())
+    expect(page.locator(".waiting-list li")).to_have_count(2)
+    expect(page.locator(".waiting-list .look")).to_have_count(2)
 
 
 def test_settings_of_balancing_are_edited_with_the_schemas_help_and_turned_off_again(
@@ -671,7 +674,6 @@ def test_a_charger_lost_while_it_draws_says_how_much_is_kept_for_it(
     expect(dialog.locator(".amounts div", has_text="Kept for it").locator("dd")).to_have_text(
         "L3 32 A"
     )
-    expect(dialog).to_contain_text(words)
     expect(dialog.locator("tr.binding")).to_contain_text("it is not connected")
     page.keyboard.press("Escape")
     row = page.get_by_role("region", name="South row").locator(".group-words")

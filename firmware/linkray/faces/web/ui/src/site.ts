@@ -29,7 +29,18 @@ export interface Point {
   several: boolean; // its charger has more than one connector
 }
 
-export function points(shot: Snapshot): Point[] {
+const remembered = new WeakMap<Snapshot, readonly Point[]>();
+
+/** All of a snapshot, by name: worked out once, for whoever sums them up. */
+export function points(shot: Snapshot): readonly Point[] {
+  const before = remembered.get(shot);
+  if (before) return before;
+  const all = pointsOf(shot);
+  remembered.set(shot, all);
+  return all;
+}
+
+function pointsOf(shot: Snapshot): Point[] {
   const offers = new Map(shot.plan.offers.map((o) => [keyOf(o.charger, o.connector), o]));
   return byName(shot.chargers).flatMap((charger) =>
     charger.connectors.map((connector) => ({

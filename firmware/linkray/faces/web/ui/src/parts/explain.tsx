@@ -12,6 +12,7 @@ import { INSTALLER, level } from "../session";
 import {
   highest,
   lowestOn,
+  NONE,
   phasesIn,
   points,
   secondLowest,
@@ -42,7 +43,8 @@ function Panel({ point }: { point: Point }) {
   const title = point.several
     ? `${point.title} · ${t("tile.connector", { id: connector.id })}`
     : point.title;
-  const kept = keptWords(point);
+  const isAllOfIt = highest(offer?.reserve?.site_ma ?? NONE).ma > 0; // the figure says it all
+  const kept = isAllOfIt ? null : keptWords(point);
   return (
     <Dialog title={title} onClose={close} wide>
       <div class="explain-state">
