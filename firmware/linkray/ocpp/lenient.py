@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
@@ -282,6 +283,8 @@ class _Mending:
                 )
             case inspect.IntType():
                 return self._int(came, path)
+            case inspect.FloatType():
+                return self._float(came, path)
             case inspect.BoolType():
                 return self._bool(came, path)
             case inspect.LiteralType():
@@ -300,6 +303,17 @@ class _Mending:
         if not -(2**63) <= number < 2**63:
             raise _unreadable("TypeConstraintViolation", path, "an integer of 64 bits", came)
         return math.floor(number)
+
+    def _float(self, came: object, path: str) -> float:
+        number = came
+        if isinstance(came, str) and _NUMBER.fullmatch(came.strip()):
+            self._note(path, "a number", came)
+            number = float(came)
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise _unreadable("TypeConstraintViolation", path, "a number", came)
+        if not abs(number) <= sys.float_info.max:
+            raise _unreadable("TypeConstraintViolation", path, "a number of 64 bits", came)
+        return float(number)
 
     def _bool(self, came: object, path: str) -> bool:
         if isinstance(came, bool):

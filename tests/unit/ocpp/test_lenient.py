@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from linkray.ocpp import messages as m
-from linkray.ocpp.lenient import DEVIATIONS_MAX, Unreadable, moment, prepare, read_as
+from linkray.ocpp.lenient import (
+    DEVIATIONS_MAX,
+    Unreadable,
+    _fields,
+    _Mending,
+    moment,
+    prepare,
+    read_as,
+)
 
 NOW = "2026-01-02T03:04:05Z"
 
@@ -130,6 +139,69 @@ def test_a_boolean_in_another_dress_is_read(said: object) -> None:
     read, deviations = read_as(m.GetConfigurationResponse, encoded(payload))
     assert read.configuration_key[0].readonly is True
     assert len(deviations) == 1
+
+
+def profile(limit: object, **schedule: object) -> dict[str, object]:
+    """A SetChargingProfile whose one period has this limit."""
+    periods = [{"startPeriod": 0, "limit": limit}]
+    return {
+        "connectorId": 1,
+        "csChargingProfiles": {
+            "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Relative",
+            "chargingSchedule": {
+                "chargingRateUnit": "A", "chargingSchedulePeriod": periods, **schedule,
+            },
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("16", 16.0), (" 16.5 ", 16.5), ("-1", -1.0), (16, 16.0), (16.5, 16.5)]
+)
+def test_a_limit_in_another_dress_is_read(said: object, meant: float) -> None:
+    read, deviations = read_as(m.SetChargingProfile, encoded(profile(said, duration="60")))
+    schedule = read.cs_charging_profiles.charging_schedule
+    assert schedule.charging_schedule_period[0].limit == meant
+    assert schedule.duration == 60
+    at = "$.csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit"
+    assert (at in [one.path for one in deviations]) == isinstance(said, str)
+
+
+@pytest.mark.parametrize("said", [True, "much", "NaN", "1e3", [16], {}, 10**400], ids=range(7))
+def test_a_limit_that_is_no_number_is_told_with_its_place(said: object) -> None:
+    raw = msgspec.Raw(json.dumps(profile(said, duration="60")).encode())
+    with pytest.raises(Unreadable, match=r"chargingSchedulePeriod\[0\].limit") as caught:
+        read_as(m.SetChargingProfile, raw)
+    assert caught.value.code == "TypeConstraintViolation"
+
+
+def test_an_optional_rate_that_is_no_number_is_left_out() -> None:
+    read, deviations = read_as(m.SetChargingProfile, encoded(profile(16, minChargingRate="low")))
+    assert read.cs_charging_profiles.charging_schedule.min_charging_rate is None
+    assert any("left out" in one.text for one in deviations)
+
+
+def payloads() -> list[type[m.Payload]]:
+    """Every struct that stands for a message or a part of one."""
+    found, waiting = [], [m.Payload]
+    while waiting:
+        kinds = waiting.pop().__subclasses__()
+        found += kinds
+        waiting += kinds
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("value", [True, "x", 1.5, [], ["x"], {"x": 1}, -1])
+@pytest.mark.parametrize("type_", payloads(), ids=lambda kind: kind.__name__)
+def test_a_value_of_any_wrong_kind_in_any_field_is_mended_or_told(
+    type_: type[m.Payload], value: object
+) -> None:
+    for field in _fields(type_):
+        try:
+            _Mending()._read(field.type, value, "$", (type_, field.name))
+        except Unreadable as error:
+            assert error.text
 
 
 @pytest.mark.parametrize("given", ["null", "[]"])
