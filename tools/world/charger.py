@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import trio
+from h11 import LocalProtocolError
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
     WebSocketConnection,
     wrap_client_stream,
 )
+from wsproto.utilities import ProtocolError
 
 from tools.world.answers import answer
 from tools.world.car import LEAST_MA, NOTHING, Car, Three
@@ -29,12 +31,14 @@ from tools.world.connector import Connector, Transaction
 from tools.world.links import Dial, Tap
 from tools.world.make import Make, keys_of
 from tools.world.profiles import VOLTS, Book, Limit, read_profile
+from tools.world.reported import Said
 from tools.world.samples import sampled
 from tools.world.schemas import Json, Judge
 from tools.world.wire import OnAnswer, Wire
 
 HANDSHAKE_S = 10.0
 SETTLED_S = 15.0
+BOOT_AGAIN_S = 30.0
 STRAIGHT = (0, 1, 2)  # its L1 on the site's, and so on
 ATTEMPTS = 3  # of a transaction message that is answered with an error
 NOMINAL_MV: Three = (230_000, 230_000, 230_000)
@@ -69,6 +73,7 @@ class Charger:
         self.chance = chance or random.Random(0)
         self.judge = judge or Judge()
         self.wire = Wire(self.id, self.judge, self.chance, self._answer, slow_s=self.make.answer_s)
+        self.reported = self.wire.reported
         self.wire.may_speak = lambda action: self.is_booted or action == "BootNotification"
         self.keys = keys_of(self.make)
         self.firmware = self.make.firmware
@@ -309,6 +314,14 @@ class Charger:
         """The next call of this action is made once more, as if its answer was lost (C17)."""
         self.wire.repeats[action] = times
 
+    def be_hasty(self) -> None:
+        """Makes its calls without waiting for the answers of those before (C19)."""
+        self.wire.is_hasty = True
+
+    def shuffle_queue(self) -> None:
+        """Says what it kept for its central system in any order (C20)."""
+        self.wire.shuffle()
+
     def say(self, text: str) -> None:
         """Send anything, unjudged."""
         self.wire.say(text)
@@ -449,8 +462,9 @@ class Charger:
     def _begin(self, at: Connector, tag: str) -> None:
         if at.error != "NoError" or not at.is_operative:
             return
-        began = Transaction(tag, self.clock(), at.energy_wh)
-        began.began_at = self.stamp()
+        stamp = self.stamp()
+        booked = self.reported.began(at.number, tag, at.energy_wh, stamp)
+        began = Transaction(tag, self.clock(), at.energy_wh, booked, began_at=stamp)
         at.transaction, at.tag = began, None
         at.session_began()
         at.sample_at = self.now + self.sample_interval_s()
@@ -464,7 +478,7 @@ class Charger:
         self._ask_kept("StartTransaction", lambda: {
             "connectorId": at.number, "idTag": tag,
             "meterStart": began.meter_start_wh, "timestamp": began.began_at,
-        }, lambda told: self._started(at, began, told))  # fmt: skip
+        }, booked.start, lambda told: self._started(at, began, told))  # fmt: skip
         self.settle(at)
 
     def sample_interval_s(self) -> float:
@@ -487,6 +501,7 @@ class Charger:
         at.frozen = None
         self.book.transaction_ended(at.number)
         stop_wh, stamp = at.energy_wh, self.stamp()
+        about = self.reported.ended(ended.booked, stop_wh, stamp, reason)
         made_up = self.says is not None
         last = [] if made_up else sampled(self, at, "Transaction.End", "StopTxnSampledData")
 
@@ -499,22 +514,23 @@ class Charger:
                 said["transactionData"] = [{"timestamp": stamp, "sampledValue": last}]
             return said
 
-        self._ask_kept("StopTransaction", stop)
+        self._ask_kept("StopTransaction", stop, about)
         at.status = "Finishing" if at.car is not None else at.status
         self.tell_status(at)
         self.settle(at)
 
     def _ask_kept(
-        self, action: str, said: Callable[[], Json], told: OnAnswer | None = None, attempt: int = 1
-    ) -> None:
+        self, action: str, said: Callable[[], Json], about: Said, told: OnAnswer | None = None,
+        attempt: int = 1,
+    ) -> None:  # fmt: skip
         """A transaction message: kept over the link, tried again where it is answered an error."""
 
         def failed(_why: str) -> None:
             if attempt < ATTEMPTS:
                 pause = float(self.keys["TransactionMessageRetryInterval"].value) * attempt
-                self.later(pause, lambda: self._ask_kept(action, said, told, attempt + 1))
+                self.later(pause, lambda: self._ask_kept(action, said, about, told, attempt + 1))
 
-        self.wire.ask(action, said, told, failed, is_kept=True)
+        self.wire.ask(action, said, told, failed, is_kept=True, about=about)
 
     def settle(self, at: Connector) -> None:
         """Bring the status of a connector up to what is so, and tell it where it changed."""
@@ -544,7 +560,12 @@ class Charger:
             "chargePointSerialNumber": self.id[:25],
             "firmwareVersion": self.firmware,
         }
-        self.wire.ask("BootNotification", said, self._boot_answered, is_first=True)
+
+        def failed(why: str) -> None:
+            if why not in ("gone", "timeout"):  # it was answered, and with nothing
+                self._boot_at = self.now + BOOT_AGAIN_S
+
+        self.wire.ask("BootNotification", said, self._boot_answered, failed, is_first=True)
 
     def _boot_answered(self, told: Json) -> None:
         self._take_time(told["currentTime"])
@@ -600,7 +621,11 @@ class Charger:
 
         # Values made up by a scene are what is to be tested, not judged.
         judged = self.says is None
-        self.wire.ask("MeterValues", said, is_kept=session is not None, is_judged=judged)
+        booked = session.booked if session is not None else None
+        self.wire.ask(
+            "MeterValues", said, is_kept=session is not None, is_judged=judged,
+            about=self.reported.read(at.number, booked, stamp, values),
+        )  # fmt: skip
 
     def update_firmware(self, location: str, _retrieve: float) -> None:
         """Fetch (as if), install, reboot with a version named after the file."""
@@ -696,8 +721,8 @@ class Charger:
             async with trio.open_nursery() as nursery:
                 await self._talk(tap, nursery)
                 nursery.cancel_scope.cancel()
-        except* (ConnectionRejected, OSError):
-            pass
+        except* (ConnectionRejected, ProtocolError, LocalProtocolError, OSError):
+            pass  # the last but one: what trio-websocket lets through of a subprotocol not offered
         finally:
             self._tap = None
             self.wire.down()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tools.world.car import LEAST_MA, NOTHING, Car, Three
 from tools.world.profiles import Limit, Running
+from tools.world.reported import Session
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Transaction:
     tag: str
     began: float  # charger's clock, seconds
     meter_start_wh: int
+    booked: Session  # the same in the charger's book
     id: int | None = None
     began_at: str = ""
     ended_because: str | None = None

@@ -132,7 +132,9 @@ class Trace:
         """A hungry car begins a session."""
         at = self.world.charger(charger).connector(connector)
         at.car = at.car or Car(phases=1)
-        began = Transaction("TAG", self.world.charger(charger).clock(), 0)
+        its = self.world.charger(charger)
+        booked = its.reported.began(connector, "TAG", 0, "")
+        began = Transaction("TAG", its.clock(), 0, booked)
         began.id = transaction
         at.transaction = began
         self.fact(facts.StatusSeen(charger, connector, "Charging", self.now))
