@@ -18,11 +18,13 @@ A test makes one in a few lines:
 from tools.world.building import Building
 from tools.world.car import Car
 from tools.world.charger import Charger
+from tools.world.csms import Csms
 from tools.world.day import Pace, a_car, a_day
 from tools.world.links import Dial, Link, Tap, memory_dial, socket_dial
 from tools.world.make import Make
 from tools.world.meter import Measured, Meter, Port
 from tools.world.meters import B23, MAPS, SDM3XX, SDM630, SDM630MCT_TCP, WEM3080T
+from tools.world.operator import Operator, a_profile
 from tools.world.oracle import Oracle
 from tools.world.site import (
     BadSite,
@@ -46,12 +48,14 @@ __all__ = [
     "Building",
     "Car",
     "Charger",
+    "Csms",
     "Description",
     "Dial",
     "Link",
     "Make",
     "Measured",
     "Meter",
+    "Operator",
     "Oracle",
     "Pace",
     "Port",
@@ -59,6 +63,7 @@ __all__ = [
     "World",
     "a_car",
     "a_day",
+    "a_profile",
     "load_site",
     "make_world",
     "memory_dial",

@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
                        help="where the chargers dial")  # fmt: skip
     plays.add_argument("--serial-link", type=Path, metavar="PATH",
                        help="the meter's RS-485 end appears here")  # fmt: skip
+    plays.add_argument("--csms", type=int, default=None, metavar="PORT",
+                       help="a CSMS on this port; 0: on any, told on stdout")  # fmt: skip
     plays.add_argument("--seed", type=int, default=0)
     plays.add_argument("--for", dest="for_s", type=float, default=math.inf, metavar="SECONDS")
     plays.add_argument("--report", type=Path, metavar="FILE", help="written at the end")
@@ -111,6 +113,9 @@ async def run(args: argparse.Namespace) -> int:
     async with trio.open_nursery() as nursery:
         await nursery.start(_until_signalled, ends)
         await _serve_meter(world, port, args.meter_tcp, nursery)
+        if args.csms is not None:
+            where = await nursery.start(world.add_csms().listen, args.csms)
+            print(json.dumps({"csms": f"ws://127.0.0.1:{where}"}), flush=True)
         await _serve_people(world, Commands(world, port), args, nursery)
         nursery.start_soon(functools.partial(world.run, _dial_of(args.ocpp), spread_s=1.0))
         with trio.move_on_after(args.for_s):

@@ -11,18 +11,26 @@ from typing import Any
 
 from tools.world.car import Car
 from tools.world.charger import Charger
+from tools.world.csms import Csms
 from tools.world.meter import Meter, Port
 from tools.world.schemas import Json
 from tools.world.world import World
 
 CHARGER_SCENES = (
-    "answer_again", "disconnect", "fault", "ignore_profiles", "ignore_raises", "mend",
+    "answer_again", "be_hasty", "disconnect", "fault", "ignore_profiles", "ignore_raises", "mend",
     "obey_after", "obey_again", "power_cut", "present_tag", "pull_cable", "reboot",
-    "reject_profiles", "say", "say_again", "stop_answering", "storm", "unplug", "wrong_clock",
+    "reject_profiles", "say", "say_again", "shuffle_queue", "stop_answering", "storm", "unplug",
+    "wrong_clock",
 )  # fmt: skip
 METER_SCENES = (
     "answer_the_previous", "cut", "echo", "fail", "freeze", "garble", "late", "lose_phase",
     "nan", "obey", "pour", "refuse", "scale", "say_volts", "swap", "wrong_ids", "zero",
+)  # fmt: skip
+CSMS_SCENES = (
+    "answer_after", "answer_again", "answer_error", "answer_rubbish", "answer_with", "boot_as",
+    "change_ids", "choose_subprotocol", "cut", "drop", "flap", "give_ids", "give_same_id",
+    "lose_answers", "obey", "redirect", "refuse", "restore", "say_nothing", "say_of_tag",
+    "set_clock", "speak_other", "stop_answering",
 )  # fmt: skip
 
 
@@ -56,7 +64,28 @@ class Commands:
         own = getattr(self, f"_do_{verb}", None)
         if own is not None:
             return dict(own(**rest) or {})
+        if verb.endswith("_csms"):
+            return self._csms(verb.removesuffix("_csms"), rest)
         return self._meter(verb, rest)
+
+    def _csms(self, scene: str, rest: Json) -> Json:
+        """`cut_csms` and its like; `charger` cannot be named here, `of` is it."""
+        if scene not in CSMS_SCENES:
+            raise BadCommand(f"expected SCENE_csms with one of {', '.join(CSMS_SCENES)}, "
+                             f"got {scene!r}")  # fmt: skip
+        csms = self._its_csms()
+        if "of" in rest:
+            rest["charger"] = rest.pop("of")
+        if scene == "give_ids":
+            csms.give_ids(*rest["ids"])
+        else:
+            _call(getattr(csms, scene), rest)
+        return {}
+
+    def _its_csms(self) -> Csms:
+        if self.world.csms is None:
+            raise BadCommand("this world has no CSMS")
+        return self.world.csms
 
     def _charger(self, charger: Charger, verb: str, rest: Json) -> Json:
         if verb == "plug":

@@ -10,16 +10,19 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import trio
 
 from tools.world.building import DAY_S, Building
 from tools.world.car import NOTHING, Three
 from tools.world.charger import NOMINAL_MV, Charger
+from tools.world.csms import Csms
 from tools.world.links import Dial
 from tools.world.make import Make
 from tools.world.meter import Measured, Meter
 from tools.world.oracle import SITE, Oracle
+from tools.world.reported import Reported
 from tools.world.schemas import Json, Judge
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -60,6 +63,7 @@ class World:
         self.oracle.set_limit(SITE, limit_ma)
         self.building = Building(self.own_chance())
         self.meter: Meter | None = None
+        self.csms: Csms | None = None
         self.chargers: dict[str, Charger] = {}
         self.groups: dict[str, str | None] = {}  # name → parent
         self._feeding: dict[str, tuple[str, ...]] = {}  # charger → the groups above it
@@ -121,6 +125,23 @@ class World:
     def add_meter(self, file: Json | None = None) -> Meter:
         self.meter = Meter(self.measured, file, self.own_chance())
         return self.meter
+
+    def add_csms(self, **made: Any) -> Csms:
+        """A central system with the world's clock; `made` as `Csms` takes it. Add it last: what is
+        added before it keeps its dice.
+        """
+        self.csms = Csms(chance=self.own_chance(), epoch=self.epoch, **made)
+        return self.csms
+
+    def keep_books(self, *, frames: bool = False) -> None:
+        """The chargers of now keep the readings that they tell, and where wished every frame."""
+        for charger in self.chargers.values():
+            charger.reported.keeps_readings = True
+            charger.reported.keeps_frames = frames
+
+    def reported(self) -> list[Reported]:
+        """What the chargers truly had to report."""
+        return [charger.reported for charger in self.chargers.values()]
 
     def set_limit(self, limit_ma: Three) -> None:
         """The wires' limit changes (it does not tell LinkRay)."""
@@ -216,6 +237,7 @@ class World:
                 for name in self.groups
             },
             "complaints": self.complaints[:20],
+            **({} if self.csms is None else {"csms": self.csms.report()}),
             "trace_hash": oracle.trace_hash(),
         }
 
