@@ -8,6 +8,7 @@ Knows neither LinkRay's records nor its code. A direct link without LinkRay must
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -134,9 +135,10 @@ class _Traced:
     """A session, and what the CSMS heard of it."""
 
     session: Session
+    arrivals: dict[int, list[float]]  # by link: when anything came
     starts: list[Told] = field(default_factory=list)
     stops: list[Told] = field(default_factory=list)
-    first_reading: Told | None = None
+    first_reading: tuple[Told, Reading] | None = None
 
     @property
     def begun(self) -> Told | None:
@@ -158,18 +160,25 @@ class _Traced:
         return any(info.get("status") in REFUSED for info in infos)
 
     def ids(self, at: float) -> list[object]:
-        """The ids that are right at a moment: the newest given, and those given just now."""
+        """The ids that are right at a moment: the newest that was surely heard, and newer ones."""
+        answered = [
+            one for one in self.starts
+            if one.is_taken and not one.is_spoilt
+            and one.answered_at is not None and one.answered_at <= at
+        ]  # fmt: skip
         right: list[object] = []
-        for one in self.starts:
-            if not one.is_taken or one.is_spoilt or one.answered_at is None:
-                continue
-            if one.answered_at > at:
-                continue
-            given = (one.answer or {}).get("transactionId")
-            if one.answered_at <= at - IN_FLIGHT_S:
+        for one in sorted(answered, key=lambda told: told.answered_at or 0.0):
+            if self._was_heard(one, at):
                 right.clear()
-            right.append(given)
+            right.append((one.answer or {}).get("transactionId"))
         return right
+
+    def _was_heard(self, start: Told, by: float) -> bool:
+        """Whether its answer has arrived for sure: something came on the same link well after."""
+        times = self.arrivals.get(start.link, [])
+        since = (start.answered_at or 0.0) + IN_FLIGHT_S
+        place = bisect_left(times, since)
+        return place < len(times) and times[place] <= by
 
 
 class _Audit:
@@ -183,7 +192,10 @@ class _Audit:
         self.account = account
         self.seed = seed
         self.now = now
-        self.traced = [_Traced(session) for session in reported.sessions]
+        arrivals: defaultdict[int, list[float]] = defaultdict(list)
+        for told in book.told.get(reported.charger, ()):
+            arrivals[told.link].append(told.at)
+        self.traced = [_Traced(session, arrivals) for session in reported.sessions]
         self._starts = {_start_key(one.session): one for one in self.traced}
         self._stops: defaultdict[tuple[object, ...], list[_Traced]] = defaultdict(list)
         self._readings: defaultdict[tuple[int, str], list[tuple[_Traced | None, Reading]]]
@@ -243,10 +255,16 @@ class _Audit:
         if not traced.starts:
             self._in_order(told, traced.session.start)
         traced.starts.append(told)
-        for later, what in ((traced.first_reading, "MeterValues"), (traced.ended, "a stop")):
-            if later is not None and not told.is_repeat:
-                self.violate(ORDERED, f"a start comes after {what} of it", told,
-                             earlier=later.text[:300])  # fmt: skip
+        said, stop, ended = traced.session.start, traced.session.stop, traced.ended
+        later: list[tuple[Told, Said | Reading]] = []
+        if traced.first_reading is not None:
+            later.append(traced.first_reading)
+        if ended is not None and stop is not None:
+            later.append((ended, stop))
+        for earlier, its in later:
+            if not told.is_repeat and its.first_sent > said.first_sent:  # else it said so (C20)
+                self.violate(ORDERED, f"a start comes after {earlier.action} of it", told,
+                             earlier=earlier.text[:300])  # fmt: skip
 
     def _stop(self, told: Told, payload: dict[str, Any]) -> None:
         named = payload.get("transactionId")
@@ -273,7 +291,7 @@ class _Audit:
                          first=ended.text[:300])  # fmt: skip
         if ended is None and told.is_taken:
             self.account.stops += 1
-        if not traced.stops:
+        if not traced.stops and stop.first_sent > traced.session.start.first_sent:
             self._in_order(told, stop)
         traced.stops.append(told)
 
@@ -317,14 +335,14 @@ class _Audit:
         if named is not None or reading.is_named:
             self._named(told, traced, named, "MeterValues")
         ended, stop = traced.ended, traced.session.stop
-        if ended is not None and stop is not None and reading.first_sent < stop.first_sent:
+        if ended is not None and stop is not None and reading.last_sent < stop.first_sent:
             self.violate(ORDERED, "MeterValues come after the stop", told, stop=ended.text[:300])
         if id(reading) not in self._arrived:
             self._in_order(told, reading)
         if told.is_taken and id(reading) not in self._arrived:
             self._arrived.add(id(reading))
             self.account.readings += 1
-        traced.first_reading = traced.first_reading or told
+        traced.first_reading = traced.first_reading or (told, reading)
 
     # -- ids and order -------------------------------------------------------------------------
 
@@ -386,8 +404,9 @@ class _Audit:
             self._lost(traced.starts, session.start, "a start", session)
             if traced.is_set_aside or not (traced.begun or session.start.answered):
                 continue  # without its start nobody could tell the rest by its id (C18)
-            if session.stop is not None:
-                self._lost(traced.stops, session.stop, "a stop", session)
+            stop = session.stop
+            if stop is not None and stop.first_sent > session.start.first_sent:  # else as C18
+                self._lost(traced.stops, stop, "a stop", session)
             self._thinned(session, may_thin=may_thin)
 
     def _thinned(self, session: Session, *, may_thin: bool) -> None:

@@ -29,8 +29,8 @@ METER_SCENES = (
 CSMS_SCENES = (
     "answer_after", "answer_again", "answer_error", "answer_rubbish", "answer_with", "boot_as",
     "change_ids", "choose_subprotocol", "cut", "drop", "flap", "give_ids", "give_same_id",
-    "lose_answers", "obey", "redirect", "refuse", "restore", "say_nothing", "say_of_tag",
-    "set_clock", "speak_other", "stop_answering",
+    "lose_answers", "obey", "read_again", "redirect", "refuse", "restore", "say_nothing",
+    "say_of_tag", "set_clock", "shut_out", "speak_other", "stop_answering", "stop_reading",
 )  # fmt: skip
 
 

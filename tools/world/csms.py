@@ -122,6 +122,9 @@ class Csms:
         self._flaps_s: float | None = None
         self._slow_s = 0.0
         self._is_mute = False
+        self._shut: dict[str, int] = {}
+        self._reads = trio.Event()
+        self._reads.set()
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -204,6 +207,10 @@ class Csms:
         """It answers the handshake with this HTTP status."""
         self._refuses = (status, [])
 
+    def shut_out(self, charger: str, status: int = 404) -> None:
+        """It answers this charger's handshakes so: it does not know it."""
+        self._shut[charger] = status
+
     def redirect(self, where: str, status: int = 302) -> None:
         """It sends whoever dials to another address."""
         self._refuses = (status, [(b"Location", where.encode())])
@@ -220,6 +227,14 @@ class Csms:
 
     def answer_again(self) -> None:
         self._is_mute = False
+
+    def stop_reading(self) -> None:
+        """Links stand and nothing is read from them, pings neither: what is sent piles up."""
+        if self._reads.is_set():
+            self._reads = trio.Event()
+
+    def read_again(self) -> None:
+        self._reads.set()
 
     def lose_answers(
         self, action: str = "StartTransaction", times: float = 1, charger: str | None = None
@@ -272,6 +287,8 @@ class Csms:
         """Everything about it is as it should be again; a line that was cut stays so."""
         self._door = self._refuses = self._flaps_s = None
         self._subprotocol, self._slow_s, self._is_mute = SUBPROTOCOL, 0.0, False
+        self._shut.clear()
+        self.read_again()
         self._answers.well()
 
     # -- calling ---------------------------------------------------------------------------------
@@ -400,6 +417,8 @@ class Csms:
         """Why it may not come in, as an HTTP status and headers; None: it may."""
         if root != self.root or not knock.charger:
             return 404, []
+        if knock.charger in self._shut:
+            return self._shut[knock.charger], []
         if SUBPROTOCOL not in knock.subprotocols:
             return 400, []
         wanted = self.passwords
@@ -434,6 +453,7 @@ class Csms:
     async def _talk(self, link: Standing) -> None:
         async with trio.open_nursery() as nursery:
             while True:
+                await self._reads.wait()
                 try:
                     text = await link.socket.get_message()
                 except ConnectionClosed:

@@ -38,8 +38,9 @@ class Reading:
 
     stamp: str
     prints: bytes  # PRINT_BYTES of each sampled value
-    is_named: bool = False  # it was sent with a transaction's id
+    is_named: bool = False  # it was first sent with a transaction's id
     first_sent: int = 0
+    last_sent: int = 0
     answered: int = 0
 
 
@@ -115,12 +116,13 @@ class Reported:
         self._order += 1
         if about is None:
             return
-        about.first_sent = about.first_sent or self._order
         if isinstance(about, Said):
             about.payload = payload
             about.ids.append(message_id)
         else:
-            about.is_named = "transactionId" in payload
+            about.is_named = about.is_named if about.first_sent else "transactionId" in payload
+            about.last_sent = self._order
+        about.first_sent = about.first_sent or self._order
 
     def answered(self, about: Said | Reading | None, payload: object) -> None:
         """Its result has come."""

@@ -147,12 +147,12 @@ class Wire:
             self._give_up(self._overtaken.pop(old.id))
         if self._open is not None and now >= self._open.deadline:
             late, self._open = self._open, None
-            self._unanswered += 1
-            self.is_dead = self._unanswered >= DEAD_CALLS
             self._give_up(late)
         self._pump()
 
     def _give_up(self, late: Question) -> None:
+        self._unanswered += 1
+        self.is_dead = self._unanswered >= DEAD_CALLS
         if late.is_kept:
             self._waiting.appendleft(late)
         elif late.on_failure is not None:

@@ -34,6 +34,7 @@ class Call:
     given: Any = None  # the transaction's id, in a start's answer
     status: str = "Accepted"
     error: str | None = None
+    link: int = 1
     is_lost: bool = False
     is_spoilt: bool = False
     charger: str = "C1"
@@ -106,7 +107,7 @@ class Two:
             call = self.calls[named] if isinstance(named, str) else named
             self.now += after_s
             text = json.dumps([2, call.id, call.action, call.payload])
-            told = self.book.note(self.now, call.charger, 1, call.id, call.action, text)
+            told = self.book.note(self.now, call.charger, call.link, call.id, call.action, text)
             self._answer(told, call)
         return self
 

@@ -152,6 +152,16 @@ def test_k8_a_message_may_cross_with_the_answer_that_changes_its_id(two: Two) ->
     assert two.wrong(is_over=False) == [(LOST, "a stop with a wrong id")]
 
 
+def test_k8_an_answer_that_may_have_gone_down_with_its_link_makes_no_id_wrong(two: Two) -> None:
+    def on(link: int, *names: str) -> list[Call]:
+        return [replace(two.calls[name], link=link) for name in names]
+
+    newer = replace(two.calls["start1"], given=75, link=2)
+    assert two.tell("start1", newer, *on(3, *ALL[1:])).wrong() == []
+    heard = Two().tell("start1", newer, *on(2, "start2"), *on(3, *ALL[2:]))
+    assert (LOST, "a stop with a wrong id") in heard.wrong()
+
+
 def test_k8_one_id_for_two_sessions_is_right_for_each(two: Two) -> None:
     same = replace(two.calls["start2"], given=71)
     two.tell("start1", same, "read1", two.calls["read2"].but(transactionId=71), "stop1")
@@ -179,6 +189,8 @@ def test_an_answer_that_was_lost_gives_no_id_to_stop_by(two: Two) -> None:
     ("order", "what"),
     [
         (("stop1", "start1"), "a stop before the start"),
+        (("stop1", "start1"), "a start comes after StopTransaction of it"),
+        (("read1", "start1"), "a start comes after MeterValues of it"),
         (("read1", "start1", "stop1"), "MeterValues before the start"),
         (("start1", "stop1", "read1"), "MeterValues come after the stop"),
         (("start1", "stop1", "read1"), "MeterValues comes after what the charger said later"),
@@ -204,9 +216,24 @@ def test_what_the_charger_said_before_it_was_answered_may_come_in_any_order(two:
 def test_c20_a_reading_that_the_charger_itself_told_after_the_stop_may_come_so(two: Two) -> None:
     stop, reading = two.sessions[0].stop, two.sessions[0].readings[0]
     assert stop is not None
+    reading.last_sent = stop.first_sent
     stop.first_sent, reading.first_sent = reading.first_sent, stop.first_sent
     stop.answered, reading.answered = reading.answered, stop.answered
     two.tell("start1", "start2", "stop1", "read2", "read1", "stop2")
+    assert two.wrong() == []
+
+
+def test_c18_a_stop_that_was_said_before_its_start_may_be_missing(two: Two) -> None:
+    start, stop = two.sessions[0].start, two.sessions[0].stop
+    assert stop is not None
+    stop.first_sent, start.first_sent = start.first_sent, stop.first_sent
+    stop.answered, start.answered = start.answered, stop.answered
+    two.sessions[0].readings[0].is_named = False  # of what it had no id for
+    read = two.calls["read1"]
+    nameless = {name: said for name, said in read.payload.items() if name != "transactionId"}
+    two.tell("start2", replace(read, payload=nameless), "read2", "start1", "stop2")
+    assert two.wrong() == []
+    two.tell(two.calls["stop1"])
     assert two.wrong() == []
 
 

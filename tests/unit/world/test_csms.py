@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import ssl
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -13,7 +14,7 @@ import trio
 from tests.unit.world.central import Central
 from tools.simulator.conservation import conserve
 from tools.simulator.passing import disciplined, passed, returned
-from tools.world import Car, Csms, Link, Make, Operator, World, a_profile, memory_dial
+from tools.world import Car, Csms, Link, Make, Operator, World, a_profile, memory_dial, socket_dial
 from tools.world.commands import Commands
 from tools.world.csms import RUBBISH
 from tools.world.csms_book import payload_text
@@ -21,6 +22,8 @@ from tools.world.operator import KINDS, PURPOSES
 from tools.world.reported import Reported
 from tools.world.schemas import BadFrameSent
 from trio_websocket import ConnectionRejected, wrap_client_stream
+
+from linkray.kit.tls import own_certificate, server_context
 
 AT = Make(phases=1, path="/ocpp/site-7/{id}")
 FOLDED = base64.b64encode(b"CP-1:secret").decode()
@@ -186,6 +189,18 @@ async def test_k4_it_may_choose_no_subprotocol_at_all():
         assert world.charger("CP-1").is_connected
 
 
+async def test_one_charger_may_be_shut_out():
+    async with at_csms("CP-1", "CP-2") as (_world, csms):
+        csms.shut_out("CP-1")
+        csms.drop()
+        await csms.wait_linked("CP-2")
+        await trio.sleep(5)
+        assert not csms.is_linked("CP-1")
+        assert "HTTP 404" in [one.outcome for one in csms.book.knocks if one.charger == "CP-1"]
+        csms.obey()
+        await csms.wait_linked("CP-1")
+
+
 async def test_who_connects_and_says_nothing_is_hung_up_on():
     csms = Csms()
     async with trio.open_nursery() as nursery:
@@ -297,6 +312,24 @@ async def test_over_tcp_a_cut_line_has_no_listener():
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.realtime
+async def test_over_tls_a_charger_may_trust_it_or_not(tmp_path):
+    pem = own_certificate(tmp_path, ["localhost"])
+    world, trusting = World(1), ssl.create_default_context(cafile=pem)
+    world.add_charger("CP-1", make=AT)
+    csms = world.add_csms(path="/ocpp", prefix="site-7", tls=server_context(pem))
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(csms.listen)
+        doubting = await socket_dial("localhost", port, ssl.create_default_context())()
+        with pytest.raises(trio.BrokenResourceError):
+            await doubting.send_all(b"GET / HTTP/1.1\r\n\r\n")
+        await trio.aclose_forcefully(doubting)
+        nursery.start_soon(world.run, socket_dial("localhost", port, trusting))
+        await world.charger("CP-1").wait_ready()
+        assert [one.outcome for one in csms.book.knocks] == ["", "open"]
+        nursery.cancel_scope.cancel()
+
+
 # -- its answers -----------------------------------------------------------------------------------
 
 
@@ -337,6 +370,20 @@ async def test_it_may_stand_and_answer_nothing():
         csms.answer_again()
         await trio.sleep(60)
         assert world.charger("CP-1").reported.sessions[0].ids
+
+
+async def test_it_may_stand_and_not_even_read():
+    async with at_csms("CP-1", "CP-2") as (world, csms):
+        csms.stop_reading()
+        noted = len(csms.book.told["CP-1"])
+        await Operator(csms, "CP-1", within_s=1).trigger("StatusNotification", 1)
+        await trio.sleep(5)
+        assert len(csms.book.told["CP-1"]) <= noted + 1  # one was under way
+        assert world.charger("CP-1").is_connected
+        csms.read_again()
+        await trio.sleep(1)
+        assert csms.book.told["CP-1"][-1].action == "StatusNotification"
+        assert csms.book.asked[0].answer == {"status": "Accepted"}  # late, and noted all the same
 
 
 async def test_k5_an_answer_is_lost_after_it_was_stored():
