@@ -13,7 +13,7 @@ from ocpp.messages import MessageType
 from tools.world.schemas import validator
 
 from linkray.ocpp import messages
-from linkray.ocpp.lenient import Unreadable, read_as
+from linkray.ocpp.lenient import Unreadable, read_as, read_exactly
 
 KINDS = sorted(
     (
@@ -29,6 +29,7 @@ PARTS = {"IdTagInfo", "SampledValue", "MeterValue", "ConfigurationKey", "Chargin
          "ChargingSchedule", "CsChargingProfiles"}  # fmt: skip
 MESSAGES = [kind for kind in KINDS if kind.__name__ not in PARTS]
 READ = {*messages.REQUESTS.values(), *messages.ANSWERS.values()}
+EXACT = {*messages.ANSWERED.values()}
 
 # Schema and struct differ here, each for its reason.
 NULL_IN_STRUCT = {("StopTransaction", "meterStop")}  # a stop is never lost for want of its meter
@@ -99,11 +100,14 @@ def test_every_request_has_its_answer_and_all_are_named_in_the_tables() -> None:
     # thanks without content is written as {} and needs no struct on the side that never reads it
     assert {f"{action}Response" for action in messages.REQUESTS} <= names
     assert {f"{action}Response" for action in messages.ANSWERS} <= names
-    assert requests == {*messages.REQUESTS, *messages.ANSWERS}
+    assert requests == {*messages.REQUESTS, *messages.ANSWERS, *messages.ANSWERED}
     for action, kind in messages.REQUESTS.items():
         assert kind.__name__ == action
     for action, kind in messages.ANSWERS.items():
         assert kind.__name__ == f"{action}Response"
+    assert {f"{action}Response" for action in messages.ANSWERED} <= names
+    for action, kind in messages.ANSWERED.items():
+        assert kind.__name__ == action
 
 
 def least(schema: dict[str, Any]) -> Any:
@@ -152,6 +156,8 @@ def test_what_the_schema_allows_is_read_and_written_back_the_same(struct: Any, f
     if struct in READ:
         # a stamp at the end of 2099 is believed with its zone
         assert read_as(struct, raw) == (read, ())
+    if struct in EXACT:
+        assert read_exactly(struct, raw) == read
     written = json.loads(messages.encode(read), parse_float=decimal.Decimal)
     assert not list(validator_of(struct.__name__).iter_errors(written))
     for key, value in payload.items():  # what equals its default may be left out
@@ -159,7 +165,9 @@ def test_what_the_schema_allows_is_read_and_written_back_the_same(struct: Any, f
             assert written[key] == value
 
 
-@pytest.mark.parametrize("struct", [k for k in MESSAGES if k in READ], ids=lambda k: k.__name__)
+@pytest.mark.parametrize(
+    "struct", [k for k in MESSAGES if k in READ | EXACT], ids=lambda k: k.__name__
+)
 def test_what_the_schema_forbids_is_never_read_without_a_word(struct: Any) -> None:
     schema = schema_of(struct.__name__)
     for key in schema.get("required", ()):
@@ -174,8 +182,11 @@ def test_what_the_schema_forbids_is_never_read_without_a_word(struct: Any) -> No
 
 
 def is_noticed(struct: Any, payload: dict[str, Any]) -> bool:
+    raw = msgspec.json.encode(payload)
     try:
-        _, deviations = read_as(struct, msgspec.json.encode(payload))
+        if struct in EXACT:
+            read_exactly(struct, raw)
+            return False
+        return bool(read_as(struct, raw)[1])
     except Unreadable:
         return True
-    return bool(deviations)

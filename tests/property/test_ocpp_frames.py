@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linkray.ocpp import messages
 from linkray.ocpp.frame import BadFrame, Call, Error, Frame, Result, read, write
-from linkray.ocpp.lenient import Unreadable, moment, read_as
+from linkray.ocpp.lenient import Unreadable, moment, read_as, read_exactly
 from linkray.ocpp.peer import WAITING_MAX, Answered, Asked, Failed, Peer, Stray
 
 NOW = "2026-01-02T03:04:05.678Z"
@@ -201,6 +201,17 @@ def test_any_bytes_are_read_or_unreadable(raw: bytes, kind: type[messages.Payloa
         read_as(kind, raw)
     except Unreadable as unreadable:
         assert unreadable.text
+
+
+@given(values, st.binary(max_size=60), st.sampled_from([*messages.ANSWERED.values()]))
+def test_whatever_a_csms_asks_is_read_or_unreadable(
+    value: object, junk: bytes, kind: type[messages.Payload]
+) -> None:
+    for raw in (msgspec.json.encode(value), junk):
+        try:
+            read_exactly(kind, raw)
+        except Unreadable as unreadable:
+            assert unreadable.text
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T.{0,20}", fullmatch=True))

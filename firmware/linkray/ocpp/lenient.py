@@ -1,7 +1,8 @@
 """Reads what a charger meant: what is slightly wrong is mended and counted (chargers.md, Frames).
 
 A payload as OCPP has it is read by its struct alone. Only one that is not is looked at value by
-value. Outside the hot path the JSON schema of the same name judges too.
+value. Outside the hot path the JSON schema of the same name judges too. What a CSMS asks of LinkRay
+itself is read exactly, and nothing of it is mended.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from msgspec import inspect
 
 from .messages import (
+    ANSWERED,
     ANSWERS,
     REQUESTS,
     BootNotification,
@@ -99,9 +101,32 @@ def read_as(type_: type[T], raw: msgspec.Raw | bytes) -> tuple[T, tuple[Deviatio
     return payload, tuple(deviations[:DEVIATIONS_MAX])
 
 
+def read_exactly(type_: type[T], raw: msgspec.Raw | bytes) -> T:
+    """The payload of a CSMS that LinkRay answers itself; raises `Unreadable` and nothing else.
+
+    Nothing is mended: a limit that is guessed is none. What OCPP does not know beside it is passed
+    over, and an optional may be null; more than one decimal is whoever uses the number's to judge.
+    """
+    try:
+        payload: T = _decoder(type_).decode(raw)
+    except msgspec.ValidationError as error:
+        missing = "missing required field" in str(error)
+        code: ViolationCode = (
+            "OccurenceConstraintViolation" if missing else "TypeConstraintViolation"
+        )
+        words = [
+            one.message for one in _schema_errors(type_.__name__)(_value(raw))
+            if one.validator == "enum"
+        ]  # fmt: skip
+        raise Unreadable(code, "; ".join([str(error), *words])) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Unreadable("FormationViolation", f"expected JSON: {error}") from None
+    return payload
+
+
 def prepare() -> None:
     """Load every schema now: the first boot of a charger must not hold up the loop (0.2 s)."""
-    for kind in (*REQUESTS.values(), *ANSWERS.values()):
+    for kind in (*REQUESTS.values(), *ANSWERS.values(), *ANSWERED.values()):
         if kind not in HOT:
             _schema_errors(kind.__name__)
 
@@ -117,10 +142,11 @@ _READ_TIME = re.compile(
 )
 
 
-def moment(text: str) -> datetime | None:
-    """A charger's timestamp in UTC (one without zone is taken as UTC); None: not believable.
+def moment(text: str, years: tuple[int, int] = (YEAR_MIN, YEAR_MAX)) -> datetime | None:
+    """A timestamp in UTC (one without zone is taken as UTC); None: not believable.
 
-    Strict own grammar, years 2015 to 2099 (trust.md T8). The text itself is kept in the payload.
+    Strict own grammar; `years` are the first and the last that are believed, a charger's by
+    trust.md T8. The text itself is kept in the payload.
     """
     found = _READ_TIME.fullmatch(text)
     if found is None:
@@ -129,14 +155,14 @@ def moment(text: str) -> datetime | None:
     second = 59 if found[6] == "60" else int(found[6] or 0)  # a leap second is the 59th
     micros = int((found[7] or "")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(found[10] or 0), minutes=int(found[11] or 0))
-    if not YEAR_MIN - 1 <= year <= YEAR_MAX + 1 or offset > timedelta(hours=14):
+    if not years[0] - 1 <= year <= years[1] + 1 or offset > timedelta(hours=14):
         return None
     zone = timezone(-offset if found[9] == "-" else offset)
     try:
         at = datetime(year, month, day, hour, minute, second, micros, zone).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # no such day; or beyond the year 1 or 9999 in UTC
         return None
-    return at if YEAR_MIN <= at.year <= YEAR_MAX else None
+    return at if years[0] <= at.year <= years[1] else None
 
 
 def _times(payload: Payload) -> list[Deviation]:

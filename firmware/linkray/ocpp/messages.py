@@ -322,7 +322,7 @@ class SetChargingProfileResponse(Payload, frozen=True):
 
 
 class ClearChargingProfile(Payload, frozen=True):
-    """Forget the profiles that match all that is given."""
+    """Forget the profile of this id; without an id, those that match all that is given (6.13)."""
 
     id: int | None = None
     connector_id: int | None = None
@@ -334,6 +334,23 @@ class ClearChargingProfileResponse(Payload, frozen=True):
     """Whether there was one."""
 
     status: Literal["Accepted", "Unknown"]
+
+
+class GetCompositeSchedule(Payload, frozen=True):
+    """What may be drawn on a connector (0: by the whole charger) for so many seconds from now?"""
+
+    connector_id: int
+    duration: int
+    charging_rate_unit: RateUnit | None = None
+
+
+class GetCompositeScheduleResponse(Payload, frozen=True):
+    """What may be drawn; `schedule_start` is what its periods count from."""
+
+    status: Literal["Accepted", "Rejected"]
+    connector_id: int | None = None
+    schedule_start: str | None = None
+    charging_schedule: ChargingSchedule | None = None
 
 
 class TriggerMessage(Payload, frozen=True):
@@ -450,4 +467,9 @@ ANSWERS: dict[str, type[Payload]] = {  # what comes back on what LinkRay asks
     "ChangeAvailability": ChangeAvailabilityResponse,
     "ClearCache": ClearCacheResponse,
     "DataTransfer": DataTransferResponse,
+}
+ANSWERED: dict[str, type[Payload]] = {  # what a CSMS asks of a charger and LinkRay answers itself
+    "SetChargingProfile": SetChargingProfile,
+    "ClearChargingProfile": ClearChargingProfile,
+    "GetCompositeSchedule": GetCompositeSchedule,
 }

@@ -17,6 +17,7 @@ from linkray.ocpp.lenient import (
     moment,
     prepare,
     read_as,
+    read_exactly,
 )
 
 NOW = "2026-01-02T03:04:05Z"
@@ -363,3 +364,99 @@ def test_t8_times_in_the_values_of_a_stop_are_looked_at_too() -> None:
     payload = {**STOP, "transactionData": [{"timestamp": "x", "sampledValue": []}]}
     _, deviations = read_as(m.StopTransaction, encoded(payload))
     assert [one.path for one in deviations] == ["$.transactionData[0].timestamp"]
+
+
+# what a CSMS writes
+
+SET = {
+    "connectorId": 1,
+    "csChargingProfiles": {
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": {
+            "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+        },
+    },
+}  # fmt: skip
+
+
+def spoilt(path: str, value: object) -> bytes:
+    """SET with another value at a path; None: without it."""
+    wire = msgspec.json.decode(msgspec.json.encode(SET))
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    inner = wire
+    for part in way:
+        inner = inner[part]
+    if value is None:
+        del inner[last]
+    else:
+        inner[last] = value
+    return msgspec.json.encode(wire)
+
+
+PERIOD = "csChargingProfiles.chargingSchedule.chargingSchedulePeriod.0"
+PERIODS = "$.csChargingProfiles.chargingSchedule.chargingSchedulePeriod"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "why"),
+    [
+        (f"{PERIOD}.limit", "16", "TypeConstraintViolation",
+         f"Expected `float`, got `str` - at `{PERIODS}[0].limit`"),
+        (f"{PERIOD}.startPeriod", 1.5, "TypeConstraintViolation", "Expected `int`, got `float`"),
+        (f"{PERIOD}.limit", None, "OccurenceConstraintViolation", "missing required field `limit`"),
+        ("csChargingProfiles.chargingProfilePurpose", "TxMaxProfile", "TypeConstraintViolation",
+         "Invalid enum value 'TxMaxProfile' - at `$.csChargingProfiles.chargingProfilePurpose`"),
+        ("csChargingProfiles.chargingSchedule.chargingRateUnit", "kW", "TypeConstraintViolation",
+         "chargingRateUnit`; 'kW' is not one of ['A', 'W']"),
+        ("connectorId", None, "OccurenceConstraintViolation", "missing required field"),
+        ("connectorId", True, "TypeConstraintViolation", "Expected `int`, got `bool`"),
+    ],
+)  # fmt: skip
+def test_what_a_csms_writes_is_not_mended(path: str, value: object, code: str, why: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read_exactly(m.SetChargingProfile, spoilt(path, value))
+
+    assert refused.value.code == code
+    assert why in refused.value.text
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[" * 5000, b'{"connectorId": 1, "\xff": 1}'])
+def test_what_is_no_json_is_said_to_be_none(raw: bytes) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read_exactly(m.SetChargingProfile, raw)
+
+    assert refused.value.code in {"FormationViolation", "TypeConstraintViolation"}
+
+
+def test_what_ocpp_does_not_know_is_passed_over_and_null_is_nothing() -> None:
+    raw = spoilt("csChargingProfiles.vendorExtra", {"a": 1})
+    with_null = raw.replace(b'"vendorExtra"', b'"validFrom":null,"vendorExtra"')
+
+    assert read_exactly(m.SetChargingProfile, with_null) == read_exactly(
+        m.SetChargingProfile, msgspec.json.encode(SET)
+    )
+
+
+def test_the_asks_of_a_csms_are_read() -> None:
+    asked = read_exactly(
+        m.GetCompositeSchedule, b'{"connectorId":0,"duration":86400,"chargingRateUnit":"W"}'
+    )
+    cleared = read_exactly(m.ClearChargingProfile, b'{"stackLevel":2}')
+
+    assert asked == m.GetCompositeSchedule(0, 86_400, "W")
+    assert cleared == m.ClearChargingProfile(stack_level=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("9999-12-31T23:59:59-01:00", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("0000-01-01T00:00:00Z", None),
+    ],
+)
+def test_other_years_are_believed_where_asked_for(text: str, utc: datetime | None) -> None:
+    assert moment(text, (1, 9999)) == utc
