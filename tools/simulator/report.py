@@ -85,14 +85,14 @@ def ranked(values: list[float], share: float) -> float | None:
     return round(inner[min(len(inner) - 1, math.ceil(share * len(inner)) - 1)], 2)
 
 
-def commit(root: Path = ROOT) -> str:
+def commit(root: Path = ROOT, but: Path = LEDGER) -> str:
     """The commit that is run, with + where the tree differs from it; empty without git.
 
     What a campaign writes itself makes no difference.
     """
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
-        own = LEDGER.relative_to(ROOT)  # git excludes by such paths alone
+        own = but.relative_to(ROOT)  # git excludes by such paths alone
         differs = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{own}")
         return head + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):

@@ -66,18 +66,26 @@ class Ceiling:
         #: Amps per phase that nothing lifts; None: not sealed.
         self.limit: Cell[Phases | None] = Cell(self._limit())
         if self.is_lost:
-            store.trouble.set(LOST)
+            store.say(KEY, LOST)
             log.error("engineering ceiling lost", action="0 A until it is sealed again")
 
     def _words(self) -> list[bytes]:
         """What was kept, the file first; empty: nothing ever was."""
         words: list[bytes] = []
-        if self._file is not None and self._file.exists():
-            words.append(self._file.read_bytes())
+        if self._file is not None and self._store.files.exists(self._file):
+            words.append(self._in_file(self._file))
         copy = self._store.recall(KEY)
         if copy is not None:
             words.append(copy.encode())
         return words
+
+    def _in_file(self, file: Path) -> bytes:
+        """Its words; none where the disk does not give them back, which is no seal."""
+        try:
+            return self._store.files.read(file)
+        except OSError as error:
+            log.warning("engineering ceiling not read", cause=str(error))
+            return b""
 
     def _limit(self) -> Phases | None:
         if self.is_lost:
@@ -99,8 +107,7 @@ class Ceiling:
         else:
             await self._store.remember(KEY, words.decode())
         self.seal, self.is_lost = seal, False
-        if self._store.trouble.value == LOST:
-            self._store.trouble.set(self._store.opened.missing)
+        self._store.say(KEY, None)
         self.limit.set(self._limit())
         await self.heal()
 
@@ -108,9 +115,9 @@ class Ceiling:
         """Put back the place that is gone, so that the next loss is survived too."""
         if self.seal is None:
             return
-        words, file = _words_of(self.seal), self._file
+        words, file, files = _words_of(self.seal), self._file, self._store.files
         try:
-            if file is not None and (not file.exists() or file.read_bytes() != words):
+            if file is not None and (not files.exists(file) or files.read(file) != words):
                 await self._runner.run(lambda: self._write(file, words))
             if self._store.recall(KEY) != words.decode():
                 await self._store.remember(KEY, words.decode())

@@ -1,14 +1,12 @@
 """Opening what can be opened: lock, health, migrations, copies, setting aside.
 
 A database that does not open is kept, dated, in `set-aside/`; the newest good copy takes its place
-(records.md, Storage).
+(records.md, Storage). That is one step to whoever cuts the power: what takes the place is made
+ready under another name first, with all that it must know, and that name says what is to be done.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +16,8 @@ import msgspec
 
 from linkray.kit.clock import stamp
 
-from .disk import BadDatabase, Disk, StoreError, shipped_migrations
+from .disk import BadDatabase, Disk, StoreError, is_unreadable, shipped_migrations
+from .files import REAL, Files
 
 COPIES = "copies"  # one a day, and one before every migration
 SET_ASIDE = "set-aside"
@@ -26,6 +25,7 @@ COPIES_KEPT = 7
 SET_ASIDE_KEPT = 3
 IDS_JUMP = 10_000  # more transactions than any site begins between two copies
 IDS_EPOCH = datetime.fromisoformat("2024-01-01T00:00:00+00:00")
+UNUSABLE = (BadDatabase, apsw.CorruptError, apsw.NotADBError, apsw.SQLError)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -34,27 +34,26 @@ class Opened(msgspec.Struct, frozen=True):
     missing: str | None = None
     set_aside: Path | None = None
     taken: Path | None = None
-    ids_from: int = 0  # transaction ids start above: those since the copy may have been given
 
 
 class LockedDisk(Disk):
     """A disk that nobody else writes; the lock goes with the process that dies."""
 
-    def __init__(self, path: Path | None, vfs: str = "", lock: int | None = None) -> None:
-        self._lock = lock
-        super().__init__(path, vfs)
+    def __init__(self, path: Path, files: Files, lock: int) -> None:
+        self._lock: int | None = lock
+        super().__init__(path, files)
 
     def close(self) -> None:
         super().close()
         if self._lock is not None:
-            os.close(self._lock)
+            self.files.unlock(self._lock)
             self._lock = None
 
 
 def open_good(
     path: Path | str,
     at: str,
-    vfs: str = "",
+    files: Files = REAL,
     migrations: dict[int, str] | None = None,
 ) -> tuple[Disk, Opened]:
     """A database that is whole and of this version, whatever it takes."""
@@ -65,53 +64,62 @@ def open_good(
         memory.make_first(at)
         return memory, Opened()
     file = Path(path)
+    lock = _lock(file, files)
     try:
-        lock = _lock(file)
+        return _open_or_replace(file, at, files, steps, lock)
+    except (BadDatabase, apsw.Error, OSError) as error:
+        files.unlock(lock)
+        raise StoreError(f"expected a database at {file}, got: {error}") from error
+
+
+def _lock(file: Path, files: Files) -> int:
+    try:
+        return files.lock(Path(f"{file}.lock"))
+    except BlockingIOError as error:
+        raise StoreError(f"another LinkRay is running on {file.parent}") from error
     except OSError as error:
         raise StoreError(f"expected a folder that can be written at {file.parent}: {error}") from (
             error
         )
-    try:
-        return _open_or_replace(file, at, vfs, steps, lock)
-    except (apsw.Error, OSError) as error:
-        os.close(lock)
-        raise StoreError(f"expected a database at {file}, got: {error}") from error
 
 
 def _open_or_replace(
-    file: Path, at: str, vfs: str, steps: dict[int, str], lock: int
+    file: Path, at: str, files: Files, steps: dict[int, str], lock: int
 ) -> tuple[Disk, Opened]:
-    try:
-        return _open(file, at, vfs, steps, lock), Opened()
-    except (BadDatabase, apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
-        why = str(error)
-    aside = set_aside(file, at)
-    for copy in copies(file):
-        shutil.copyfile(copy, file)
-        _sync(file)
+    aside = _finish_replacement(file, files)
+    taken = None
+    if aside is None:
         try:
-            disk = _open(file, at, vfs, steps, lock)
-        except (BadDatabase, apsw.CorruptError, apsw.NotADBError, apsw.SQLError):
-            _remove(file)
-            continue
-        made = stamp(datetime.fromtimestamp(copy.stat().st_mtime, UTC))
-        words = f"the database did not open ({why}); what was written after {made} is missing"
-        return disk, Opened(words, aside, copy, _ids_after(disk, at))
-    disk = _open(file, at, vfs, steps, lock)
-    words = f"the database did not open ({why}) and there is no copy; it begins empty"
-    return disk, Opened(words, aside, None, _ids_after(disk, at))
+            return _open(file, at, files, steps, lock), Opened()
+        except UNUSABLE as error:
+            why = str(error)
+        except apsw.IOError as error:
+            if not is_unreadable(error):
+                raise
+            why = str(error)
+        taken = _prepare_replacement(file, at, why, files, steps)
+        aside = _finish_replacement(file, files)
+    disk = _open(file, at, files, steps, lock)
+    kept = aside if aside is not None and files.exists(aside) else None
+    return disk, Opened(disk.replaced(), kept, taken)
 
 
-def _open(file: Path, at: str, vfs: str, steps: dict[int, str], lock: int) -> Disk:
-    if not file.exists():
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-    disk = LockedDisk(file, vfs, lock)
+def _open(file: Path, at: str, files: Files, steps: dict[int, str], lock: int) -> Disk:
+    had_one = _had_one(file, files)
+    if not files.exists(file):
+        if had_one:
+            raise BadDatabase("it is gone")
+        files.make(file)
+        files.sync(file.parent)
+    disk = LockedDisk(file, files, lock)
     with ExitStack() as unless_good:
         unless_good.callback(disk.abandon)
         version = disk.version()
         newest = max(steps, default=0)
         if version > 0:
             disk.check(newest)
+        elif had_one:
+            raise BadDatabase("it is empty")
         if 0 < version < newest:
             make_copy(disk, file, f"before-{version + 1:04d}-{at[:10]}")
         disk.migrate(steps)
@@ -121,14 +129,72 @@ def _open(file: Path, at: str, vfs: str, steps: dict[int, str], lock: int) -> Di
     return disk
 
 
-def _lock(file: Path) -> int:
-    lock = os.open(f"{file}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StoreError(f"another LinkRay is running on {file.parent}") from error
-    return lock
+def _had_one(file: Path, files: Files) -> bool:
+    """Whether there was a database before: then an empty one is no first start."""
+    pattern = f"{file.stem}-*{file.suffix}"
+    return any(files.found(file.parent / folder, pattern) for folder in (COPIES, SET_ASIDE))
+
+
+# -- one database in another's place ---------------------------------------------------------------
+
+
+def _prepare_replacement(
+    file: Path, at: str, why: str, files: Files, steps: dict[int, str]
+) -> Path | None:
+    """Make ready what takes the place of a database that does not open; what it was made of.
+
+    Under its name it is whole, and knows that no transaction id since its copy is free.
+    """
+    part = file.with_name(f"{file.name}.part")
+    taken, disk = None, None
+    words = f"the database did not open ({why}) and there is no copy; it begins empty"
+    for copy, made_s in _by_age(file, files):
+        _remove(part, files)
+        files.copy(copy, part)
+        try:
+            disk = _ready(part, at, files, steps)
+        except UNUSABLE:
+            continue
+        taken, made = copy, stamp(datetime.fromtimestamp(made_s, UTC))
+        words = f"the database did not open ({why}); what was written after {made} is missing"
+        break
+    if disk is None:
+        _remove(part, files)
+        disk = _ready(part, at, files, steps)
+    disk.begin_again(why, words, _ids_after(disk, at), at)
+    disk.close_whole()
+    files.sync(part)
+    files.rename(part, file.with_name(f"{file.name}.next-{at.replace(':', '')}"))
+    files.sync(file.parent)
+    return taken
+
+
+def _ready(part: Path, at: str, files: Files, steps: dict[int, str]) -> Disk:
+    files.make(part)
+    disk = Disk(part, files)
+    with ExitStack() as unless_good:
+        unless_good.callback(disk.abandon)
+        if disk.version() > 0:
+            disk.check(max(steps, default=0))
+        disk.migrate(steps)
+        disk.make_first(at)
+        unless_good.pop_all()
+    return disk
+
+
+def _finish_replacement(file: Path, files: Files) -> Path | None:
+    """Put what is ready in its place, the old one aside; where that went. None: nothing waits.
+
+    Cut at any moment it is simply done again.
+    """
+    waiting = [path for path, _at in files.found(file.parent, f"{file.name}.next-*")]
+    if not waiting:
+        return None
+    ready = waiting[-1]
+    aside = set_aside(file, ready.name.removeprefix(f"{file.name}.next-"), files)
+    files.rename(ready, file)
+    files.sync(file.parent)
+    return aside
 
 
 def _ids_after(disk: Disk, at: str) -> int:
@@ -137,35 +203,52 @@ def _ids_after(disk: Disk, at: str) -> int:
     return max(disk.last_transaction_id() + IDS_JUMP, minutes)
 
 
-def set_aside(file: Path, at: str) -> Path:
-    """Move the file and its log away, dated; the oldest of those before are let go."""
+def set_aside(file: Path, dated: str, files: Files = REAL) -> Path:
+    """Move the file and its log away; the oldest of those before are let go."""
     folder = file.parent / SET_ASIDE
-    folder.mkdir(exist_ok=True)
-    aside = folder / f"{file.stem}-{at.replace(':', '')}{file.suffix}"
-    for tail in ("-wal", "-shm", ""):
-        part = Path(f"{file}{tail}")
-        if part.exists():
-            part.replace(f"{aside}{tail}")
-    for old in sorted(folder.glob(f"{file.stem}-*{file.suffix}"))[:-SET_ASIDE_KEPT]:
-        _remove(old)
-    _sync(folder)
+    files.make_folder(folder)
+    aside = folder / f"{file.stem}-{dated}{file.suffix}"
+    for tail in ("", "-wal"):
+        if files.exists(Path(f"{file}{tail}")):
+            files.rename(Path(f"{file}{tail}"), Path(f"{aside}{tail}"))
+    files.remove(Path(f"{file}-shm"))
+    files.sync(folder)
+    files.sync(file.parent)
+    let_go(file, files, SET_ASIDE_KEPT)
     return aside
 
 
-def copies(file: Path) -> list[Path]:
+def let_go(file: Path, files: Files, kept: int) -> int:
+    """Delete the oldest databases that were set aside but so many; how many that were."""
+    folder = file.parent / SET_ASIDE
+    old = [path for path, _at in files.found(folder, f"{file.stem}-*{file.suffix}")][:-kept or None]
+    for path in old:
+        _remove(path, files)
+    return len(old)
+
+
+# -- copies ----------------------------------------------------------------------------------------
+
+
+def copies(file: Path, files: Files = REAL) -> list[Path]:
     """Copies of the database, newest first."""
-    found = (file.parent / COPIES).glob(f"{file.stem}-*{file.suffix}")
-    return sorted(found, key=lambda copy: (copy.stat().st_mtime_ns, copy.name), reverse=True)
+    return [path for path, _made_s in _by_age(file, files)]
+
+
+def _by_age(file: Path, files: Files) -> list[tuple[Path, float]]:
+    """Copies and when they were made, newest first."""
+    found = files.found(file.parent / COPIES, f"{file.stem}-*{file.suffix}")
+    return sorted(found, key=lambda copy: (copy[1], copy[0]), reverse=True)
 
 
 def make_daily_copy(disk: Disk, file: Path, day: str) -> Path | None:
     """The day's copy, unless it is there already; seven are kept."""
-    if (file.parent / COPIES / f"{file.stem}-{day}{file.suffix}").exists():
+    if disk.files.exists(file.parent / COPIES / f"{file.stem}-{day}{file.suffix}"):
         return None
     try:
         made = make_copy(disk, file, day)
-        for old in copies(file)[COPIES_KEPT:]:
-            old.unlink()
+        for old in copies(file, disk.files)[COPIES_KEPT:]:
+            disk.files.remove(old)
     except OSError as error:
         raise StoreError(f"no copy of the database could be made: {error}") from error
     return made
@@ -173,33 +256,19 @@ def make_daily_copy(disk: Disk, file: Path, day: str) -> Path | None:
 
 def make_copy(disk: Disk, file: Path, name: str) -> Path:
     """A copy under its name only when it is whole and synced."""
-    folder = file.parent / COPIES
-    folder.mkdir(exist_ok=True)
+    files, folder = disk.files, file.parent / COPIES
+    files.make_folder(folder)
     copy = folder / f"{file.stem}-{name}{file.suffix}"
     part = Path(f"{copy}.part")
-    part.unlink(missing_ok=True)
+    files.remove(part)
+    files.make(part)  # for its owner alone
     disk.copy_to(part)
-    part.chmod(0o600)
-    _sync(part)
-    part.replace(copy)
-    _sync(folder)
+    files.sync(part)
+    files.rename(part, copy)
+    files.sync(folder)
     return copy
 
 
-def free_share(file: Path) -> float:
-    """How much of the disk that holds the file is free, 0 to 1."""
-    usage = shutil.disk_usage(file.parent)
-    return usage.free / usage.total
-
-
-def _remove(file: Path) -> None:
+def _remove(file: Path, files: Files) -> None:
     for tail in ("-wal", "-shm", ""):
-        Path(f"{file}{tail}").unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        files.remove(Path(f"{file}{tail}"))

@@ -25,13 +25,16 @@ from linkray.model.records import (
 from linkray.model.settings import Settings
 
 from .audit import AuditLine, broken_at
-from .copies import Opened, free_share, make_daily_copy, open_good
+from .copies import Opened, make_daily_copy, open_good
 from .disk import Disk, StoreError
+from .files import REAL, Files
 from .runner import Runner
 
 __all__ = ["FILE", "Store", "StoreError"]
 
 FILE = "linkray.db"  # its name in the state folder
+TRIED = "storage tried"
+DISK, ROOM = "disk", "room"  # what trouble is about
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
 CLOSE_S = 5.0
@@ -66,13 +69,18 @@ class Store:
         self._turn = trio.Lock()
         self._held: dict[int, TransactionSampled] = {}
         self._kv = disk.kv()
-        self._last_id = max(disk.last_transaction_id(), opened.ids_from)
+        self._last_id = disk.last_transaction_id()
         settings, revision, words = disk.settings()
         self.settings: Cell[Settings] = Cell(settings)
         self.revision = revision
         self.opened = opened
+        self.files = disk.files
+        self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
-        self.trouble: Cell[str | None] = Cell(opened.missing or words)
+        self.trouble: Cell[str | None] = Cell(None)
+        self.say("opening", opened.missing)
+        self.say("settings", words)
+        self.say(DISK, disk.trouble)
         self.commits = 0  # gathered commits so far: trust.md P10 counts them
 
     @classmethod
@@ -81,8 +89,7 @@ class Store:
         path: Path | str,
         runner: Runner,
         clock: WallClock | None = None,
-        *,
-        vfs: str = "",
+        files: Files = REAL,
     ) -> Store:
         """Open, migrate, and if it must be, set aside and take the newest good copy.
 
@@ -90,7 +97,7 @@ class Store:
         all: the folder is not writable, or another LinkRay holds it.
         """
         wall = clock or WallClock()
-        disk, opened = await runner.run(lambda: open_good(path, wall.stamp(), vfs))
+        disk, opened = await runner.run(lambda: open_good(path, wall.stamp(), files))
         if opened.missing:
             log.warning("database set aside", missing=opened.missing, kept=str(opened.set_aside))
         return cls(disk, runner, wall, opened)
@@ -105,6 +112,23 @@ class Store:
                     log.warning("samples lost at the end", cause=str(error))
             async with self._turn:
                 await self._runner.run(self._disk.close)
+
+    # -- what is wrong ---------------------------------------------------------------------------
+
+    def say(self, about: str, words: str | None) -> None:
+        """What is wrong about one thing, or None: nothing any more."""
+        if words is None:
+            self._troubles.pop(about, None)
+        else:
+            self._troubles[about] = words
+        said = "; ".join(self._troubles.values()) or None
+        if said != self.trouble.value:
+            self.trouble.set(said)
+
+    @property
+    def takes_writes(self) -> bool:
+        """Whether the disk took the last it was given; if not, no session begins (trust.md P3)."""
+        return DISK not in self._troubles
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -227,17 +251,18 @@ class Store:
             try:
                 if self._held:
                     await self.flush()
+                if not self.takes_writes:  # whether it does again
+                    await self.remember(TRIED, self._clock.stamp())
                 if self._disk.path is not None:
                     await self._keep_a_copy(self._disk.path)
             except StoreError as error:
                 log.warning("storage", cause=str(error), action="tried again in a minute")
 
     async def _keep_a_copy(self, path: Path) -> None:
-        free = await self._runner.run(lambda: free_share(path))
-        if free < FREE_SHARE_MIN:
-            self.trouble.set(f"{free:.1%} of the disk is free, expected at least 5 %")
-        elif self.trouble.value and "of the disk is free" in self.trouble.value:
-            self.trouble.set(self.opened.missing)
+        free, total = await self._runner.run(lambda: self.files.free(path.parent))
+        few = free < FREE_SHARE_MIN * total
+        words = f"{free / total:.1%} of the disk is free, expected at least 5 %"
+        self.say(ROOM, words if few else None)
         day = self._clock.stamp()[:10]
         copied = await self._read(lambda disk: make_daily_copy(disk, path, day))
         if copied:
@@ -277,21 +302,20 @@ class Store:
         batch, self._queue = self._queue, []
         held, self._held = self._held, {}
         writes = [write.do for write in batch]
-        if held:
+        if held:  # first: what was held is older, and an end takes no samples after it
             samples = [(sample, 0) for sample in held.values()]
-            writes.append(lambda disk: disk.put(samples))
+            writes.insert(0, lambda disk: disk.put(samples))
         try:
             outcomes = await self._runner.run(lambda: self._disk.write(writes))
         except StoreError as error:
             self._held = {**held, **self._held}
-            self.trouble.set(str(error))
+            self.say(DISK, str(error))
             log.warning("not written", cause=str(error), writes=len(batch))
             outcomes = [error] * len(writes)
         else:
             self.commits += 1
-            if self.trouble.value and self.trouble.value.startswith(StoreError.DISK):
-                self.trouble.set(self.opened.missing)
-        for write, outcome in zip(batch, outcomes, strict=False):
+            self.say(DISK, None)
+        for write, outcome in zip(batch, outcomes[-len(batch) :] if batch else (), strict=True):
             write.outcome, write.done = outcome, True
             if write.then is not None and not isinstance(outcome, StoreError):
                 write.then(outcome)

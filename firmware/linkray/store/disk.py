@@ -13,6 +13,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import apsw
 import msgspec
@@ -35,6 +36,7 @@ from linkray.model.records import (
 from linkray.model.settings import BadSettings, Settings, read_settings
 
 from .audit import START, AuditLine, differences, hash_of
+from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
 from .rows import (
     ACCOUNTS,
@@ -56,6 +58,8 @@ TAGS_REJECTED_KEPT = 10_000
 QUARTER_S = 900
 WAL_BYTES_MAX = 4 * 1024 * 1024  # what the log shrinks back to after a busy hour
 HEAD = "audit.head"
+REPLACED = "database replaced"
+ITSELF = Who("linkray", 4, "itself")
 PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",  # a commit returns after its sync
@@ -73,12 +77,19 @@ class StoreError(Exception):
     """The disk did not do what was asked, in words; nothing of it was written."""
 
     DISK = "the disk does not take writes"
+    FULL = "the disk is full"
+
+
+class DiskFull(StoreError):
+    """There is no room for it."""
 
 
 class BadDatabase(Exception):
     """A file that cannot be used as our database, and why."""
 
 
+#: What SQLite says of a disk that does not write; what it has written can still be read.
+WONT_WRITE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError)
 #: What one caller's words can do wrong without the disk being at fault.
 REFUSED = (
     apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, OverflowError, UnicodeError,
@@ -98,25 +109,47 @@ def shipped_migrations() -> dict[int, str]:
 class Disk:
     """One connection, used by one thread at a time. `path` None: in memory."""
 
-    def __init__(self, path: Path | None, vfs: str = "") -> None:
+    def __init__(self, path: Path | None, files: Files = REAL) -> None:
         self.path = path
-        self._vfs = vfs
+        self.files = files
         self._closed = False
+        self._settled = False  # nothing in the log rests on a sync that failed
+        self.trouble: str | None = None  # why it takes no writes, where that is known already
         self._db = self._connect()
 
     def _connect(self) -> apsw.Connection:
-        name = ":memory:" if self.path is None else str(self.path)
-        db = apsw.Connection(name, vfs=self._vfs or None)
+        # psow=0: a sector that is lost takes what stands beside in it; a commit fills its own.
+        name = ":memory:" if self.path is None else f"file:{quote(str(self.path))}?psow=0"
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        db = apsw.Connection(name, flags, vfs=self.files.vfs or None)
         db.set_busy_timeout(BUSY_MS)
         try:
             for pragma in PRAGMAS:
                 db.execute(f"PRAGMA {pragma}")
-            # What the log holds may be in memory only, if its last sync failed: into the file.
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._settle(db)
+        except WONT_WRITE as error:
+            if is_unreadable(error):
+                db.close(True)
+                raise
+            self.trouble = f"{StoreError.DISK}: {error}"
         except apsw.Error:
             db.close(True)
             raise
         return db
+
+    def _settle(self, db: apsw.Connection) -> None:
+        """Empty the log into the file, unless nothing in it is in doubt.
+
+        What an earlier process left there may be in memory only: its last sync may have failed.
+        What a failed commit of ours left there would come true when the log is read anew. Nothing
+        is built on either (trust.md P3).
+        """
+        if self._settled:
+            return
+        busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy is not None and busy[0]:
+            raise apsw.BusyError("a reader holds the log")
+        self._settled = True
 
     def close(self) -> None:
         """Checkpoint and close; closing twice does no harm."""
@@ -128,7 +161,14 @@ class Disk:
 
     def abandon(self) -> None:
         """Close without a checkpoint: for a file that is about to be set aside."""
+        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._db.close(True)
+
+    def close_whole(self) -> None:
+        """Close a database that is to stand without its log; raises `apsw.Error` if it cannot."""
+        self._settled = False
+        self._settle(self._db)
+        self._db.close()
 
     # -- health and migrations ------------------------------------------------------------------
 
@@ -160,8 +200,21 @@ class Disk:
                     (account.name, account.level, account.hash, account.first, at),
                 )
 
+    def begin_again(self, why: str, words: str, ids_from: int, at: str) -> None:
+        """What a database knows that takes another's place: whose, why, and which ids it gave."""
+        with self._db:
+            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'transactions'")
+            self._db.execute("INSERT INTO sqlite_sequence VALUES ('transactions', ?)", (ids_from,))
+            self.audit(ITSELF, REPLACED, why, words, at)
+
+    def replaced(self) -> str | None:
+        """In words: what the newest replacement of the database cost; None: there was none."""
+        found = list(self._db.execute(
+            "SELECT new FROM audit WHERE what = ? ORDER BY seq DESC LIMIT 1", (REPLACED,)))
+        return str(found[0][0]) if found else None
+
     def copy_to(self, target: Path) -> None:
-        """A whole, compact copy; `target` must not exist."""
+        """A whole, compact copy; `target` must be empty. It is not synced."""
         self._db.execute("VACUUM INTO ?", (str(target),))
 
     # -- the gathered write ----------------------------------------------------------------------
@@ -170,16 +223,20 @@ class Disk:
         """All of them in one transaction; returns when it is durable.
 
         A write that is refused for what it says has its `StoreError` in its place, and no other
-        suffers. Where the disk fails, the database is opened anew and all are tried once more
-        (trust.md P3); then `StoreError` is raised and nothing was written.
+        suffers. Where the disk fails, the log is emptied and all are tried once more (trust.md
+        P3); then `StoreError` is raised, `DiskFull` where room is what it lacks, and nothing was
+        written.
         """
         if self._closed:
             raise StoreError("the store is closed")
         try:
             return self._write_once(writes)
+        except apsw.FullError as error:
+            self._settled = False
+            raise DiskFull(StoreError.FULL) from error
         except apsw.Error as first:
+            self._settled = False
             try:
-                self._reopen()
                 return self._write_once(writes)
             except apsw.Error as second:
                 words = f"{StoreError.DISK}: {second or first}"
@@ -193,6 +250,7 @@ class Disk:
             raise StoreError(f"the database cannot be read: {error}") from error
 
     def _write_once(self, writes: Sequence[Write]) -> list[object]:
+        self._settle(self._db)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             outcomes = [self._one_write(write) for write in writes]
@@ -211,13 +269,6 @@ class Disk:
             outcome = error if isinstance(error, StoreError) else StoreError(f"refused: {error}")
         self._db.execute("RELEASE one")
         return outcome
-
-    def _reopen(self) -> None:
-        """After a failed sync only what a new connection finds can be believed."""
-        if self.path is None:
-            return
-        self._db.close(True)
-        self._db = self._connect()
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -514,3 +565,10 @@ def _lost_words(revisions: list[int]) -> str | None:
         return None
     names = re.sub(r"[\[\]]", "", str(sorted(revisions)))
     return f"settings of revision {names} are damaged; the last whole ones are in force"
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Whether a part of the file cannot be read: no database to go on with (trust.md P5)."""
+    return getattr(error, "extendedresult", 0) in {
+        apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS,
+    }  # fmt: skip

@@ -121,6 +121,16 @@ async def test_inv5_one_that_cannot_be_read_anywhere_counts_as_0_until_it_is_sea
     assert (await store.audit_lines())[-1].old == "lost"
 
 
+async def test_p3_a_file_that_the_disk_does_not_give_back_keeps_nobody_from_starting(tmp_path):
+    store = await a_store()
+    (tmp_path / FILE).mkdir()  # it is there, and cannot be read
+
+    ceiling = opened(store, tmp_path)
+
+    assert ceiling.limit.value == ZERO
+    assert store.trouble.value == LOST
+
+
 async def test_without_a_folder_the_database_alone_keeps_it():
     store = await a_store()
     await sealed(store, None)

@@ -80,6 +80,15 @@ async def test_an_end_without_a_register_takes_the_last_sample():
     assert (ended.meter_last_wh, ended.energy_wh) == (1_700, 700)
 
 
+async def test_a_sample_that_waits_counts_for_an_end_without_a_register():
+    store = await in_memory()
+    await store.commit([began(1)])
+    store.later([TransactionSampled(1, 1_700, AT)])
+    await store.commit([TransactionEnded(1, None, AT, "PowerLoss")])
+    (ended,) = await store.recent("DBT1")
+    assert (ended.meter_last_wh, ended.energy_wh) == (1_700, 700)
+
+
 async def test_c12_energy_is_never_negative_and_the_raw_register_stays():
     store = await in_memory()
     await store.commit([began(1, start_wh=5_000), TransactionSampled(1, 10, AT, flagged=True)])
