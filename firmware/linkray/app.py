@@ -27,7 +27,7 @@ import structlog
 import trio
 
 from linkray import __version__
-from linkray.access.tags import is_vip, may_charge
+from linkray.access.tags import NOT_KEPT, is_vip, may_charge
 from linkray.balance.balancer import Balancer
 from linkray.balance.recording import FactRing, to_file
 from linkray.balance.task import PlanTimes, run_balance
@@ -264,6 +264,8 @@ class House:
         return found is not None and found.passport.get("lease", charger) == "honoured"
 
     def _may_charge(self, tag: str, *, by_hand: bool) -> Decision:
+        if not self.store.takes_writes:
+            return NOT_KEPT
         return may_charge(
             tag, settings=self.store.settings.value, emergency=self.emergency.value,
             by_hand=by_hand,
@@ -417,7 +419,7 @@ class House:
         self.tell(facts.SettingsChanged(self._effective()))
         self._tell_learned()
         if self.store.recall(OPENED) is None:
-            await self.store.remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
+            await self._remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
 
     async def _note_start(self) -> None:
@@ -430,7 +432,18 @@ class House:
             self.safe_mode = True
             self.raise_(Code.SAFE_MODE, f"{len(recent)} crashes within {STARTS_S:.0f} s")
             self.tell(facts.SettingsChanged(self._effective()))
-        await self.store.remember(STARTS, " ".join([*recent, self.wall.stamp()]))
+        await self._remember(STARTS, " ".join([*recent, self.wall.stamp()]))
+
+    async def _remember(self, name: str, value: str) -> None:
+        """A small fact that a failing disk may keep us from keeping, and from nothing else (P3)."""
+        try:
+            await self.store.remember(name, value)
+        except StoreError as error:
+            log.warning("not remembered", what=name, cause=str(error))
+
+    async def forget_starts(self) -> None:
+        """What ends now is no crash of ours."""
+        await self._remember(STARTS, "")
 
     async def _leave_safe_mode(self) -> None:
         """Nothing has ended the process for five minutes: the settings hold again."""
@@ -517,11 +530,7 @@ class House:
 
     async def _keep_learned(self) -> None:
         async for fact in self.learned.clone():
-            kept = " ".join(map(str, fact.sessions))
-            try:
-                await self.store.remember(f"{ETA} {fact.charger}", kept)
-            except StoreError as error:
-                log.warning("efficiency not kept", peer=fact.charger, cause=str(error))
+            await self._remember(f"{ETA} {fact.charger}", " ".join(map(str, fact.sessions)))
 
     def _tell_learned(self) -> None:
         """What chargers in watts have shown before (decided.md, DC efficiency)."""
@@ -606,14 +615,8 @@ class House:
             paused = self.plan.value.excluded_until_s is not None
             if now.is_set and self.store.settings.value.schedule and paused is not excluded:
                 excluded = paused
-                await self._remember_clock()
+                await self._remember(CLOCK_KNOWN, self.wall.stamp())
             await trio.sleep(CLOCK_LOOK_S)
-
-    async def _remember_clock(self) -> None:
-        try:
-            await self.store.remember(CLOCK_KNOWN, self.wall.stamp())
-        except StoreError as error:
-            log.warning("time of the schedule not kept", cause=str(error))
 
     async def _run_chargers(self, task_status: trio.TaskStatus[None]) -> None:
         said = False
@@ -857,7 +860,7 @@ async def _until_told(
                 ocpp = await doors.start(functools.partial(listen, ocpp_port, None))
                 ocpps = await doors.start(functools.partial(listen, ocpps_port, tls))
             except OSError:
-                await house.store.remember(STARTS, "")  # a port that is taken is no crash of ours
+                await house.forget_starts()
                 raise
             desk_socket = open_desk(house.state)
             await doors.start(functools.partial(serve_desk, desk_socket, house.desk))
@@ -870,7 +873,7 @@ async def _until_told(
                      ocpp=ocpp, ocpps=ocpps)  # fmt: skip
             code = await _wait_end(house)
             doors.cancel_scope.cancel()
-        await house.store.remember(STARTS, "")  # an end that was asked for is no crash
+        await house.forget_starts()
         outer.cancel_scope.cancel()
     return code
 

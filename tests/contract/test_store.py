@@ -18,7 +18,7 @@ from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
 from linkray.model.records import TransactionBegan, TransactionEnded, TransactionSampled
 from linkray.model.settings import Settings, Site
-from linkray.store import copies
+from linkray.store import copies, reserve
 from linkray.store.copies import make_daily_copy
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread
@@ -73,6 +73,38 @@ def test_p1_a_disk_that_forgets_its_syncs_is_found_out(hurt):
     day.disk.steps = [("lost", 0) if step[0] == hurt else step for step in day.disk.steps]
     wrong = cut_everywhere(day, 1, range(0, len(day.disk.steps), 5)).wrong
     assert any("its start is lost" in words for words in wrong)
+
+
+@pytest.mark.parametrize("loss", LOSSES)  # "all kept" is SIGKILL: the machine goes on
+async def test_p1_p7_a_box_that_dies_again_and_again_loses_nothing_that_was_answered(loss):
+    chance = random.Random(7)
+    found, running, ended, given = Disk(), set(), set(), set()
+    for life in range(60):
+        begins = Platter(found)
+        answered = []  # of this life: after how many steps what was told
+        with found.plugged():
+            store = await opened(found)
+            kept = {t.id: t.finished for t in await store.recent("DBT1", 1_000)}
+            assert running | ended <= kept.keys(), life
+            assert all(kept[number] for number in ended), life
+            for _session in range(chance.randrange(3)):
+                number = store.take_transaction_id()
+                assert number not in given, f"{number} comes twice in life {life}"
+                await store.commit([began(number)])
+                answered.append((len(found.steps), running, number))
+                if chance.random() < 0.7:
+                    await store.commit([TransactionEnded(number, 2_000, AT, "Local", AT)])
+                    answered.append((len(found.steps), ended, number))
+            killed(store)
+        cut = chance.randrange(len(found.steps) + 1)
+        for at, told, number in answered:
+            if at <= cut:
+                told.add(number)
+                given.add(number)
+        for step in found.steps[:cut]:
+            begins.take(step)
+        found = begins.after_cut(loss, chance)
+    assert len(given) > 10
 
 
 async def test_a_commit_is_answered_only_after_its_sync(disk):
@@ -295,17 +327,128 @@ async def test_p5_a_database_that_is_empty_or_gone_is_no_first_start(disk, left)
     killed(store)
 
 
-async def test_p4_a_full_disk_refuses_and_recovers(disk):
+RESERVE = FOLDER / reserve.FILE
+
+
+async def test_p4_on_a_full_disk_starts_and_stops_are_kept_and_nothing_else(disk):
     store = await opened(disk)
     await store.commit([began(1)])
     disk.room = 0
     with pytest.raises(StoreError, match="the disk is full"):
         await store.change_settings(Settings(site=Site(name="new")), WHO, "name")
     assert (store.revision, store.settings.value) == (0, Settings())
-    disk.room = None
+    assert disk.exists(RESERVE), "not for settings"
+    await store.commit([began(2)])
+    assert not disk.exists(RESERVE)
+    assert store.takes_writes
+    assert store.trouble.value == "the disk is full: starts and stops alone are kept"
+    with pytest.raises(StoreError, match="the disk is full"):
+        await store.remember("starts", "x")
+    store.later([TransactionSampled(1, 1_700, AT)])
+    await store.commit([TransactionEnded(1, None, AT, "Local", AT)])
+    with after_cut(disk).plugged() as after:
+        found = await opened(after)
+        assert [t.id for t in await found.running()] == [2]
+        assert [t.energy_wh for t in await found.recent("DBT1")] == [0, 700]
+        killed(found)
+    killed(store)
+
+
+async def test_p4_the_reserve_holds_more_sessions_than_a_busy_week_has(disk):
+    store = await opened(disk)
+    disk.room = 0
+    for number in range(1, 2_001):
+        await store.commit([began(number, f"C{number % 32}")])
+        await store.commit([TransactionEnded(number, 2_000, AT, "Local", AT)])
+    assert store.takes_writes
+    assert disk.room > reserve.BYTES / 3
+    killed(store)
+
+
+async def test_p4_with_room_again_all_is_kept_again_and_the_reserve_too(disk):
+    store = await opened(disk)
+    disk.room = 0
+    await store.commit([began(1)])
+    store.later([TransactionSampled(1, 1_700, AT)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.tend)
+        await trio.sleep(61)
+        assert (await store.running())[0].energy_wh == 0
+        disk.room = 2 * reserve.BYTES
+        await trio.sleep(60)
+        assert disk.size(RESERVE) == reserve.BYTES
+        assert (await store.running())[0].energy_wh == 700
+        nursery.cancel_scope.cancel()
+    assert "is full" not in (store.trouble.value or "")
     assert await store.change_settings(Settings(site=Site(name="new")), WHO, "name") == 1
-    assert [line.seq for line in await store.audit_lines()] == [1]
-    await store.close()
+    killed(store)
+
+
+async def test_p4_what_is_given_up_first_is_what_nobody_charges_by(disk):
+    store = await opened(disk)
+    for number in (1, 2):
+        await store.commit([began(number, f"C{number}")])
+        for minute in range(0, 180, 5):
+            at = f"2026-01-02T{3 + minute // 60:02}:{minute % 60:02}:00.000Z"
+            await store.commit([TransactionSampled(number, 1_000 + minute, at)])
+    await store.commit([TransactionEnded(1, 2_000, "2026-01-02T06:00:00.000Z", "Local", AT)])
+    for day in range(1, 4):
+        make_daily_copy(store._disk, DATABASE, f"2025-12-0{day}")
+    disk.make_folder(FOLDER / "set-aside")
+    disk.make(FOLDER / "set-aside" / "linkray-2025-11-30T000000.000Z.db")
+    disk.room = 0
+    await store.commit([began(3)])  # from the reserve
+    disk.room = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.tend)
+        await trio.sleep(61)
+        assert disk.found(FOLDER / "set-aside", "*") == []
+        left = [path.name for path, _at in disk.found(FOLDER / "copies", "*")]
+        assert left == ["linkray-2025-12-03.db"]
+        assert samples(store) == {1: 13, 2: 12}
+        await trio.sleep(60)
+        assert samples(store) == {1: 4, 2: 12}, "each hour's last of what has ended"
+        assert "9 samples of ended sessions are thinned" in store.trouble.value
+        nursery.cancel_scope.cancel()
+    assert [t.id for t in await store.running()] == [2, 3]
+    killed(store)
+
+
+def samples(store: Store) -> dict[int, int]:
+    return dict(store._disk._db.execute(
+        "SELECT transaction_id, count(*) FROM samples GROUP BY 1"))  # fmt: skip
+
+
+async def test_p4_a_start_on_a_full_disk_reads_what_is_there_and_keeps_starts(disk):
+    store = await opened(disk)
+    await store.commit([began(1)])
+    killed(store)
+    disk.room = 0
+    store = await opened(disk)
+    assert [t.id for t in await store.running()] == [1]
+    await store.commit([began(2)])
+    killed(store)
+    disk.room = 0
+    store = await opened(disk)
+    assert store.trouble.value is not None
+    assert [t.id for t in await store.running()] == [1, 2]
+    killed(store)
+
+
+async def test_p4_without_room_even_for_a_stop_nobody_is_answered_and_nobody_begins(disk):
+    store = await opened(disk)
+    await store.commit([began(1)])
+    disk.room = 0
+    disk.remove(RESERVE)
+    disk.room = 0
+    with pytest.raises(StoreError, match="the disk is full"):
+        await store.commit([began(2)])
+    assert not store.takes_writes
+    assert [t.id for t in await store.running()] == [1]
+    disk.room = None
+    await store.commit([began(2)])
+    assert store.takes_writes
+    killed(store)
 
 
 @pytest.mark.realtime

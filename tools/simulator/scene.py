@@ -21,6 +21,7 @@ import msgspec
 import trio
 from tools.world import MAPS, Car, Dial, Link, Make, World, memory_dial
 from tools.world import Charger as WorldCharger
+from tools.world.disk import Disk
 from tools.world.order import same_order
 
 from linkray.app import House, shipped_quirks
@@ -31,7 +32,7 @@ from linkray.kit.log import LogRing, set_up
 from linkray.model.asks import LOCAL, Answer, AnyAsk, Who
 from linkray.model.plan import Offer
 from linkray.model.settings import Charger, Group, LimitPhases, MeterSettings, Settings, Site
-from linkray.store.db import Store
+from linkray.store.db import FILE, Store
 from linkray.store.runner import Inline
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -82,6 +83,7 @@ class Scene:
         self.nursery = nursery
         self.folder = folder
         self.licence = licence
+        self.disk: Disk | None = None  # for the database; None: it is in memory
         self.strict = True  # the first mistake of ours ends the run
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.on_frame: Callable[[Frame], None] | None = None
@@ -101,7 +103,7 @@ class Scene:
 
     async def start(self) -> None:
         """Open the store and bring the box up, as after power-on."""
-        self.store = await Store.open(":memory:", Inline(), self.wall)
+        await self._open()
         await self.store.change_settings(self.settings, HERE, "test")
         await self.store.remember("settings_imported", self.wall.stamp())
         await self.up()
@@ -111,7 +113,17 @@ class Scene:
         assert self._life is not None
         self._life.cancel()
         await trio.sleep(1)
+        if self.disk is not None:
+            self.store._disk.abandon()  # noqa: SLF001  # as a process that ends without a word
+            await self._open()
         await self.up()
+
+    async def _open(self) -> None:
+        """The store: in memory, or on a disk that can fail."""
+        if self.disk is None:
+            self.store = await Store.open(":memory:", Inline(), self.wall)
+        else:
+            self.store = await Store.open(Path("/disk") / FILE, Inline(), self.wall, self.disk)
 
     async def up(self) -> None:
         """A new process on the store that is there."""
@@ -281,12 +293,17 @@ async def scene(
     meter: str | None = None,
     makes: dict[str, Make] | None = None,
     strict: bool = True,
+    disk: Disk | None = None,
 ) -> AsyncIterator[Scene]:
     """A box with these settings and a simulated charger for each that it knows, all dialled in.
 
     `meter` names a map of `tools.world.meters`, on the RS-485 line or (where the map says `tcp`)
-    behind `House.dial`. Ends when the block does.
+    behind `House.dial`. `disk`, plugged, holds its database. Ends when the block does.
     """
+
+    def prepare(a_scene: Scene) -> None:
+        a_scene.disk = disk
+
     location = settings.site.meter.location
     limit = settings.site.limit_ma
     world = World(seed, limit_ma=(limit.l1, limit.l2, limit.l3), meter_sees=location,
@@ -303,7 +320,7 @@ async def scene(
         made = (makes or {}).get(kept.id) or Make(phases=3 if kept.phases == 3 else 1)
         world.add_charger(kept.id, make=made, connection=kept.connection, group=kept.group)
     async with played(
-        settings, world, seed=seed, licence=licence, strict=strict
+        settings, world, seed=seed, licence=licence, strict=strict, prepare=prepare
     ) as a_scene:
         yield a_scene
 

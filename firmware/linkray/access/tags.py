@@ -10,6 +10,7 @@ from linkray.model.tags import Decision
 STOPPED = Decision("Blocked", text="emergency stop")
 WITHOUT_CSMS = Decision("Blocked", text="charging without the CSMS is not allowed")
 NOT_LISTED = Decision("Invalid", text="the whitelist does not have it")
+NOT_KEPT = Decision("Blocked", text="the storage takes no writes")  # trust.md P3
 NO_TAG = Decision("Invalid", text="an empty tag")
 OPEN = Decision("Accepted", authorised_by="open")
 LISTED = Decision("Accepted", authorised_by="whitelist")

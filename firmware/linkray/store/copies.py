@@ -18,6 +18,7 @@ from linkray.kit.clock import stamp
 
 from .disk import BadDatabase, Disk, StoreError, is_unreadable, shipped_migrations
 from .files import REAL, Files
+from .reserve import Reserve
 
 COPIES = "copies"  # one a day, and one before every migration
 SET_ASIDE = "set-aside"
@@ -66,7 +67,12 @@ def open_good(
     file = Path(path)
     lock = _lock(file, files)
     try:
-        return _open_or_replace(file, at, files, steps, lock)
+        try:
+            return _open_or_replace(file, at, files, steps, lock)
+        except (apsw.FullError, apsw.IOError, OSError):
+            if not Reserve(file, files).spend():  # full: it is for this, too
+                raise
+            return _open_or_replace(file, at, files, steps, lock)
     except (BadDatabase, apsw.Error, OSError) as error:
         files.unlock(lock)
         raise StoreError(f"expected a database at {file}, got: {error}") from error
@@ -214,17 +220,19 @@ def set_aside(file: Path, dated: str, files: Files = REAL) -> Path:
     files.remove(Path(f"{file}-shm"))
     files.sync(folder)
     files.sync(file.parent)
-    let_go(file, files, SET_ASIDE_KEPT)
+    old = files.found(folder, f"{file.stem}-*{file.suffix}")[:-SET_ASIDE_KEPT]
+    for path, _at in old:
+        _remove(path, files)
     return aside
 
 
-def let_go(file: Path, files: Files, kept: int) -> int:
-    """Delete the oldest databases that were set aside but so many; how many that were."""
-    folder = file.parent / SET_ASIDE
-    old = [path for path, _at in files.found(folder, f"{file.stem}-*{file.suffix}")][:-kept or None]
-    for path in old:
+def let_go(file: Path, files: Files) -> list[Path]:
+    """Make room: every database that was set aside goes, and every copy but the newest."""
+    aside = files.found(file.parent / SET_ASIDE, f"{file.stem}-*{file.suffix}")
+    gone = [*(path for path, _at in aside), *copies(file, files)[1:]]
+    for path in gone:
         _remove(path, files)
-    return len(old)
+    return gone
 
 
 # -- copies ----------------------------------------------------------------------------------------
@@ -261,9 +269,12 @@ def make_copy(disk: Disk, file: Path, name: str) -> Path:
     copy = folder / f"{file.stem}-{name}{file.suffix}"
     part = Path(f"{copy}.part")
     files.remove(part)
-    files.make(part)  # for its owner alone
-    disk.copy_to(part)
-    files.sync(part)
+    with ExitStack() as unless_whole:
+        unless_whole.callback(files.remove, part)  # half a copy would only take room
+        files.make(part)  # for its owner alone
+        disk.copy_to(part)
+        files.sync(part)
+        unless_whole.pop_all()
     files.rename(part, copy)
     files.sync(folder)
     return copy

@@ -20,21 +20,25 @@ from linkray.model.records import (
     StopUnknown,
     Transaction,
     TransactionBegan,
+    TransactionEnded,
     TransactionSampled,
 )
 from linkray.model.settings import Settings
 
 from .audit import AuditLine, broken_at
-from .copies import Opened, make_daily_copy, open_good
-from .disk import Disk, StoreError
+from .copies import Opened, let_go, make_daily_copy, open_good
+from .disk import Disk, DiskFull, StoreError
 from .files import REAL, Files
+from .reserve import Reserve
 from .runner import Runner
 
 __all__ = ["FILE", "Store", "StoreError"]
 
 FILE = "linkray.db"  # its name in the state folder
 TRIED = "storage tried"
-DISK, ROOM = "disk", "room"  # what trouble is about
+DISK, FULL, ROOM = "disk", "full", "room"  # what trouble is about
+VITAL = TransactionBegan | TransactionEnded | StopUnknown  # what the reserve is for
+THINNED_AT_ONCE = 2_000  # samples: one small commit
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
 CLOSE_S = 5.0
@@ -47,9 +51,12 @@ log = structlog.get_logger(source="STORE")
 class _Write(Generic[T]):
     """One caller's piece of the next gathered commit."""
 
-    def __init__(self, do: Callable[[Disk], T], then: Callable[[T], None] | None) -> None:
+    def __init__(
+        self, do: Callable[[Disk], T], then: Callable[[T], None] | None, *, is_vital: bool
+    ) -> None:
         self.do = do
         self.then = then  # once it is durable, whoever wrote it down
+        self.is_vital = is_vital  # a start or a stop: the reserve is for it
         self.outcome: T | StoreError | None = None
         self.done = False
 
@@ -75,6 +82,8 @@ class Store:
         self.revision = revision
         self.opened = opened
         self.files = disk.files
+        self._reserve = Reserve(disk.path, disk.files)
+        self._thinned = 0  # samples, since the disk was full
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
@@ -100,7 +109,10 @@ class Store:
         disk, opened = await runner.run(lambda: open_good(path, wall.stamp(), files))
         if opened.missing:
             log.warning("database set aside", missing=opened.missing, kept=str(opened.set_aside))
-        return cls(disk, runner, wall, opened)
+        store = cls(disk, runner, wall, opened)
+        await runner.run(store._reserve.keep)
+        store._say_whether_full()
+        return store
 
     async def close(self) -> None:
         """Write what is held, checkpoint, close. Nothing may be asked of the store afterwards."""
@@ -140,7 +152,8 @@ class Store:
         ]
         begun = [r.id for r in records if isinstance(r, TransactionBegan)]
         self._last_id = max([self._last_id, *begun])
-        await self._write(lambda disk: disk.put(numbered))
+        is_vital = any(isinstance(record, VITAL) for record in records)
+        await self._write(lambda disk: disk.put(numbered), is_vital=is_vital)
 
     def later(self, samples: Sequence[TransactionSampled]) -> None:
         """Hold samples for the next commit, or the minute's: for MeterValues passed on live."""
@@ -245,24 +258,60 @@ class Store:
     # -- upkeep ----------------------------------------------------------------------------------
 
     async def tend(self) -> None:
-        """Once a minute: held samples to disk, the day's copy, room on the disk. Never ends."""
+        """Once a minute: room on the disk, held samples to it, the day's copy. Never ends."""
         while True:
             await trio.sleep(FLUSH_S)
-            try:
-                if self._held:
-                    await self.flush()
-                if not self.takes_writes:  # whether it does again
-                    await self.remember(TRIED, self._clock.stamp())
-                if self._disk.path is not None:
-                    await self._keep_a_copy(self._disk.path)
-            except StoreError as error:
-                log.warning("storage", cause=str(error), action="tried again in a minute")
+            for task in (self._make_room, self._try_again, self._keep_a_copy):
+                try:
+                    await task()
+                except (StoreError, OSError) as error:
+                    log.warning("storage", cause=str(error), action="tried again in a minute")
 
-    async def _keep_a_copy(self, path: Path) -> None:
+    async def _try_again(self) -> None:
+        """What is held goes down; a disk that took nothing is asked whether it does again."""
+        if self._held:
+            await self.flush()
+        if not self.takes_writes:
+            await self.remember(TRIED, self._clock.stamp())
+
+    async def _make_room(self) -> None:
+        """Say how full it is. On a full disk history goes, the oldest first (records.md, Storage):
+        databases that were set aside, copies but the newest, samples of what has ended.
+        """
+        path = self._disk.path
+        if path is None:
+            return
         free, total = await self._runner.run(lambda: self.files.free(path.parent))
         few = free < FREE_SHARE_MIN * total
         words = f"{free / total:.1%} of the disk is free, expected at least 5 %"
         self.say(ROOM, words if few else None)
+        if FULL not in self._troubles:
+            return
+        gone = await self._runner.run(lambda: let_go(path, self.files))
+        if gone:
+            log.warning("room made", gone=", ".join(file.name for file in gone))
+        elif self._reserve.is_spent and not await self._read(lambda disk: disk.is_thin()):
+            thinned = await self._write(lambda disk: disk.thin(THINNED_AT_ONCE), is_vital=True)
+            self._thinned += thinned
+            log.warning("samples thinned", rows=thinned, of="sessions that have ended")
+        await self._runner.run(self._reserve.keep)
+        self._say_whether_full()
+
+    def _say_whether_full(self) -> None:
+        """Full is a disk that has no reserve, until it has it again."""
+        words = f"{StoreError.FULL}: starts and stops alone are kept"
+        if self._thinned:
+            words = f"{words}, {self._thinned} samples of ended sessions are thinned"
+        if self._reserve.is_spent:
+            self.say(FULL, words)
+        else:
+            self._thinned = 0
+            self.say(FULL, None)
+
+    async def _keep_a_copy(self) -> None:
+        path = self._disk.path
+        if path is None or FULL in self._troubles:
+            return
         day = self._clock.stamp()[:10]
         copied = await self._read(lambda disk: make_daily_copy(disk, path, day))
         if copied:
@@ -274,13 +323,16 @@ class Store:
         async with self._turn:
             return await self._runner.run(lambda: self._disk.read(read))
 
-    async def _write(self, do: Callable[[Disk], T], then: Callable[[T], None] | None = None) -> T:
+    async def _write(
+        self, do: Callable[[Disk], T], then: Callable[[T], None] | None = None, *,
+        is_vital: bool = False,
+    ) -> T:  # fmt: skip
         """Join the next gathered commit: whoever's turn it is writes for all who wait.
 
         What is durable is in force: `then` is called also where the caller is cancelled meanwhile,
         and the caller does not go on before.
         """
-        mine: _Write[T] = _Write(do, then)
+        mine: _Write[T] = _Write(do, then, is_vital=is_vital)
         self._queue.append(mine)  # type: ignore[arg-type]  # a _Write[object] to the writer
         try:
             async with self._turn:
@@ -299,7 +351,25 @@ class Store:
         return mine.outcome  # type: ignore[return-value]  # done: it is T
 
     async def _write_gathered(self) -> None:
+        """All that wait; on a full disk the starts and stops among them, from the reserve."""
         batch, self._queue = self._queue, []
+        if self._reserve.is_spent:
+            batch = _vital_of(batch, DiskFull(StoreError.FULL))
+        error = await self._write_down(batch) if batch else None
+        if isinstance(error, DiskFull) and any(write.is_vital for write in batch):
+            if await self._runner.run(self._reserve.spend):
+                log.warning("disk full", action="the room kept for starts and stops is used")
+                batch = _vital_of(batch, error)
+                error = await self._write_down(batch)
+            self._say_whether_full()
+        if error is not None:
+            is_only_full = isinstance(error, DiskFull) and not any(w.is_vital for w in batch)
+            self.say(FULL if is_only_full else DISK, str(error))
+            log.warning("not written", cause=str(error), writes=len(batch))
+            _settle(batch, [error] * len(batch))
+
+    async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
+        """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
         writes = [write.do for write in batch]
         if held:  # first: what was held is older, and an end takes no samples after it
@@ -309,13 +379,25 @@ class Store:
             outcomes = await self._runner.run(lambda: self._disk.write(writes))
         except StoreError as error:
             self._held = {**held, **self._held}
-            self.say(DISK, str(error))
-            log.warning("not written", cause=str(error), writes=len(batch))
-            outcomes = [error] * len(writes)
-        else:
-            self.commits += 1
-            self.say(DISK, None)
-        for write, outcome in zip(batch, outcomes[-len(batch) :] if batch else (), strict=True):
-            write.outcome, write.done = outcome, True
-            if write.then is not None and not isinstance(outcome, StoreError):
-                write.then(outcome)
+            return error
+        self.commits += 1
+        self.say(DISK, None)
+        if not self._reserve.is_spent:
+            self.say(FULL, None)
+        _settle(batch, outcomes[-len(batch) :])
+        return None
+
+
+def _vital_of(batch: list[_Write[object]], error: StoreError) -> list[_Write[object]]:
+    """The starts and stops; for the others there is no room."""
+    others = [write for write in batch if not write.is_vital]
+    _settle(others, [error] * len(others))
+    return [write for write in batch if write.is_vital]
+
+
+def _settle(batch: list[_Write[object]], outcomes: Sequence[object]) -> None:
+    """Each has what came of it, and what follows from it is in force."""
+    for write, outcome in zip(batch, outcomes, strict=True):
+        write.outcome, write.done = outcome, True
+        if write.then is not None and not isinstance(outcome, StoreError):
+            write.then(outcome)

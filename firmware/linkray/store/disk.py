@@ -69,6 +69,14 @@ PRAGMAS = (
     "trusted_schema = OFF",
 )
 
+THINNABLE = (
+    "SELECT s.transaction_id, s.slot FROM samples AS s"
+    " JOIN transactions AS t ON t.id = s.transaction_id"
+    " WHERE t.finished = 1 AND EXISTS (SELECT 1 FROM samples AS later"
+    "  WHERE later.transaction_id = s.transaction_id AND later.slot > s.slot"
+    "  AND later.slot / 4 = s.slot / 4)"
+)
+
 Write = Callable[["Disk"], object]
 T = TypeVar("T")
 
@@ -154,15 +162,18 @@ class Disk:
     def close(self) -> None:
         """Checkpoint and close; closing twice does no harm."""
         self._closed = True
-        if self.path is not None:
-            with suppress(apsw.Error):  # the log stays, the next open reads it: nothing is lost
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error:  # the log stays, the next open reads it: nothing is lost
+            self.abandon()
+        else:
+            self._db.close()
 
     def abandon(self) -> None:
-        """Close without a checkpoint: for a file that is about to be set aside."""
-        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        self._db.close(True)
+        """Close without a checkpoint: the file and its log stay as they are."""
+        with suppress(apsw.ConnectionClosedError):
+            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._db.close(True)
 
     def close_whole(self) -> None:
         """Close a database that is to stand without its log; raises `apsw.Error` if it cannot."""
@@ -324,6 +335,21 @@ class Disk:
             " SET at = excluded.at, register_wh = excluded.register_wh",
             (transaction_id, quarter_of(at), at, register_wh),
         )
+
+    def is_thin(self) -> bool:
+        """Whether `thin` would find nothing."""
+        return not self._db.execute(f"{THINNABLE} LIMIT 1").fetchall()
+
+    def thin(self, most: int) -> int:
+        """Delete samples of the oldest ended sessions but each hour's last and each session's;
+        how many went. Starts and stops stay, whatever happens.
+        """
+        self._db.execute(
+            f"DELETE FROM samples WHERE (transaction_id, slot) IN ({THINNABLE}"  # noqa: S608
+            " ORDER BY s.transaction_id, s.slot LIMIT ?)",
+            (most,),
+        )
+        return self._db.changes()
 
     def _put_ended(self, ended: TransactionEnded) -> None:
         """The first end counts, but the charger's own word replaces LinkRay's guess."""

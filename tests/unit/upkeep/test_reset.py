@@ -13,6 +13,7 @@ from linkray.model.asks import LOCAL, Account, Who
 from linkray.model.records import ChargerSeen, TransactionBegan
 from linkray.model.settings import Settings, Site
 from linkray.store.db import FILE, Store, StoreError
+from linkray.store.reserve import FILE as RESERVE
 from linkray.store.runner import Inline
 from linkray.upkeep.reset import MARKER, to_wipe
 from linkray.upkeep.task import factory_reset, finish_reset
@@ -79,7 +80,7 @@ async def at_factory(state) -> None:
     await opened.close()
     assert (state.parent / "elsewhere" / "kept").read_text() == "not ours"
     left = {path.name for path in state.iterdir()}
-    assert left - {FILE, f"{FILE}.lock"} == {"identity.json", "slots", "serial0"}
+    assert left - {FILE, f"{FILE}.lock", RESERVE} == {"identity.json", "slots", "serial0"}
 
 
 def again(state):
