@@ -27,6 +27,7 @@ AT = "2026-01-02T03:04:05.000Z"
 FIXED = datetime.fromisoformat(AT)
 WHO = Who("Assembler", ASSEMBLER, "192.0.2.7")
 DATABASE = FOLDER / FILE
+RESERVE = FOLDER / reserve.FILE
 
 
 @pytest.fixture
@@ -118,6 +119,14 @@ async def test_a_commit_is_answered_only_after_its_sync(disk):
     await store.close()
 
 
+async def test_a_large_commit_makes_no_file_beside_the_database(disk):
+    store = await opened(disk)
+    await store.commit([began(number, f"C{number % 97}") for number in range(1, 3_001)])
+    await store.commit([TransactionEnded(n, 2_000, AT, "Local", AT) for n in range(1, 3_001)])
+    assert set(disk.names) == {str(DATABASE), f"{DATABASE}-wal", str(RESERVE)}
+    killed(store)
+
+
 @pytest.mark.realtime
 async def test_p10_many_callers_share_one_sync(disk):
     store = await Store.open(DATABASE, InThread(), files=disk)
@@ -135,12 +144,8 @@ async def test_p10_many_callers_share_one_sync(disk):
 def test_p10_a_busy_day_is_written_with_few_bytes_and_syncs():
     day = Day(1, chargers=8).record(hours=6)
     answered = sum(1 for _answer in day.answers)
-    assert disk_mib(day) < 50, "200 MiB a day"
+    assert day.disk.bytes_written < 50 * 2**20, "200 MiB a day"
     assert day.disk.syncs < answered + 6 * 60 * 2, "one for an answer, and the minute's"
-
-
-def disk_mib(day: Day) -> float:
-    return day.disk.bytes_written / 2**20
 
 
 async def test_p3_a_sync_that_fails_once_is_done_again_before_the_answer(disk):
@@ -280,6 +285,51 @@ async def test_p5_a_number_given_since_the_copy_never_comes_again(disk):
         killed(store)
 
 
+async def a_site_with_one_bad_page(disk: Disk, table: str) -> None:
+    """Three transactions, two of them after the day's copy; then a table's first page is zeroed."""
+    store = await opened(disk)
+    await store.commit([began(1), TransactionSampled(1, 1_500, AT)])
+    make_daily_copy(store._disk, DATABASE, "2026-01-01")
+    await store.commit([TransactionEnded(1, 3_000, AT, "Local", AT), began(2)])
+    await store.commit([TransactionSampled(2, 1_700, AT), began(3, "\x07")])
+    (page,) = store._disk._one("SELECT rootpage FROM sqlite_schema WHERE name = ?", table)
+    await store.close()
+    disk.put(disk.names[str(DATABASE)], (page - 1) * 4096, bytes(4096))
+
+
+async def test_p5_what_can_be_read_of_a_damaged_database_is_not_lost(disk):
+    await a_site_with_one_bad_page(disk, "settings")
+    store = await opened(disk)
+    assert store.trouble.value.endswith("is missing, but for 2 transactions that could be read")
+    second, first = await store.recent("DBT1")
+    assert (first.id, first.finished, first.energy_wh, first.reason) == (1, True, 2_000, "Local")
+    assert (second.id, second.finished, second.energy_wh, second.sampled) == (2, False, 700, AT)
+    assert await store.recent("\x07") == [], "what no charger is called is no transaction"
+    assert store.take_transaction_id() > copies.IDS_JUMP
+    await store.close()
+    again = await opened(disk)
+    assert again.trouble.value is None
+    await again.close()
+
+
+async def test_p5_without_a_copy_the_transactions_are_read_all_the_same(disk):
+    await a_site_with_one_bad_page(disk, "settings")
+    for path, _at in disk.found(FOLDER / "copies", "*"):
+        disk.remove(path)
+    store = await opened(disk)
+    assert "begins empty, but for 2 transactions" in store.trouble.value
+    assert [t.id for t in await store.recent("DBT1")] == [2, 1]
+    await store.close()
+
+
+async def test_p5_a_page_that_held_the_transactions_costs_those_since_the_copy(disk):
+    await a_site_with_one_bad_page(disk, "transactions")
+    store = await opened(disk)
+    assert store.trouble.value.endswith("is missing")
+    assert [t.id for t in await store.recent("DBT1")] == [1]
+    await store.close()
+
+
 async def test_p5_that_the_database_was_replaced_is_in_the_audit_log(disk):
     await a_damaged_site(disk)
     store = await opened(disk)
@@ -327,9 +377,6 @@ async def test_p5_a_database_that_is_empty_or_gone_is_no_first_start(disk, left)
     killed(store)
 
 
-RESERVE = FOLDER / reserve.FILE
-
-
 async def test_p4_on_a_full_disk_starts_and_stops_are_kept_and_nothing_else(disk):
     store = await opened(disk)
     await store.commit([began(1)])
@@ -357,7 +404,7 @@ async def test_p4_on_a_full_disk_starts_and_stops_are_kept_and_nothing_else(disk
 async def test_p4_the_reserve_holds_more_sessions_than_a_busy_week_has(disk):
     store = await opened(disk)
     disk.room = 0
-    for number in range(1, 2_001):
+    for number in range(1, 1_001):
         await store.commit([began(number, f"C{number % 32}")])
         await store.commit([TransactionEnded(number, 2_000, AT, "Local", AT)])
     assert store.takes_writes

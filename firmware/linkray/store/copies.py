@@ -19,6 +19,7 @@ from linkray.kit.clock import stamp
 from .disk import BadDatabase, Disk, StoreError, is_unreadable, shipped_migrations
 from .files import REAL, Files
 from .reserve import Reserve
+from .salvage import salvaged
 
 COPIES = "copies"  # one a day, and one before every migration
 SET_ASIDE = "set-aside"
@@ -152,7 +153,7 @@ def _prepare_replacement(
     Under its name it is whole, and knows that no transaction id since its copy is free.
     """
     part = file.with_name(f"{file.name}.part")
-    taken, disk = None, None
+    taken, disk, why = None, None, " ".join(why.split())
     words = f"the database did not open ({why}) and there is no copy; it begins empty"
     for copy, made_s in _by_age(file, files):
         _remove(part, files)
@@ -167,6 +168,11 @@ def _prepare_replacement(
     if disk is None:
         _remove(part, files)
         disk = _ready(part, at, files, steps)
+    saved = disk.take(
+        salvaged(file, files, disk.last_transaction_id(), [run.id for run in disk.running()])
+    )
+    if saved:
+        words = f"{words}, but for {saved} transactions that could be read"
     disk.begin_again(why, words, _ids_after(disk, at), at)
     disk.close_whole()
     files.sync(part)

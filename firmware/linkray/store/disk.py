@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib import resources
@@ -51,6 +51,7 @@ from .rows import (
     line_of,
     transaction_of,
 )
+from .salvage import COLUMNS, Salvaged
 
 BUSY_MS = 5_000  # a reader holds a checkpoint up no longer
 REVISIONS_KEPT = 20
@@ -63,6 +64,7 @@ ITSELF = Who("linkray", 4, "itself")
 PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",  # a commit returns after its sync
+    "temp_store = MEMORY",  # no file beside the database, that may find no room
     f"journal_size_limit = {WAL_BYTES_MAX}",
     "foreign_keys = ON",
     "secure_delete = FAST",  # a password's old hash does not linger in a page
@@ -217,6 +219,27 @@ class Disk:
             self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'transactions'")
             self._db.execute("INSERT INTO sqlite_sequence VALUES ('transactions', ?)", (ids_from,))
             self.audit(ITSELF, REPLACED, why, words, at)
+
+    def take(self, found: Iterable[Salvaged]) -> int:
+        """Transactions read out of another database, newer words over older; how many."""
+        taken = 0
+        names = [name.strip() for name in COLUMNS.split(",")]
+        newer = ", ".join(f"{name} = excluded.{name}" for name in names[9:])
+        with self._db:
+            for one in found:
+                with suppress(apsw.ConstraintError), self._db:
+                    self._db.execute(
+                        f"INSERT INTO transactions ({COLUMNS})"  # noqa: S608  # our own names
+                        f" VALUES ({', '.join('?' * len(names))})"
+                        f" ON CONFLICT (id) DO UPDATE SET {newer}",
+                        one.row,
+                    )
+                    self._db.executemany(
+                        "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
+                        [(one.row[0], *sample) for sample in one.samples],
+                    )
+                    taken += 1
+        return taken
 
     def replaced(self) -> str | None:
         """In words: what the newest replacement of the database cost; None: there was none."""

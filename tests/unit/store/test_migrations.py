@@ -162,7 +162,8 @@ async def test_p5_a_damaged_database_is_set_aside_and_the_newest_copy_taken(tmp_
     assert store.opened.taken.name == "linkray-2026-11-21.db"
     assert "is missing" in store.trouble.value
     assert store.settings.value.site.name == "kept"
-    assert [t.id for t in await store.running()] == [1]
+    can_be_read = [1, 2] if damage == "zeroed page" else [1]  # that page held no transactions
+    assert [t.id for t in await store.running()] == can_be_read
     assert store.take_transaction_id() > 10_000, "an id given since the copy must not come again"
     await store.commit([began(store.take_transaction_id())])
     await store.close()

@@ -1,0 +1,110 @@
+"""What can still be read of a damaged database: its transactions, one by one (trust.md P5).
+
+A damaged page costs the rows that lie in it, not those of its neighbours. Settings are not taken:
+their last good copy is whole, and half of them is worse than old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+import msgspec
+
+from .files import Files
+from .rows import Row
+
+COLUMNS = (
+    "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
+    " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged"
+)
+LATEST_MAX = 100_000  # records.md: so many are kept
+GAP_MAX = 1_000  # ids that give nothing in a row, where nobody knows the last
+
+
+class Salvaged(msgspec.Struct, frozen=True):
+    """A transaction in the order of `COLUMNS`, and its samples: slot, time, register."""
+
+    row: Row
+    samples: tuple[Row, ...]
+
+
+def salvaged(file: Path, files: Files, after: int, running: Iterable[int]) -> Iterator[Salvaged]:
+    """What can be read of the transactions with an id above `after`, and of those in `running`."""
+    if not files.exists(file):
+        return
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+    try:
+        db = apsw.Connection(f"file:{quote(str(file))}?psow=0", flags, vfs=files.vfs or None)
+    except apsw.Error:
+        return
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # what is set aside stays as it was found
+    try:
+        for number in running:
+            yield from _one(db, number)
+        yield from _later(db, after)
+    finally:
+        db.close(True)
+
+
+def _later(db: apsw.Connection, after: int) -> Iterator[Salvaged]:
+    last = _last(db)
+    if last is not None and last <= after:
+        return
+    number = after if last is None else max(after, last - LATEST_MAX)
+    missed = 0
+    while number != last and missed < (GAP_MAX if last is None else LATEST_MAX):
+        number += 1
+        missed += 1
+        for one in _one(db, number):
+            missed = 0
+            yield one
+
+
+def _last(db: apsw.Connection) -> int | None:
+    with suppress(apsw.Error):
+        found = list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'transactions'"))
+        if found and isinstance(found[0][0], int):
+            return int(found[0][0])
+    return None
+
+
+def _one(db: apsw.Connection, number: int) -> list[Salvaged]:
+    """The transaction, if it can be read and makes sense."""
+    rows: list[Row] = []
+    samples: list[Row] = []
+    with suppress(apsw.Error, UnicodeDecodeError):
+        rows = list(db.execute(f"SELECT {COLUMNS} FROM transactions WHERE id = ?",  # noqa: S608
+                               (number,)))  # fmt: skip
+    if not rows or not _makes_sense(rows[0]):
+        return []
+    with suppress(apsw.Error, UnicodeDecodeError):
+        found = db.execute(
+            "SELECT slot, at, register_wh FROM samples WHERE transaction_id = ?", (number,)
+        )
+        samples.extend(row for row in found if _is_time(row[1]))  # up to where it cannot be read
+    return [Salvaged(rows[0], tuple(samples))]
+
+
+def _makes_sense(row: Row) -> bool:
+    """Whether every word is of its kind: what a flipped bit made of one is not taken."""
+    texts, numbers = (row[1], row[3], row[4], row[5], row[6], row[7]), (row[2], row[8])
+    return (
+        all(isinstance(text, str) and text.isprintable() for text in texts)
+        and all(isinstance(number, int) and number >= 0 for number in numbers)
+        and bool(row[1])
+        and _is_time(row[6])
+        and (row[10] is None or _is_time(row[10]))
+        and all(flag in {0, 1} for flag in row[14:])
+    )
+
+
+def _is_time(word: object) -> bool:
+    try:
+        return isinstance(word, str) and datetime.fromisoformat(word).tzinfo is not None
+    except ValueError:
+        return False
