@@ -9,6 +9,7 @@ Every so often the power goes again: while the store opens, or at what it writes
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import random
@@ -111,11 +112,11 @@ async def _cut(
 ) -> Cuts:
     """One cut, and perhaps one more after it."""
     disk = platter.after_cut(loss, chance)
-    begins = Platter(disk)
+    begins = Platter(disk) if chance.random() < SECOND_CUT else None
     with disk.plugged():
         wrong, began, at = await look(disk, answered, day.asked)
     found = Cuts(opened=1, wrong=[f"{where}: {words}" for words in wrong])
-    if wrong or chance.random() >= SECOND_CUT:
+    if wrong or begins is None:
         return found
     cut = chance.randrange(len(disk.steps) + 1)
     for step in disk.steps[:cut]:
@@ -249,7 +250,7 @@ def main(argv: list[str] | None = None) -> int:
               file=sys.stderr)  # fmt: skip
         return 2
     began = time.monotonic()
-    steps = len(_day(args).disk.steps)
+    steps = len(_day(args.seed, args.chargers, args.hours).disk.steps)
     points = range(max(0, args.first), min(steps, args.last or steps) + 1)
     found = Cuts()
     shares = _shares(points, args)
@@ -276,15 +277,16 @@ def _shares(points: range, args: argparse.Namespace) -> list[range]:
     return [points[at : at + size] for at in range(0, len(points), size)]
 
 
-def _day(args: argparse.Namespace) -> Day:
-    return Day(args.seed, args.chargers).record(args.hours)
+@functools.cache
+def _day(seed: int, chargers: int, hours: float) -> Day:
+    return Day(seed, chargers).record(hours)
 
 
 def _share(job: tuple[dict[str, object], range]) -> Cuts:
     words, points = job
     args = argparse.Namespace(**words)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    return cut_everywhere(_day(args), args.seed, points)
+    return cut_everywhere(_day(args.seed, args.chargers, args.hours), args.seed, points)
 
 
 def _enter(ledger: Path, row: dict[str, object]) -> None:

@@ -352,16 +352,23 @@ async def test_p1_p5_a_power_cut_while_a_damaged_database_is_replaced_changes_no
     killed(store)
     steps = disk.steps[before:]
     assert len(steps) > 30
+    every = 1 if copied else 2  # an empty one is made by many steps that are all alike
     for cut in range(len(steps) + 1):
-        with begins.after_cut(loss, random.Random(cut)).plugged() as found:
-            store = await opened(found)
-            assert [t.id for t in await store.running()] == ([1] if copied else []), cut
-            assert store.take_transaction_id() > copies.IDS_JUMP, cut
-            assert [line.what for line in await store.audit_lines()] == ["database replaced"], cut
-            assert [p for p, _at in found.found(FOLDER / "set-aside", "*.db")] != [], cut
-            killed(store)
+        if cut % every == 0:
+            with begins.after_cut(loss, random.Random(cut)).plugged() as found:
+                await as_replaced(found, [1] if copied else [])
         if cut < len(steps):
             begins.take(steps[cut])
+
+
+async def as_replaced(disk: Disk, running: list[int]) -> None:
+    """The store opens, and the replacement is whole, recorded and the only one."""
+    store = await opened(disk)
+    assert [t.id for t in await store.running()] == running
+    assert store.take_transaction_id() > copies.IDS_JUMP
+    assert [line.what for line in await store.audit_lines()] == ["database replaced"]
+    assert disk.found(FOLDER / "set-aside", "*.db") != []
+    killed(store)
 
 
 @pytest.mark.parametrize("left", [0, None])

@@ -261,10 +261,11 @@ class Platter:
     def after_cut(self, loss: Loss, chance: random.Random) -> Disk:
         """The disk as it is found when the power is back."""
         names, folders = dict(self._names), set(self._folders)
-        contents = {inode: bytearray(words) for inode, words in self._safe.items()}
         for move, _unsynced in self._moves:
             if _survives(loss, chance):
                 _move(names, folders, move)
+        linked = set(names.values()) | self._waiting.keys() | self._failed.keys()
+        contents = {i: bytearray(words) for i, words in self._safe.items() if i in linked}
         for inode, changes in self._failed.items():
             for change in changes:
                 if loss in {"reordered", "torn"} and chance.random() < 0.5:
