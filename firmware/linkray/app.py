@@ -579,11 +579,15 @@ class House:
         trouble = fail_safe_trouble(
             self.store.settings.value, self.ceiling.limit.value, self._makes()
         )
-        raised = self.faults.get(key(Code.FAIL_SAFE))
+        self._note(Code.FAIL_SAFE, trouble)
+
+    def _note(self, code: Code, trouble: str | None) -> None:
+        """A fault with these words, whatever it said before; None: it is over."""
+        raised = self.faults.get(key(code))
         if raised is not None and (trouble is None or trouble not in raised.text):
-            self.faults.clear(key(Code.FAIL_SAFE))
+            self.faults.clear(key(code))
         if trouble is not None:
-            self.raise_(Code.FAIL_SAFE, trouble)
+            self.raise_(code, trouble)
 
     def _is_clock_set(self) -> bool:
         """A year before the firmware's own is no time (trust.md T1)."""
@@ -698,10 +702,7 @@ class House:
         seq = -1
         while True:
             seq, trouble = await self.store.trouble.wait_newer(seq)
-            if trouble:
-                self.raise_(Code.STORAGE, trouble)
-            else:
-                self.faults.clear(key(Code.STORAGE))
+            self._note(Code.STORAGE, trouble)
 
     async def _follow_drawn(self) -> None:
         """What all chargers draw, for the meter's plausibility."""

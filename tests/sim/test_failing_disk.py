@@ -91,3 +91,21 @@ async def test_p4_on_a_full_disk_sessions_begin_and_end_and_control_goes_on(disk
         assert ended.finished
         assert s.world.charger("C2").dials == 1
         s.is_safe()
+
+
+async def test_what_is_wrong_with_the_storage_now_is_what_is_shown(disk: Disk) -> None:
+    async with scene(site(40, *C), disk=disk) as s:
+
+        def shown() -> str:
+            (text,) = [f.text for f in s.house.faults.cell.value if f.code == "storage"]
+            return text
+
+        disk.room = 0
+        s.charge("C1")
+        await s.offered(32, 0)
+        assert "the disk is full: starts and stops alone are kept" in shown()
+        disk.failing_syncs = FOR_EVER
+        s.world.charger("C1").unplug()
+        await s.until(lambda: "the disk does not take writes" in shown(), 70, shown)
+        disk.failing_syncs, disk.room = 0, None
+        await s.until(lambda: "storage" not in s.faults(), 130, shown)
