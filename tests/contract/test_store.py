@@ -489,6 +489,24 @@ async def test_p4_a_start_on_a_full_disk_reads_what_is_there_and_keeps_starts(di
     killed(store)
 
 
+async def test_p4_a_full_disk_that_also_failed_is_asked_again_within_a_minute(disk):
+    store = await opened(disk)
+    disk.room = 0
+    await store.commit([began(1)])  # from the reserve
+    store.later([TransactionSampled(1, 1_500, AT)])
+    disk.failing_syncs = 2
+    with pytest.raises(StoreError):
+        await store.commit([began(2)])
+    assert not store.takes_writes
+    disk.failing_syncs = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.tend)
+        await trio.sleep(61)
+        assert store.takes_writes
+        nursery.cancel_scope.cancel()
+    killed(store)
+
+
 async def test_p4_without_room_even_for_a_stop_nobody_is_answered_and_nobody_begins(disk):
     store = await opened(disk)
     await store.commit([began(1)])

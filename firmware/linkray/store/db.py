@@ -268,11 +268,12 @@ class Store:
                     log.warning("storage", cause=str(error), action="tried again in a minute")
 
     async def _try_again(self) -> None:
-        """What is held goes down; a disk that took nothing is asked whether it does again."""
+        """A disk that took nothing is asked whether it does again; what is held goes down."""
+        if not self.takes_writes:
+            at = self._clock.stamp()
+            await self._write(lambda disk: disk.remember(TRIED, at), is_vital=True)
         if self._held:
             await self.flush()
-        if not self.takes_writes:
-            await self.remember(TRIED, self._clock.stamp())
 
     async def _make_room(self) -> None:
         """Say how full it is. On a full disk history goes, the oldest first (records.md, Storage):

@@ -27,23 +27,23 @@ class Reserve:
 
     def keep(self) -> None:
         """Have it whole, or have it again as soon as there is room for it and as much beside."""
-        if self._file is None or self._is_whole(self._file):
-            self.is_spent = False
+        if self._file is None:
             return
-        free, _total = self._files.free(self._file.parent)
         try:
-            self._files.remove(self._file)
-            if free < 2 * BYTES:
-                self.is_spent = True
-                return
-            self._files.allocate(self._file, BYTES)
-            self._files.sync(self._file)
-            self._files.sync(self._file.parent)
+            if not self._is_whole(self._file):
+                self._make(self._file)
+            self.is_spent = not self._files.exists(self._file)
         except OSError as error:
             log.warning("no room kept for starts and stops", cause=str(error))
-            self.is_spent = not self._is_whole(self._file)
-        else:
-            self.is_spent = False
+            self.is_spent = True
+
+    def _make(self, file: Path) -> None:
+        self._files.remove(file)
+        free, _total = self._files.free(file.parent)
+        if free >= 2 * BYTES:
+            self._files.allocate(file, BYTES)
+            self._files.sync(file)
+            self._files.sync(file.parent)
 
     def spend(self) -> bool:
         """Let it go; False where it is gone already."""
