@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import datetime
+
 import msgspec
 import pytest
 import trio
@@ -9,7 +12,7 @@ from tools.simulator.scene import HERE, Scene, hungry, scene, single, site
 
 from linkray.kit.keep import KeptDown
 from linkray.model.asks import DeleteCharger, SetEmergencyStop, StartCharging
-from linkray.model.settings import Access, Settings
+from linkray.model.settings import Access, Group, Settings
 from linkray.upkeep.reset import to_wipe
 
 C = [single(f"C{n}") for n in (1, 2, 3)]
@@ -45,6 +48,27 @@ def is_silent(s: Scene, since: float) -> None:
 
 async def stop_all(s: Scene, on: bool = True) -> None:
     assert (await s.ask(SetEmergencyStop(on))).ok
+
+
+# -- why, in the log -------------------------------------------------------------------------------
+
+
+async def test_the_log_says_in_a_sentence_why_an_offer_is_what_it_is_a_line_a_minute() -> None:
+    row = [msgspec.structs.replace(one, group="Row 2") for one in C]
+    async with scene(site(90, *row, groups=(Group("Row 2", 20_000),))) as s:
+        await s.until(lambda: all(s.house.views[n].value.connected for n in NAMES), 60)
+        begun = s.wall.utc()
+        s.charge("C1", "C2")
+        await s.until(lambda: s.offers_a("C1", "C2") == [10, 10], 120)
+        await trio.sleep(120)
+        await stop_all(s)
+        await trio.sleep(60)
+    said = [line for line in s.lines("[BALANCE ] offer (charger=C1 ") if line > begun.isoformat()]
+    group = next(line for line in said if "Row 2" in line)
+    assert "connector=1 offered=10.0 A cause=shared cable Row 2, L1" in group
+    assert "offered=0.0 A cause=all charging is stopped by test at " in said[-1]
+    times = [datetime.fromisoformat(line.split("Z: ", 1)[0]) for line in said]
+    assert min(b - a for a, b in itertools.pairwise(times)).total_seconds() >= 60
 
 
 # -- INV-8 -----------------------------------------------------------------------------------------

@@ -175,6 +175,11 @@ class Balancer:
         learned, self._learned = self._learned, []
         return [plan, *self._judge_faults(), *learned]
 
+    def is_linked(self, charger: str) -> bool:
+        """Whether its link stands, as far as the balancer was told."""
+        line = self._lines.get(charger)
+        return line is not None and line.linked
+
     def shrink(self, now: float, *, to_fail_safe: bool = False) -> list[Out]:
         """A plan without a decision: no offer rises, and each falls as far as plain sums ask for
         (trust.md B9); or to its fail-safe.

@@ -30,7 +30,7 @@ from linkray.model import facts, faults, plan, settings, units
 
 from .balancer import Balancer
 
-NO_RULES = {"checkpoint", "recording", "task"}  # files of this room without state of the balancer
+NO_RULES = {"checkpoint", "news", "recording", "task"}  # files without state of the balancer
 NOT_STATE = {"Balancer": {"_take"}}  # a table of methods: a new balancer has the same
 # How the last plan was explained: made again with the next, from what is kept here.
 REMEMBERED: dict[str, dict[str, object]] = {

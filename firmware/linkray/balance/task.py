@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 
@@ -16,11 +16,13 @@ from linkray.hal.board import Watchdog
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import WallClock
 from linkray.kit.keep import KeptDown, tried
+from linkray.model.causes import sentence
 from linkray.model.facts import AnyFact, EtaLearned
 from linkray.model.faults import Cleared, Code, Fault, Raised, key
 from linkray.model.plan import Plan
 
 from .balancer import Balancer, Out
+from .news import News
 from .recording import FactRing, take
 
 GAP_S_MAX = 1.5  # trust.md 1, INV-11: the longest time between two plans
@@ -76,6 +78,7 @@ class _Cycle:
     strict: bool
     planned_at: float | None = None
     failures: int = 0
+    news: News = field(default_factory=News)
 
     async def step(self, facts: list[AnyFact], now: float, *, due: bool) -> None:
         begun = perf_counter()
@@ -88,6 +91,17 @@ class _Cycle:
         self._publish(outs, now, took_ms)
         if self.ring is not None:  # after the plan is out: it waits for nothing
             self.ring.add(self.core, facts, now, outs, self.wall.stamp, due=due)
+        for out in outs:
+            if isinstance(out, Plan):
+                self._say(out, now)
+
+    def _say(self, plan: Plan, now: float) -> None:
+        """Why each is offered what it is, in a sentence, where that has changed."""
+        for offer in self.news.of(plan, now):
+            lost = not self.core.is_linked(offer.charger)
+            log.info("offer", charger=offer.charger, connector=offer.connector,
+                     offered=f"{offer.offer_ma.highest() / 1000:.1f} A",
+                     cause=sentence(offer.reason, lost=lost))  # fmt: skip
 
     async def _failed(
         self, why: Exception, facts: list[AnyFact], now: float, *, due: bool

@@ -30,6 +30,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: int | None = None  # until it may change
     ma: int | None = None  # by how much, where the code speaks of an amount
     by: str | None = None
+    text: str = ""  # the cause in a sentence, where the API is asked for the plan (causes.py)
 
 
 class Ceiling(msgspec.Struct, frozen=True):

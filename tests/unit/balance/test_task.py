@@ -166,8 +166,22 @@ async def test_a_plan_that_comes_late_is_a_line_in_the_log(autojump_clock=None) 
             clock.jump(2.0)  # the loop stood still for two seconds
             await trio.sleep(0.1)
             shell.tell.close()
-    assert [line["event"] for line in lines] == ["plan late"]
+    assert [line["event"] for line in lines if line["event"] != "offer"] == ["plan late"]
     assert shell.times.gap_s_max >= 2.0
+
+
+async def test_why_an_offer_is_what_it_is_is_told_in_a_sentence() -> None:
+    shell = Shell(1)
+    with structlog.testing.capture_logs() as lines:
+        async with trio.open_nursery() as nursery:
+            await shell.start(nursery)
+            await trio.sleep(30)
+            shell.tell.send_nowait(LinkUp("c1", trio.current_time()))
+            await trio.sleep(45)
+            shell.tell.close()
+    said = [line for line in lines if line["event"] == "offer"]
+    assert [line["cause"] for line in said] == ["it is not connected", "no car is plugged in"]
+    assert (said[0]["charger"], said[0]["connector"], said[0]["offered"]) == ("c1", 1, "0.0 A")
 
 
 async def test_the_task_ends_when_every_sender_has_closed() -> None:

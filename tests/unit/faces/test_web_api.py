@@ -6,6 +6,7 @@ import json
 
 import pytest
 import trio
+from msgspec.structs import replace
 from openapi_spec_validator import validate
 from tests.unit.faces.browser import WORDS, Box
 from tests.unit.faces.test_web_access import BODIES
@@ -17,7 +18,7 @@ from linkray.faces.web.static import file_of
 from linkray.faces.web.table import TABLE
 from linkray.model import asks
 from linkray.model.faults import Code, Fault
-from linkray.model.plan import Offer, Plan, Reason
+from linkray.model.plan import Held, Offer, Plan, Reason
 from linkray.model.settings import Charger, Settings, Site, least_levels
 from linkray.model.units import Phases
 from linkray.model.views import ChargerView, ConnectorView, MeterView
@@ -45,6 +46,7 @@ async def test_the_parts_of_a_snapshot_are_what_decided_md_names():
     parts = {name: (await browser.call("GET", f"/api/v1/{name}")).json
              for name in ("snapshot", "site", "plan", "chargers", "meter", "faults")}  # fmt: skip
 
+    assert parts["plan"]["offers"][0]["reason"].pop("text") == "a fair share"
     assert {n: parts["snapshot"][n] for n in parts if n != "snapshot"} == {
         n: part for n, part in parts.items() if n != "snapshot"
     }
@@ -61,6 +63,33 @@ async def test_the_parts_of_a_snapshot_are_what_decided_md_names():
     assert (site["name"], site["sessions"], site["chargers_connected"]) == ("Yard", 1, 2)
     assert site["voltage_mv"] == [231_000, 230_000, 229_000]
     assert (site["used_ma"], site["available_ma"]) == ([15500, 0, 0], [44500, 60000, 60000])
+
+
+async def test_the_plan_says_why_in_a_sentence_beside_the_code():
+    why = Reason("unreachable_reserved", charger="CP1", phase="L1")
+    plan = Plan(
+        seq=8, stopped=Reason("emergency_stop", by="UI"), held=Held(20.0, ("L1",)),
+        offers=(
+            Offer("CP9", 1, Phases(6_000), None, why, ()),
+            Offer("CP1", 1, Phases(), None, Reason("fail_safe"), ()),
+            Offer("CP9", 2, Phases(), None, Reason("degraded_limit", phase="L1", seconds=20), ()),
+        ),
+    )  # fmt: skip
+    away = (ChargerView("CP1"), ChargerView("CP9", connected=True))
+    box = await Box(seen=replace(SEEN, plan=plan, chargers=away)).open()
+    told = (await (await box.signed_in("EV")).call("GET", "/api/v1/plan")).json
+
+    first, lost, held = (offer["reason"] for offer in told["offers"])
+    assert first == {
+        "code": "unreachable_reserved", "charger": "CP1", "phase": "L1",
+        "text": "kept back for Bay 1, a charger that cannot be reached",
+    }  # fmt: skip
+    assert lost["text"] == "it is not connected"
+    until = told["held"]["until"]
+    assert held["text"] == (
+        f"the meter is back; its degraded limit on L1 still holds until {until}"
+    )
+    assert told["stopped"]["text"] == "all charging is stopped by the pages"
 
 
 async def test_settings_carry_their_revision_and_a_change_on_an_older_one_is_412():

@@ -16,9 +16,11 @@ from linkray.faces.client import FACES, ControlAway
 from linkray.kit.clock import WallClock
 from linkray.model import asks
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.model.causes import sentence
 from linkray.model.faults import Fault
+from linkray.model.plan import Reason
 from linkray.model.settings import MeterFileValue, schema
-from linkray.model.views import SiteView
+from linkray.model.views import HeldView, SiteView
 
 from . import openapi, table
 from .guard import with_cookie
@@ -44,6 +46,14 @@ class _Parts(msgspec.Struct):
     faults: msgspec.Raw
 
 
+class _Known(msgspec.Struct):
+    """A charger, as far as a sentence speaks of it."""
+
+    id: str
+    name: str = ""
+    connected: bool = False
+
+
 class _InForce(msgspec.Struct):
     revision: int
     settings: msgspec.Raw
@@ -55,6 +65,29 @@ def as_json(body: bytes, headers: dict[str, str] | None = None) -> Response:
 
 def done(answer: Answer) -> Response:
     return as_json(msgspec.json.encode(table.Done(ok=True, text=checked(answer).text)))
+
+
+def _with_sentences(parts: _Parts) -> bytes:
+    """The plan with each cause in a sentence beside its code (balancing.md, Reasons)."""
+    plan = msgspec.json.decode(parts.plan, type=dict[str, msgspec.Raw])
+    offers = msgspec.json.decode(plan["offers"], type=list[dict[str, msgspec.Raw]])
+    chargers = msgspec.json.decode(parts.chargers, type=list[_Known])
+    held = msgspec.json.decode(plan["held"], type=HeldView | None)
+    names = {one.id: one.name for one in chargers}
+    linked = {one.id for one in chargers if one.connected}
+
+    def told(raw: msgspec.Raw, *, lost: bool = False) -> msgspec.Raw:
+        why = msgspec.json.decode(raw, type=Reason | None)
+        if why is None:
+            return raw
+        text = sentence(why, names=names, lost=lost, until=None if held is None else held.until)
+        return msgspec.Raw(msgspec.json.encode(msgspec.structs.replace(why, text=text)))
+
+    for offer in offers:
+        lost = msgspec.json.decode(offer["charger"], type=str) not in linked
+        offer["reason"] = told(offer["reason"], lost=lost)
+    plan["stopped"] = told(plan["stopped"])
+    return msgspec.json.encode({**plan, "offers": offers})
 
 
 class Api(Passports):
@@ -82,6 +115,7 @@ class Api(Passports):
         self._accounts: tuple[Account, ...] = ()
         self._accounts_of: str | None = None  # the snapshot's `passwords_changed` they belong to
         self._site: tuple[int, SiteView] = (-1, SiteView())
+        self._plan: tuple[int, bytes] = (-1, b"")
         self._schema = msgspec.json.encode(schema())
         self._openapi = b""
 
@@ -276,7 +310,10 @@ class Api(Passports):
         return as_json(bytes(self._parts().site))
 
     async def plan(self, _call: Call) -> ASGIApp:
-        return as_json(bytes(self._parts().plan))
+        seq = self._control.snapshot.seq
+        if self._plan[0] != seq:
+            self._plan = (seq, _with_sentences(self._parts()))
+        return as_json(self._plan[1])
 
     async def chargers(self, _call: Call) -> ASGIApp:
         return as_json(bytes(self._parts().chargers))
