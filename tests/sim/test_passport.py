@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio
 from tools.simulator.scene import Scene, scene, single, site
-from tools.world import Make
+from tools.world import Car, Make
 
 from linkray.model.asks import ImportPassports, ProbeAgain, ReadPassport, ReadPassports
 from linkray.model.facts import AnyFact, LeaseProven, ObeyTimeKnown
@@ -352,3 +352,89 @@ async def test_a_steady_charger_is_written_to_three_times_in_a_dead_man_time() -
         since = trio.current_time()
         await trio.sleep(1800)
         assert profiles(s, since) == [], "0 A that falls back to 0 A needs no renewal"
+
+
+# -- a current that something else holds -----------------------------------------------------------
+
+
+def draws_at_most(s: Scene) -> list[str]:
+    """What the charger's page says of it."""
+    shown = s.house.views["C1"].value.passport
+    return [line.found for line in shown if line.what == "own_limit"]
+
+
+async def session(s: Scene, minutes: float, **car: Any) -> None:
+    """A car comes, charges for so long and goes."""
+    s.charge("C1", car=lambda: Car(**{"soc": 0.1, "battery_wh": 200_000, **car}))
+    await trio.sleep(minutes * 60)
+    s.world.charger("C1").unplug()
+    await trio.sleep(60)
+
+
+async def test_a_charger_with_a_maximum_of_its_own_is_told_of_in_its_third_session() -> None:
+    async with probed(make(max_ma=10_000), limit_a=32, probe=False) as s:
+        await trio.sleep(12 * 60)
+        s.world.charger("C1").unplug()
+        await trio.sleep(60)
+        await session(s, 12)
+        assert draws_at_most(s) == []
+        s.world.charger("C1").disconnect(20)  # a new link counts on
+        await trio.sleep(60)
+        await session(s, 12)
+
+        (said,) = draws_at_most(s)
+        assert said.startswith("10.0 A on connector 1, whatever it is offered")
+        [found] = [f for f in passport(s).findings if f.what == "own_limit"]
+        assert (found.offered, found.measured[:10]) == ("32.0 A", "10.0 A on ")
+        assert found.measured.count("2026-06-15") == 3
+        writes = s.lines("found out")
+        await session(s, 12)
+        assert len(draws_at_most(s)) == 1
+        assert [line for line in s.lines("found out") if "own_limit" in line] == [
+            line for line in writes if "own_limit" in line
+        ], "written once"
+        (kept,) = await s.store.passports()
+        assert [f.found for f in kept.findings if f.what == "own_limit"] == [found.found]
+        await s.restart()
+        await s.until(lambda: draws_at_most(s) != [], 60)
+        s.is_safe()
+
+
+async def test_a_car_that_takes_more_takes_the_notice_back() -> None:
+    async with probed(limit_a=32, probe=False) as s:
+        s.world.charger("C1").unplug()
+        await trio.sleep(60)
+        for _ in range(3):  # the same car each night looks the same, and the notice says so
+            await session(s, 12, max_ma=13_000)
+        (said,) = draws_at_most(s)
+        assert "same ceiling every night" in said
+        await session(s, 5, max_ma=20_000)
+        assert draws_at_most(s) == []
+        s.is_safe()
+
+
+@pytest.mark.parametrize("cars", [
+    [{"max_ma": 32_000}] * 3,  # the offer holds them
+    [{"max_ma": 9_000}, {"max_ma": 13_000}] * 2,
+    [{"soc": 0.82, "battery_wh": 12_000, "max_ma": 20_000}] * 3,  # near their end
+], ids=["hungry", "different", "tapering"])  # fmt: skip
+async def test_cars_that_are_no_ceiling_are_not_told_of(cars: list[dict[str, Any]]) -> None:
+    async with probed(limit_a=25, probe=False) as s:
+        s.world.charger("C1").unplug()
+        await trio.sleep(60)
+        for car in cars:
+            await session(s, 12, **car)
+        assert draws_at_most(s) == []
+        assert not [f for f in passport(s).findings if f.what == "own_limit"]
+
+
+async def test_a_share_of_a_full_site_is_no_ceiling_of_the_charger() -> None:
+    settings = site(20, single("C1"), single("C2"), probe_chargers=False)
+    async with scene(settings, makes={"C1": PLAIN, "C2": PLAIN}) as s:
+        for _ in range(3):
+            s.charge("C1", "C2")
+            await trio.sleep(12 * 60)
+            for name in ("C1", "C2"):
+                s.world.charger(name).unplug()
+            await trio.sleep(60)
+        assert draws_at_most(s) == []

@@ -11,6 +11,7 @@ from linkray.model.passport import Finding, Passport
 from linkray.model.records import ChargerSeen
 from linkray.model.views import PassportLine
 
+from .own_limit import OwnLimit, Sample
 from .passport import Evidence, Told, Watch, in_force, lines, rules
 from .probe import Act, Look, Phase, Probe
 from .quirks import Quirk, Quirks
@@ -32,10 +33,15 @@ def make_of(seen: ChargerSeen) -> tuple[str, str, str]:
 class Inquiry:
     """One charger's passport in the making."""
 
-    __slots__ = ("_ask_at", "_charger", "_quirks", "_watches", "entry", "passport", "probe",
-                 "quirk", "refused", "taken")  # fmt: skip
+    __slots__ = ("_ask_at", "_charger", "_own_limits", "_quirks", "_watches", "entry", "passport",
+                 "probe", "quirk", "refused", "taken")  # fmt: skip
 
-    def __init__(self, charger: str, quirks: Quirks, passport: Passport) -> None:
+    def __init__(
+        self, charger: str, quirks: Quirks, passport: Passport,
+        own_limits: dict[int, OwnLimit] | None = None,
+    ) -> None:  # fmt: skip
+        """`own_limits`: what was seen of its connectors on earlier links; goes on in this one."""
+        self._own_limits = {} if own_limits is None else own_limits
         self._charger = charger
         self._quirks = quirks
         self._watches: dict[int, Watch] = {}
@@ -59,8 +65,14 @@ class Inquiry:
     def again(self) -> None:
         """Everything is to be tried anew."""
         self.probe.again()
+        self.forget()
+
+    def forget(self) -> None:
+        """What is being watched counts no more: another device, or all anew."""
         for watch in self._watches.values():
             watch.forget()
+        for own_limit in self._own_limits.values():
+            own_limit.forget()
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -122,12 +134,27 @@ class Inquiry:
                 self._ask_at[took.connector] = [now + after_s for after_s in VALUES_S]
         return found
 
+    def drew(
+        self, connector: int, tx: int, age_s: float, drawn_ma: int, *, is_charging: bool,
+        seen: Evidence, now: float,
+    ) -> list[Finding]:  # fmt: skip
+        """A session of this age drew so much: whether something else than its offer holds it."""
+        told = self.watch(connector).stands
+        if told is None:
+            return []
+        sample = Sample(tx, age_s, drawn_ma, told.limit_ma, told.at, is_charging, now)
+        return self._own_limit(connector).drew(sample, self.passport, seen)
+
+    def _own_limit(self, connector: int) -> OwnLimit:
+        return self._own_limits.setdefault(connector, OwnLimit(connector))
+
     def ended(self, connector: int, reason: str | None, seen: Evidence, now: float
               ) -> list[Finding]:  # fmt: skip
         """The session of a connector is over."""
         self.watch(connector).forget()
         self._ask_at.pop(connector, None)
-        return self.probe.ended(connector, reason, seen, now)
+        found = self._own_limit(connector).ended(self.passport, seen)
+        return found + self.probe.ended(connector, reason, seen, now)
 
     def due(self, now: float) -> float:
         """When it wants to look, if nothing happens before."""

@@ -52,6 +52,7 @@ from .connector import Connector
 from .freshness import Freshness
 from .inquiry import Inquiry, make_of
 from .measured import STALE_INTERVALS, Wiring
+from .own_limit import OwnLimit
 from .passport import Evidence
 from .probe import LEASE_S, Act, Look
 from .profiles import Ability, fallback_ma
@@ -189,16 +190,16 @@ class Link:
         prefix: str = "",
         writes: Writes | None = None,
         time: ToldTime | None = None,
+        own_limits: dict[int, OwnLimit] | None = None,
         now: float,
     ) -> None:
-        self._charger = charger
-        self._address = address
+        self._charger, self._address = charger, address
         self._terms = terms
         self._wiring = _wired(terms)
         self._around = around
         self._quirks = quirks
         self._seen = seen or ChargerSeen(charger)
-        self._inquiry = Inquiry(charger, quirks, around.passport(*make_of(self._seen)))
+        self._inquiry = Inquiry(charger, quirks, around.passport(*make_of(self._seen)), own_limits)
         self._emergency = emergency
         self._peer = Peer(prefix)
         self._time = time or ToldTime(self._seen.clock_off_s, is_behind=self._seen.behind)
@@ -1512,8 +1513,7 @@ class Link:
             outs.append(Note("charger is not what it was", {
                 "peer": self._address, "cause": " ".join(make_of(known)).strip(),
                 "action": "its passport is looked up or begun anew"}))
-        for watching in self._connectors:
-            self._inquiry.watch(watching).forget()
+        self._inquiry.forget()
         return [*outs, *self._end_trial(now), self._known(), *self._proofs(now)]
 
     def _passport_now(self, passport: Passport, now: float, *, again: bool) -> list[Out]:
@@ -1563,6 +1563,10 @@ class Link:
         if run is not None and drawn is not None:
             found += watch.sampled(
                 drawn.current_ma.highest(), connector.status, passport, seen, now
+            )
+            found += self._inquiry.drew(
+                connector.id, run.id, now - run.since, drawn.current_ma.highest(),
+                is_charging=connector.status == "Charging", seen=seen, now=now,
             )
         return self._found(found, now)
 

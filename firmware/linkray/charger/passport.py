@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from linkray.model.passport import WORDS, Finding, Passport, What
+from linkray.model.passport import WORDS, Finding, Passport, What, is_of
 from linkray.model.views import PassportLine
 
 from .quirks import PLAIN, Quirk
@@ -88,6 +88,11 @@ class Watch:
         self._over = self._over_ma = 0
         self._over_at = 0.0
         self._idle = 0
+
+    @property
+    def stands(self) -> Told | None:
+        """What the running session was told last, and since when."""
+        return self._told
 
     @property
     def is_cut(self) -> bool:
@@ -356,15 +361,18 @@ FOUND_WORDS = {
     "honoured": "yes", "not honoured": "no",
 }  # fmt: skip
 SHOWN = ("form", "level", "unit", "zero", "draws_at", "step", "measurands", "interval", "relative",
-         "lease", "obey", "refused")  # fmt: skip
+         "lease", "obey", "own_limit", "refused")  # fmt: skip
 SHOWN_MAX = 24
+OWN = (", whatever it is offered: look for its own load management, its maximum setting, or cars "
+       "that take no more (one that comes every night has the same ceiling every night)")
 
 
 def lines(passport: Passport, charger: str) -> tuple[PassportLine, ...]:
     """The passport in short, for the charger's view."""
     shown = [
         f for what in SHOWN for f in passport.findings
-        if f.what == what and (f.what not in ("lease", "obey") or f.about == charger)
+        if f.what == what and is_of(f, charger)
+        and (f.what, f.found) != ("own_limit", "none")
     ]  # fmt: skip
     return tuple(PassportLine(f.what, words(f), f.at, WORDS[f.what]) for f in shown[:SHOWN_MAX])
 
@@ -374,6 +382,8 @@ def words(finding: Finding) -> str:
     what, found = finding.what, finding.found
     if what in ("draws_at", "idle_at", "step"):
         return _amps(int(found))
+    if what == "own_limit":
+        return f"{_amps(int(found))} on {finding.about.removeprefix(finding.charger).strip()}" + OWN
     if what in ("obey", "interval"):
         return f"{found} s"
     if what == "refused":

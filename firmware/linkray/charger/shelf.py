@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from linkray.model.facts import LeaseProven, ObeyTimeKnown
-from linkray.model.passport import VERSION, Passport, PassportFile, PassportNow
+from linkray.model.passport import (
+    OF_A_CHARGER,
+    VERSION,
+    Passport,
+    PassportFile,
+    PassportNow,
+    is_of,
+)
 from linkray.model.records import ChargerSeen, PassportForgotten, PassportFound
 from linkray.model.views import ChargerView
 
@@ -54,7 +61,7 @@ class Shelf:
         for make, passport in self._kept.items():
             kept = tuple(
                 f for f in passport.findings
-                if not (f.about == charger and f.what in ("lease", "obey"))
+                if f.what not in OF_A_CHARGER or not is_of(f, charger)
             )  # fmt: skip
             if len(kept) < len(passport.findings):
                 self._kept[make] = msgspec.structs.replace(passport, findings=kept)

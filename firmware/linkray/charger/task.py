@@ -65,6 +65,7 @@ from .bucket import Bucket
 from .door import HEAD_BYTES_MAX, SUBPROTOCOL, identity, mended, subprotocol
 from .inquiry import make_of
 from .link import Link
+from .own_limit import OwnLimit
 from .places import places
 from .quirks import Quirks
 from .shelf import Shelf, of_make
@@ -193,6 +194,7 @@ class ChargerRoom:
         self.handshakes = 0
         self._writes: dict[str, Writes] = {}
         self._times: dict[str, ToldTime] = {}
+        self._own_limits: dict[str, dict[int, OwnLimit]] = {}
         self._probing: tuple[str, float] = ("", -math.inf)
         self._offers: dict[str, dict[int, Offer]] = {}
         self._planned_at = trio.current_time()
@@ -443,6 +445,7 @@ class ChargerRoom:
         self.shelf.forget_charger(charger)
         self._writes.pop(charger, None)
         self._times.pop(charger, None)
+        self._own_limits.pop(charger, None)
         self._offers.pop(charger, None)
         self.clear(Cleared(Code.CHARGER_OFFLINE, charger))
         self.clear(Cleared(Code.LICENCE, charger))
@@ -515,11 +518,12 @@ class ChargerRoom:
         if charger not in self._writes and len(self._writes) < 2 * CHARGERS_MAX:
             self._writes[charger] = Writes(seen.writes_day, seen.writes)
             self._times[charger] = ToldTime(seen.clock_off_s, is_behind=seen.behind)
+            self._own_limits[charger] = {}
         return Link(
             charger, address, self.terms(charger), self.around, self.quirks,
             kept=kept, seen=seen, emergency=self.emergency.value, notes=notes,
             prefix=f"{next(self._numbers)}-", writes=self._writes.get(charger),
-            time=self._times.get(charger), now=now,
+            time=self._times.get(charger), own_limits=self._own_limits.get(charger), now=now,
         )  # fmt: skip
 
     def stands(self, charger: str, standing: Standing) -> None:

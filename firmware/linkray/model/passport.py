@@ -1,7 +1,8 @@
 """What LinkRay has found out of a charger by itself: findings with evidence (chargers.md).
 
 A passport belongs to vendor, model and firmware. Findings whose `about` is a charger's identity
-(`lease`, `obey`) hold for that charger alone; every other holds for its whole make.
+(`lease`, `obey`) or a connector of it (`own_limit`) hold for that charger alone; every other holds
+for its whole make.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ FINDINGS_MAX = 200  # of one passport; the oldest of what is about chargers fall
 What = Literal[
     "form", "refused", "level", "unit", "zero", "draws_at", "idle_at", "step", "measurands",
     "interval", "relative", "lease", "obey",
+    "own_limit",
 ]  # fmt: skip
-OF_A_CHARGER: frozenset[str] = frozenset({"lease", "obey"})
+OF_A_CHARGER: frozenset[str] = frozenset({"lease", "obey", "own_limit"})
 WORDS: dict[str, str] = {  # for the page
     "form": "form of profile",
     "refused": "form not usable",
@@ -36,6 +38,7 @@ WORDS: dict[str, str] = {  # for the page
     "relative": "Relative counts from",
     "lease": "steps down when its profile runs out",
     "obey": "obeys within",
+    "own_limit": "draws no more than",
 }
 FOUND: dict[str, re.Pattern[str]] = {  # what `found` may be
     "form": re.compile(r"[A-Za-z]+/(Relative|Absolute)/[AW]/(2|pair|1)(/whole|/level0)*"),
@@ -51,6 +54,7 @@ FOUND: dict[str, re.Pattern[str]] = {  # what `found` may be
     "relative": re.compile(r"(start|arrival)"),
     "lease": re.compile(r"(honoured|not honoured)"),
     "obey": re.compile(r"[0-9]{1,3}(\.[0-9])?"),
+    "own_limit": re.compile(r"([0-9]{1,7}|none)"),
 }
 
 Text = Annotated[str, Meta(max_length=200)]
@@ -60,8 +64,9 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing found, with its evidence: when, at which charger, what was offered and measured.
 
     `zero`: what 0 A does: `pauses` cleanly, `stays` suspended, `stops` the session, `ignored`.
-    `draws_at`, `idle_at`, `step` in mA; `interval`, `obey` in seconds. `form`: about `session` or
-    `default`; `refused`: about the form's key; `lease`, `obey`: about a charger's identity.
+    `draws_at`, `idle_at`, `step`, `own_limit` in mA (the last is `none` where it was taken back);
+    `interval`, `obey` in seconds. `form`: about `session` or `default`; `refused`: about the
+    form's key; `lease`, `obey`: about a charger's identity; `own_limit`: about its connector.
     """
 
     what: What
@@ -112,8 +117,9 @@ class Passport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fresh = {f.key for f in new}
         kept = [*(f for f in self.findings if f.key not in fresh), *new]
         while len(kept) > FINDINGS_MAX:
-            place = next((n for n, f in enumerate(kept) if f.what in OF_A_CHARGER), 0)
-            del kept[place]
+            first = min(kept, key=lambda f: 0 if f.what == "own_limit" else
+                        1 if f.what in OF_A_CHARGER else 2)  # fmt: skip  # no proof for a notice
+            kept.remove(first)
         return msgspec.structs.replace(self, findings=tuple(kept))
 
     def without(self, charger: str) -> Passport:
@@ -125,8 +131,15 @@ class Passport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def is_probed(finding: Finding, charger: str) -> bool:
     """Whether probing a charger anew finds this anew."""
     if finding.what in OF_A_CHARGER:
-        return finding.about == charger
+        return is_of(finding, charger)
     return finding.what in ("refused", "form", "zero", "relative")
+
+
+def is_of(finding: Finding, charger: str) -> bool:
+    """Whether it holds for this charger, of all findings of its make."""
+    if finding.what == "own_limit":  # about a connector
+        return finding.charger == charger
+    return finding.what not in OF_A_CHARGER or finding.about == charger
 
 
 def base(form: str) -> str:

@@ -72,7 +72,9 @@ const LONG = 24; // characters: a longer finding has a line of its own
 
 /** Some findings are about one charger, not about its make. */
 const isIts = (one: PassportFinding, seen: Charger): boolean =>
-  !["lease", "obey"].includes(one.what) || one.about === seen.id;
+  one.what === "own_limit"
+    ? one.charger === seen.id && one.found !== "none" // taken back
+    : !["lease", "obey"].includes(one.what) || one.about === seen.id;
 
 function Findings({ findings }: { findings: readonly PassportFinding[] }) {
   if (!findings.length) return <p class="second">{t("found.none")}</p>;
@@ -95,6 +97,7 @@ function Findings({ findings }: { findings: readonly PassportFinding[] }) {
 /** Its subject, where that says more than the charger whose page this is. */
 function about(one: PassportFinding): string {
   if (one.what === "refused") return formWords(one.about);
+  if (one.what === "own_limit") return one.about.slice(one.charger.length).trim();
   const key = `found.form.${one.about}`;
   return one.what === "form" && has(key) ? say(key) : "";
 }
@@ -111,6 +114,7 @@ function foundWords({ what, found }: PassportFinding): string {
   if (what === "form") return formWords(found);
   const n = Number(found);
   if (!Number.isFinite(n)) return found.replaceAll(",", ", ");
+  if (what === "own_limit") return t("found.own_limit", { v: amps(n) });
   if (what === "draws_at" || what === "idle_at" || what === "step") return amps(n);
   if (what === "interval") return duration(n);
   return what === "obey" ? t("time.s", { v: number(n, 1) }) : number(n, 0);
