@@ -17,7 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from linkray.balance.task import PlanTimes, run_balance
 from linkray.charger import task as charger_task
 from linkray.charger.passport import in_force
 from linkray.charger.quirks import BadQuirk, Quirks, load
+from linkray.csms.task import UplinkRoom
 from linkray.desk.commission import BuildingSteps, fail_safe_trouble
 from linkray.desk.desk import no, yes
 from linkray.desk.snapshot import Seen
@@ -80,7 +81,8 @@ from linkray.model.records import ChargerSeen
 from linkray.model.settings import Charger, MeterFileValue, Settings
 from linkray.model.tags import Decision
 from linkray.model.units import ZERO, Phases
-from linkray.model.views import ChargerView, LedView, MeterView
+from linkray.model.uplink import ToUplink
+from linkray.model.views import ChargerView, LedView, MeterView, UplinkView
 from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
@@ -102,7 +104,9 @@ STARTS = "starts"
 STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one too many
 STARTS_MAX = 3
 SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
+CSMS_PASSWORD = "csms_password"  # noqa: S105 - where it is kept
 ETA = "eta"  # of a charger in watts: what its newest sessions have shown
+TAG_KNOWN = timedelta(days=30)  # csms.md, Offline
 CLOCK_TOLD_S = 60.0  # the balancer hears the time so often …
 CLOCK_LOOK_S = 1.0  # … and so soon when it was set
 CLOCK_STEP_S = 1.0  # a wall clock that is off by more was set, or the box has slept (T2, T9)
@@ -138,6 +142,7 @@ class House:
     started: Cell[bool] = field(default_factory=lambda: Cell(False))
     emergency: Cell[bool] = field(default_factory=lambda: Cell(False))
     views: dict[str, Cell[ChargerView]] = field(default_factory=dict)
+    uplink_views: dict[str, Cell[UplinkView]] = field(default_factory=dict)
     times: PlanTimes = field(default_factory=PlanTimes)
     fact_ring: FactRing = field(default_factory=FactRing)
     dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
@@ -149,6 +154,7 @@ class House:
         self.tell_balance, self.inbox = trio.open_memory_channel[facts.AnyFact](INBOX_FACTS)
         self.keep_learned, self.learned = trio.open_memory_channel[facts.EtaLearned](1_000)
         self.began = trio.current_time()
+        self.listed = Listed(self.store, self.wall)
         self.energy_today_wh = 0
         self.stopped_by: str | None = None
         self.safe_mode = False
@@ -172,6 +178,15 @@ class House:
             add_charger=self._add_charger, licence_total=self.licence, emergency=self.emergency,
             faults=self.faults, views=self.views, strict=self.strict,
             is_vip=lambda tag: is_vip(tag, self.store.settings.value),
+            to_uplink=self._to_uplink, for_csms=self._for_csms,
+        )  # fmt: skip
+        self.uplinks = UplinkRoom(
+            settings=self.store.settings, store=self.store, clock=self.wall,
+            to_link=self.chargers.of_csms, raise_=self.chargers.raise_, clear=self.chargers.clear,
+            views=self.uplink_views, may_pass=self.chargers.may_pass,
+            before=self.chargers.before, password=lambda: self.store.recall(CSMS_PASSWORD) or "",
+            tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
+            connect=self.dial, strict=self.strict,
         )  # fmt: skip
 
     # -- what flows ------------------------------------------------------------------------------
@@ -187,6 +202,12 @@ class House:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True
+
+    def _to_uplink(self, charger: str, item: ToUplink) -> None:
+        self.uplinks.put(charger, item)
+
+    def _for_csms(self, charger: str, payload: bytes, now: float) -> bytes | None:
+        return self.uplinks.for_csms(charger, payload, now)
 
     def raise_(self, code: Code, detail: str = "") -> None:
         self.faults.raise_(key(code), Fault.of(code, self.wall.stamp(), detail=detail))
@@ -216,10 +237,21 @@ class House:
             plan_ms_p99=round(self.times.p99, 3),
             plan_gap_s_max=round(self.times.gap_s_max, 3),
             simulated=self.board.simulated,
-            csms="not connected" if self.store.settings.value.csms.url else "stand-alone",
+            csms=self._csms(),
             commissioning_open=self.commissioning_open(),
             ceiling_ma=self.ceiling.limit.value,
         )
+
+    def _csms(self) -> str:
+        """All uplinks in a word: the worst of them."""
+        if not self.store.settings.value.csms.url:
+            return "stand-alone"
+        states = {cell.value.state for cell in self.uplink_views.values()} - {"off"}
+        if not states or "away" in states:
+            return "not connected"
+        if "waits" in states:
+            return "not accepted"
+        return "catching up" if "behind" in states else "connected"
 
     def commissioning_open(self) -> bool:
         """Whether the printed password is let in at all (trust.md 4, rule 5)."""
@@ -268,7 +300,7 @@ class House:
             return NOT_KEPT
         return may_charge(
             tag, settings=self.store.settings.value, emergency=self.emergency.value,
-            by_hand=by_hand,
+            by_hand=by_hand, listed=self.listed,
         )  # fmt: skip
 
     async def _add_charger(self, charger: Charger) -> None:
@@ -476,6 +508,7 @@ class House:
                 await rooms.start(self._balance)
                 rooms.start_soon(self._kept("panel", lambda: run_panel(self.panel), rests=True))
                 rooms.start_soon(self._kept("meter", lambda: run_meter(self._meter_room())))
+                rooms.start_soon(self._kept("uplinks", self.uplinks.run))
                 await rooms.start(self._run_chargers)
                 rooms.start_soon(self._kept("settings", self._follow_settings))
                 rooms.start_soon(self._kept("ceiling", self._follow_ceiling))
@@ -552,6 +585,7 @@ class House:
         for fact in (*self.chargers.known(), *strangers):
             self.tell(fact)
         self.chargers.retell()
+        self.uplinks.retell()
 
     # -- the ceiling and the clock ---------------------------------------------------------------
 
@@ -656,16 +690,9 @@ class House:
             seq, _value = await cell.wait_newer(seq)
             self.tell(facts.SettingsChanged(self._effective()))
             self._note_password()
-            self._note_csms()
+            self.uplinks.take_settings()
             self._note_fail_safe()
             self.desk.stir()
-
-    def _note_csms(self) -> None:
-        """An address that is set and a line that does not stand (manual, LED Indication)."""
-        if self.store.settings.value.csms.url:
-            self.raise_(Code.CSMS, "this version does not dial a CSMS yet")
-        else:
-            self.faults.clear(key(Code.CSMS))
 
     def _note_password(self) -> None:
         lock = self.desk.lock.value
@@ -683,7 +710,6 @@ class House:
 
     async def _follow_figures(self) -> None:
         self._note_password()
-        self._note_csms()
         while True:
             self._note_clock()
             self._note_fail_safe()
@@ -719,6 +745,17 @@ class House:
             self.drawn.set(total)
             unknown = any(offer.session and offer.drawn_ma is None for offer in plan.offers)
             self.drawn_by.set(None if unknown else each)
+
+
+class Listed:
+    """The tags that count as listed: those that the CSMS has accepted in the last 30 days."""
+
+    def __init__(self, store: Store, wall: WallClock) -> None:
+        self._store, self._wall = store, wall
+
+    def __contains__(self, tag: object) -> bool:
+        at = self._store.accepted(str(tag))
+        return at is not None and at >= stamp(self._wall.utc() - TAG_KNOWN)
 
 
 def _is_news(told: facts.ClockTold, now: facts.ClockTold) -> bool:

@@ -21,6 +21,7 @@ import msgspec
 import trio
 from tools.world import MAPS, Car, Dial, Link, Make, World, memory_dial
 from tools.world import Charger as WorldCharger
+from tools.world.csms import Csms
 from tools.world.disk import Disk
 from tools.world.order import same_order
 
@@ -88,6 +89,7 @@ class Scene:
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.on_frame: Callable[[Frame], None] | None = None
         self.meter_dial: Callable[[str, int], Awaitable[trio.abc.Stream]] = trio.open_tcp_stream
+        self.csms: Csms | None = None  # what stands behind the box, where one does
         self.meter_line: trio.abc.Stream | None = None  # its far end, while it is open
         self.wires: dict[str, Link] = {}  # of those chargers that have one of their own
         self.make_house: Callable[..., House] = House
@@ -131,9 +133,16 @@ class Scene:
             self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=self.strict,
             dial=self.meter_dial, state=self.folder,
         )  # fmt: skip
+        if self.csms is not None:
+            self.house.uplinks.connect = self._to_csms
         self.house.chargers.ocpp_log = self._note_frame
         self._life = await self.nursery.start(self._live)
         self.house.started.set(True)
+
+    async def _to_csms(self, _host: str, _port: int) -> trio.abc.Stream:
+        """How the box reaches the CSMS."""
+        assert self.csms is not None
+        return await self.csms.dial(self.nursery)()
 
     def end(self) -> None:
         """The process ends at this very moment, as at a power cut."""
@@ -294,15 +303,18 @@ async def scene(
     makes: dict[str, Make] | None = None,
     strict: bool = True,
     disk: Disk | None = None,
+    csms: Csms | None = None,
 ) -> AsyncIterator[Scene]:
     """A box with these settings and a simulated charger for each that it knows, all dialled in.
+
+    `csms`: what stands behind it, under the address of the settings.
 
     `meter` names a map of `tools.world.meters`, on the RS-485 line or (where the map says `tcp`)
     behind `House.dial`. `disk`, plugged, holds its database. Ends when the block does.
     """
 
     def prepare(a_scene: Scene) -> None:
-        a_scene.disk = disk
+        a_scene.disk, a_scene.csms = disk, csms
 
     location = settings.site.meter.location
     limit = settings.site.limit_ma

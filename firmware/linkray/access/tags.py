@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from linkray.model.settings import Settings
@@ -23,12 +25,13 @@ def may_charge(
     settings: Settings,
     emergency: bool,
     by_hand: bool = False,
-    listed: frozenset[str] = frozenset(),
+    listed: Container[str] = frozenset(),
 ) -> Decision:
     """Whether `tag` may charge now, stand-alone or with the CSMS away.
 
     `by_hand`: a person has just started it from the page; the whitelist need not have it
-    (manual, 1.3.1). `listed`: the allowed tags, casefolded: tags compare without case.
+    (manual, 1.3.1). `listed`: the allowed tags, casefolded: tags compare without case; those that
+    the CSMS has accepted in the last 30 days are among them (csms.md, Offline).
     """
     if emergency:  # balancing.md, Emergency stop
         return STOPPED

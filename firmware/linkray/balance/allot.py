@@ -67,6 +67,9 @@ class Allotment:
     def _demands(self, standing: Sequence[int]) -> None:
         field = self.field
         for i, c in enumerate(self.connectors):
+            c.allowed_ma = self._allowed_ma(c) if c.line.csms else None
+            if c.allowed_ma is not None and c.allowed_ma < field.least[i]:
+                continue  # it may not charge: the least it can is more than that
             if standing[i] == ACTIVE:
                 want = c.demand.want_ma
                 field.want[i] = (
@@ -74,12 +77,19 @@ class Allotment:
                     if want is None
                     else min(field.weight[i], max(field.least[i], want))
                 )
+                if c.allowed_ma is not None:
+                    field.want[i] = min(field.want[i], c.allowed_ma)
                 self.bands[0 if c.high else 1].append(i)
             elif standing[i] == ASLEEP:
                 field.want[i] = field.least[i]
                 self.asleep.append(i)
         for band in self.bands:
             band.sort(key=lambda i: (self.connectors[i].order, i))
+
+    def _allowed_ma(self, c: Connector) -> int | None:
+        """What the CSMS's profiles allow a connector, per phase; None: they say nothing of it."""
+        sessions = sum(1 for o in self.connectors if o.line is c.line and o.tx is not None)
+        return c.bound_by_csms(sessions)
 
     def run(self) -> None:
         """Share, and note in the connectors whose turn it is."""

@@ -18,6 +18,7 @@ from linkray.model.facts import (
     CeilingSealed,
     ChargerKnown,
     ClockTold,
+    CsmsBound,
     Drawn,
     EmergencyStopped,
     EtaLearned,
@@ -129,6 +130,7 @@ class Balancer:
             ObeyTimeKnown: self._obey_time_known,
             EtaLearned: self._eta_learned, OperativeAsked: self._operative_asked,
             ClockTold: self._clock_told, CeilingSealed: self._ceiling_sealed,
+            CsmsBound: self._csms_bound,
         }  # fmt: skip
 
     def feed(self, fact: AnyFact, now: float) -> list[Out]:
@@ -690,6 +692,14 @@ class Balancer:
         c = self._find(fact.charger, fact.connector)
         if c is not None:
             c.is_missed = c.inoperative
+        return SOON
+
+    def _csms_bound(self, fact: CsmsBound, _now: float) -> int:
+        line = self._line(fact.charger)
+        if fact.limit_ma is None and fact.limit_w is None:
+            line.csms.pop(fact.connector, None)
+        else:
+            line.csms[fact.connector] = fact.limit_ma, fact.limit_w
         return SOON
 
     def _clock_told(self, fact: ClockTold, _now: float) -> int:

@@ -38,7 +38,8 @@ class Line:
     """What is known of a charger's link, also of one that is not (yet) in the settings."""
 
     __slots__ = (
-        "eta", "lease_proven", "least", "linked", "linked_at", "lost_at", "numbers", "obey_s",
+        "csms", "eta", "lease_proven", "least", "linked", "linked_at", "lost_at", "numbers",
+        "obey_s",
         "silent_since", "takes_zero",
     )  # fmt: skip
 
@@ -52,13 +53,15 @@ class Line:
         self.least = 0, 0  # what its make charges with at least, mA and W
         self.takes_zero = True  # it may be told 0
         self.numbers: tuple[int, ...] = (1,)
+        # what the CSMS's profiles allow: by connector, 0 for all together; mA per phase, W in all
+        self.csms: dict[int, tuple[int | None, int | None]] = {}
 
 
 class Amounts:
     """A charger's bounds in mA per phase, and what it is told: amps, or watts planned safely."""
 
     __slots__ = (
-        "_in_watts", "divisor", "eta", "least_ma", "milli_phases", "most_ma", "most_w",
+        "_even", "_in_watts", "divisor", "eta", "least_ma", "milli_phases", "most_ma", "most_w",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +69,7 @@ class Amounts:
         make_least: tuple[int, int] = (0, 0),
     ) -> None:  # fmt: skip
         self.milli_phases = site.milli_phases(conf.phases)
-        even = site.voltage_mv * self.milli_phases  # watts to amps at η 1, as configured
+        even = self._even = site.voltage_mv * self.milli_phases  # W to A at η 1, as configured
         self.divisor = voltage_mv * self.milli_phases * eta
         self._in_watts = conf.unit == "W"
         self.eta = eta if self._in_watts else ETA_MAX
@@ -93,6 +96,13 @@ class Amounts:
     def drawn_at(self, watts: int) -> int:
         """The most it may draw per phase when told so many watts."""
         return -(-watts * 10**12 // self.divisor)
+
+    def bounded(self, limit_ma: int | None, limit_w: int | None) -> int | None:
+        """The lower of two bounds of another's, in mA per phase; None: neither is set."""
+        if limit_w is None:
+            return limit_ma
+        watts_ma = self.drawn_at(limit_w) if self._in_watts else limit_w * 10**9 // self._even
+        return watts_ma if limit_ma is None else min(limit_ma, watts_ma)
 
     def within(self, amount_ma: int) -> int:
         """The most watts that draw no more than this: of `drawn_at` what it was given."""
@@ -128,7 +138,8 @@ class Connector:
     """All that a plan needs to know of one connector; the balancer alone writes here."""
 
     __slots__ = (
-        "_idle_count", "_idle_since", "amounts", "asked_at", "books", "by_phase", "ceilings",
+        "_idle_count", "_idle_since", "allowed_ma", "amounts", "asked_at", "books", "by_phase",
+        "ceilings",
         "charged_mas", "charged_s", "charger", "conf", "default_at", "default_ma", "demand",
         "drawn", "drawn_at", "fall", "fall_until", "high", "inoperative", "is_missed",
         "is_status_old", "is_stranger", "is_unheard", "key_parts", "kind", "kind_slow", "legs",
@@ -141,6 +152,7 @@ class Connector:
 
     def __init__(self, charger: str, number: int, line: Line) -> None:
         self.charger, self.number, self.line = charger, number, line
+        self.allowed_ma: int | None = None  # by the CSMS's profiles
         self.conf: Charger
         self.amounts: Amounts
         self.path: tuple[int, ...] = ()
@@ -259,6 +271,17 @@ class Connector:
         """What it may draw on its own: as a lease ends, or by its default (balancing.md 4)."""
         set_to = self.conf.fallback_ma
         return min(self.books.max_ma, self.amounts.least_ma if set_to is None else set_to)
+
+    def bound_by_csms(self, sessions: int) -> int | None:
+        """What the CSMS's profiles allow it: its own bound, and its part of one for all connectors
+        of the charger, of which so many have a session (csms.md).
+        """
+        own = self.amounts.bounded(*self.line.csms.get(self.number, (None, None)))
+        whole = self.amounts.bounded(*self.line.csms.get(0, (None, None)))
+        if whole is None:
+            return own
+        part = whole // max(1, sessions)
+        return part if own is None else min(own, part)
 
     def sheds_soon(self) -> bool:
         """Whether it comes down within 5 s of the command, as far as is known (INV-5b)."""

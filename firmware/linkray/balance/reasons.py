@@ -236,6 +236,9 @@ class Reasons:
             bound = DEMAND  # no limit holds it: what each would allow is told
         fair = amounts.told(got)[0] if got >= amounts.least_ma else 0
         parts.append(part("charger_max", amounts.told(amounts.most_ma)[0]))
+        if c.allowed_ma is not None:
+            can = c.allowed_ma >= amounts.least_ma
+            parts.append(part("csms_profile", amounts.told(c.allowed_ma)[0] if can else 0))
         if self.standing[i] == ASLEEP:
             parts.append(part("car_not_asking", fair))
             if fair:

@@ -30,14 +30,34 @@ from linkray.model.passport import Finding, Passport
 from linkray.model.plan import Offer
 from linkray.model.records import (
     AnyRecord,
+    Called,
     ChargerSeen,
+    Outgoing,
     PassportForgotten,
     PassportFound,
+    TagAccepted,
     TagRejected,
     Transaction,
     TransactionSampled,
 )
 from linkray.model.tags import Decision
+from linkray.model.uplink import (
+    Answered as FromCsms,
+)
+from linkray.model.uplink import (
+    Asks,
+    Boot,
+    Given,
+    Here,
+    Live,
+    Message,
+    Passed,
+    Replied,
+    SessionNow,
+    SessionOver,
+    Status,
+    ToUplink,
+)
 from linkray.model.views import ChargerView
 from linkray.ocpp import frame as frames
 from linkray.ocpp import messages
@@ -60,6 +80,7 @@ from .quirks import Quirk, Quirks
 from .sessions import EMERGENCY, Running, Sessions
 from .told import Move, Set, Situation, Stage, Stop, Took, Trial, refuses
 from .told_time import SLEWED_S, ToldTime
+from .upward import Otherwise, Then, Upward
 from .wire import (
     CONNECTORS_MAX,
     Close,
@@ -83,6 +104,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    Up,
     View,
     Wanted,
 )
@@ -116,6 +138,9 @@ SILENT_S = 11.0  # 1 s dispatch and the obey time of 10 s (trust.md 1, INV-1)
 TRIAL_PLAN_S = 3.0  # no plan for so long: nothing is tried
 WRITES_KEPT = 100  # the count goes to disk so often a day at most
 EMPTY = b"{}"
+INT32_MAX = 2**31 - 1  # what chargers take for a transaction id
+DEAUTHORIZED = "DeAuthorized"
+INVALID_STOPS = "stoptransactiononinvalidid"
 
 
 class ValuesAsked(NamedTuple):
@@ -162,17 +187,25 @@ class Stopped(NamedTuple):
     reply_id: int | None
 
 
+class ForCsms(NamedTuple):
+    """A call of the CSMS, passed on."""
+
+    call_id: str
+
+
 class Link:
     """One charger's link, from its handshake to its end."""
 
     __slots__ = (
         "_ability", "_address", "_again", "_around", "_asking", "_asks_missed", "_began_at",
-        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_can_clear", "_charger",
+        "_boot_asked", "_boot_due", "_booted", "_by_hand", "_can_ask", "_can_clear",
+        "_charger",
         "_clear_due", "_clearing", "_clock_due", "_closing", "_connectors", "_deviations",
         "_dirty", "_emergency", "_errors", "_fresh", "_inquiry", "_is_late", "_is_silent",
         "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready", "_rejected",
-        "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_swept", "_terms",
-        "_time", "_unheard_since", "_viewed_at", "_wiring", "_writes", "configuration",
+        "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_swept",
+        "_terms",
+        "_time", "_unheard_since", "_up", "_viewed_at", "_wiring", "_writes", "configuration",
     )  # fmt: skip
 
     def __init__(
@@ -215,6 +248,7 @@ class Link:
         self._deviations = 0
         self._errors: list[float] = []  # the newest, at most so many as end the link
         self._fresh = Freshness()
+        self._up = Upward()
         self._rejected = Bucket(REJECTED_RATE, REJECTED_BURST)
         self._by_hand: dict[str, float] = {}
         self._sampled_at: dict[int, float] = {}
@@ -223,7 +257,6 @@ class Link:
         self._can_ask = True  # for values: it knows TriggerMessage, as far as it has shown
         self._let_in: tuple[str, float] = ("", -math.inf)  # the newest tag, and how long it counts
         self._since = stamp(around.wall(now))
-        # commissioning
         self._booted = False
         self._boot_due = math.inf
         self._boot_asked = False
@@ -290,13 +323,14 @@ class Link:
         silent = math.inf if self._is_silent or since is None else since + SILENT_S
         return min(
             view, self._next, self._boot_due, self._again, self._clock_due, self._clear_due,
-            self._peer.due(), silent,
+            self._peer.due(), silent, self._up.due(),
         )  # fmt: skip
 
     def wake(self, now: float) -> list[Out]:
         outs = self._silence(now)
         if now >= self._peer.due():
             outs += self._happened(self._peer.wake(now), now)
+        outs += self._up.wake(now)
         if now >= self._boot_due:
             outs += self._boot_missing(now)
         if now >= self._clock_due:
@@ -335,6 +369,11 @@ class Link:
                 return self._passport_now(passport, now, again=again)
             case Gone(reason):
                 return self._gone(reason, now)
+            case Live() | FromCsms():
+                return self._of_csms(item, now)
+            case Asks(call_id, action, payload):
+                came = self._peer.call(action, payload, now, tag=ForCsms(call_id))
+                return self._happened(came, now)
         return []
 
     # -- opening and ending ----------------------------------------------------------------------
@@ -344,6 +383,7 @@ class Link:
         for number in range(1, max(1, self._seen.connectors) + 1):
             self._connector(number)
         outs: list[Out] = [self._known(), Tell(LinkUp(self._charger, now)), *self._proofs(now)]
+        outs += self._introduced_up()
         for run in self._sessions.running.values():
             connector = self._connector(run.connector)
             connector.began(run, now, found=True)
@@ -379,6 +419,7 @@ class Link:
         outs += [Later(samples)] if samples else []
         view = self._view(now)
         outs += [Tell(LinkLost(self._charger, now)), view]
+        outs += [Up(Here(here=False))] if self._terms.csms else []
         outs.append(Note("link lost", {"peer": self._address, "cause": reason}))
         return outs
 
@@ -404,6 +445,8 @@ class Link:
         self._dirty = True
         outs: list[Out] = [Record((self._seen,))] if terms.kept and not before.kept else []
         outs += self._tell_all(now)
+        if terms.csms != before.csms:
+            outs += self._introduced_up()
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed
@@ -413,6 +456,15 @@ class Link:
             self._step = CommissionStep(self._step.run + 1, 0)
             outs += self._commission(None, now)
         return outs
+
+    def _introduced_up(self) -> list[Out]:
+        """An uplink begins: the charger, what it is, and how its connectors are."""
+        if not self._terms.csms:
+            return []
+        outs: list[Out] = [Up(Here(here=True))]
+        outs += [Up(Boot(self._up.boot))] if self._up.boot else []
+        outs += [Up(Status(n, said)) for n, said in sorted(self._up.statuses.items())]
+        return [*outs, *(Up(_now_runs(run)) for run in self._sessions.running.values())]
 
     def _known(self) -> Out:
         (least_ma, least_w), numbers = self._inquiry.least, tuple(sorted(self._connectors))
@@ -504,6 +556,8 @@ class Link:
             return self._service_answered(tag, event, now)
         if isinstance(tag, ClockAsked):
             return self._clock_answered(event, now)
+        if isinstance(tag, ForCsms):
+            return [Up(_replied(tag.call_id, event))]
         if isinstance(tag, ValuesAsked):
             self._values_answered(event)
         return []
@@ -533,12 +587,7 @@ class Link:
         """A call of the charger is answered. What cannot be read changes nothing."""
         answer = self._answers.get(call.action)
         if answer is None:
-            text = f"LinkRay does not know {call.action[:50]!r}"
-            return [
-                Send(self._peer.refuse(call.id, "NotImplemented", text)),
-                Note("unknown action", {"peer": self._address, "cause": text,
-                                        "action": "NotImplemented"}, "warning"),
-            ]  # fmt: skip
+            return self._unknown(call, now)
         try:
             payload, deviations = read_as(messages.REQUESTS[call.action], call.payload)
         except Unreadable as unreadable:
@@ -551,7 +600,20 @@ class Link:
         if deviations:
             self._deviations += len(deviations)
             self._dirty = True
-        return answer(self, call.id, payload, now)
+        return answer(self, call, payload, now)
+
+    def _unknown(self, call: Call, now: float) -> list[Out]:
+        """An action that LinkRay does not know passes; without a CSMS nobody knows it."""
+
+        def refused(call_id: str, _now: float) -> list[Out]:
+            text = f"LinkRay does not know {call.action[:50]!r}"
+            return [
+                Send(self._peer.refuse(call_id, "NotImplemented", text)),
+                Note("unknown action", {"peer": self._address, "cause": text,
+                                        "action": "NotImplemented"}, "warning"),
+            ]  # fmt: skip
+
+        return self._ask_csms(call, now, refused) if self._up.live else refused(call.id, now)
 
     def _reply(self, call_id: str, payload: Payload) -> Send:
         return Send(self._peer.answer(call_id, encode(payload)))
@@ -574,13 +636,13 @@ class Link:
 
     # -- what a charger asks ---------------------------------------------------------------------
 
-    def _boot(self, call_id: str, boot: messages.BootNotification, now: float) -> list[Out]:
+    def _boot(self, call: Call, boot: messages.BootNotification, now: float) -> list[Out]:
         utc = self._around.wall(now)
         # It is adopted before it gets its answer; what names neither vendor nor model is not.
         named = bool(boot.charge_point_vendor or boot.charge_point_model)
         outs: list[Out] = [Introduced()] if named else []
         outs += self._timed(now, lambda at: self._reply(
-            call_id, messages.BootNotificationResponse("Accepted", at, HEARTBEAT_S)
+            call.id, messages.BootNotificationResponse("Accepted", at, HEARTBEAT_S)
         ))  # fmt: skip
         firmware = boot.firmware_version or ""
         since = self._seen.firmware_since if firmware == self._seen.firmware else stamp(utc)
@@ -613,10 +675,12 @@ class Link:
                 outs += self._commission_anew(now)
             else:
                 self._again = self._began_at + BOOT_AGAIN_S
-        return outs
+        self._up.boot = bytes(call.payload)
+        return [*outs, *self._up_with(Boot(self._up.boot))]
 
-    def _heartbeat(self, call_id: str, _beat: Payload, now: float) -> list[Out]:
-        return self._timed(now, lambda at: self._reply(call_id, messages.HeartbeatResponse(at)))
+    def _heartbeat(self, call: Call, _beat: Payload, now: float) -> list[Out]:
+        outs = self._timed(now, lambda at: self._reply(call.id, messages.HeartbeatResponse(at)))
+        return [*outs, *self._pass_on(call)]
 
     def _timed(self, now: float, answer: Callable[[str], Out]) -> list[Out]:
         """The answer that sets its clock; a jump of it only where nothing charges (INV-5, T2)."""
@@ -675,50 +739,127 @@ class Link:
         known = msgspec.structs.replace(self._seen, clock_off_s=off_s, behind=is_behind)
         return [] if known == self._seen else self._note_seen(now, known)
 
-    def _authorize(self, call_id: str, asked: messages.Authorize, now: float) -> list[Out]:
-        decision = self._decide(asked.id_tag, None, now)
-        if decision.accepted:
-            self._let_in = (asked.id_tag, now + BY_HAND_S)
-            self._begin_let_in(now)
-        return [
-            *self._rejected_tag(asked.id_tag, decision, now),
-            self._reply(
-                call_id, messages.AuthorizeResponse(messages.IdTagInfo(decision.status))
-            ),
-        ]
+    def _authorize(self, call: Call, asked: messages.Authorize, now: float) -> list[Out]:
+        def decided(call_id: str, now: float) -> list[Out]:
+            decision = self._decide(asked.id_tag, None, now)
+            if decision.accepted:
+                self._let(asked.id_tag, now)
+            info = messages.IdTagInfo(decision.status)
+            return [
+                *self._rejected_tag(asked.id_tag, decision, now),
+                self._reply(call_id, messages.AuthorizeResponse(info)),
+            ]
 
-    def _start(self, call_id: str, start: messages.StartTransaction, now: float) -> list[Out]:
+        def answered(call_id: str, payload: bytes, now: float) -> list[Out]:
+            status = _tag_status(payload)
+            outs = self._of_tag(asked.id_tag, status, now)
+            if status == "Accepted":
+                self._let(asked.id_tag, now)
+            return [*outs, Send(self._peer.answer(call_id, payload))]
+
+        if not self._up.live or self._veto(None) is not None:
+            return decided(call.id, now)
+        return self._ask_csms(call, now, decided, answered)
+
+    def _let(self, tag: str, now: float) -> None:
+        self._let_in = (tag, now + BY_HAND_S)
+        self._begin_let_in(now)
+
+    def _of_tag(self, tag: str, status: str, now: float) -> list[Out]:
+        """The CSMS has said what it thinks of a tag: remembered for when it is away."""
+        if status == "Accepted":
+            return [Later((TagAccepted(tag, stamp(self._around.wall(now))),))]
+        refused = Decision("Invalid", text=f"the CSMS says {status[:20] or 'nothing readable'}")
+        return self._rejected_tag(tag, refused, now)
+
+    # -- to the CSMS, and back -------------------------------------------------------------------
+
+    def _up_with(self, item: ToUplink) -> list[Out]:
+        """For the uplink, where there is one."""
+        return [Up(item)] if self._terms.csms else []
+
+    def _pass_on(self, call: Call) -> list[Out]:
+        """What LinkRay has answered and a live CSMS hears all the same."""
+        if not self._up.live:
+            return []
+        return self._up_with(Passed(call.id, call.action, bytes(call.payload)))
+
+    def _ask_csms(
+        self,
+        call: Call,
+        now: float,
+        otherwise: Otherwise,
+        answered: Then | None = None,
+    ) -> list[Out]:
+        """A call whose answer is the CSMS's; `otherwise` LinkRay's, where none comes in time."""
+
+        def as_it_is(call_id: str, payload: bytes, _now: float) -> list[Out]:
+            return [Send(self._peer.answer(call_id, payload))]
+
+        def refused(call_id: str, code: str, text: str) -> list[Out]:
+            return [Send(self._peer.refuse(call_id, code, text))]
+
+        self._up.wait(
+            call.id, now, then=answered or as_it_is, otherwise=otherwise, refused=refused
+        )
+        return self._up_with(Passed(call.id, call.action, bytes(call.payload), waits=True))
+
+    def _of_csms(self, item: Live | FromCsms, now: float) -> list[Out]:
+        """Whether the CSMS is there, or its answer."""
+        outs = self._up.take(item, now)
+        if outs is not None:
+            return outs
+        if isinstance(item, FromCsms) and item.transaction and item.payload is not None:
+            return self._start_known(item.transaction, item.payload, now)
+        return []
+
+    def _outgoing(self, call: Call, transaction: int, payload: bytes, now: float) -> Outgoing:
+        """A message of a transaction, for the queue."""
+        return Outgoing(
+            self._around.take_queue_number(), self._charger, call.id, call.action,
+            payload.decode(), transaction, stamp(self._around.wall(now)), self._terms.csms,
+        )  # fmt: skip
+
+    def _start(self, call: Call, start: messages.StartTransaction, now: float) -> list[Out]:
         number = start.connector_id
         if not 1 <= number <= CONNECTORS_MAX:
             text = f"expected a connector from 1 to {CONNECTORS_MAX}, got {number}"
             return [
-                Send(self._peer.refuse(call_id, "PropertyConstraintViolation", text)),
+                Send(self._peer.refuse(call.id, "PropertyConstraintViolation", text)),
                 Note("session refused", {"peer": self._address, "cause": text,
                                          "action": "PropertyConstraintViolation"}, "warning"),
             ]  # fmt: skip
-        before = self._sessions.repeated(start)
-        if before is not None:
-            return [self._started(call_id, *before), Note("StartTransaction repeated", {
-                "peer": self._address, "transaction": before[0],
-                "action": "answered as before"})]
+        again = self._start_repeated(call, start)
+        if again is not None:
+            return again
         utc = self._around.wall(now)
-        decision = self._decide(start.id_tag, number, now)
+        asks_csms = self._up.live and self._veto(number) is None
+        if asks_csms:
+            vip = self._around.is_vip(start.id_tag)
+            decision = Decision("Accepted", authorised_by="csms", vip=vip)
+        else:
+            decision = self._decide(start.id_tag, number, now)
         name = self._terms.charger.name
         new_id = self._around.take_transaction_id()
         asks = self._began_before(start, now)
         held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
             start, new_id, decision, now=now, utc=utc, name=name,
-            behind_s=self._fresh.clock_s or 0.0,
+            behind_s=self._fresh.clock_s or 0.0, waits=asks_csms,
         )
         connector, outs = self._grown(number, now)
         outs += held
         records += self._tag_history(start.id_tag, decision, now)
-        outs.append(Record(records))
+        said = self._said(call, run.id, bytes(call.payload), now)
+        outs += [Record((*records, *said)), *self._up_stored(said)]
         if run.doubt_s:
             doubted = self._sessions.doubted()
             outs += self._note_seen(now, msgspec.structs.replace(self._seen, doubted=doubted))
-        outs.append(self._started(call_id, run.id, decision.accepted))
+        if asks_csms:
+            run.call_id = call.id
+            self._start_waits(call, start, run, now)
+        else:
+            outs.append(self._started(call.id, run.id, decision.accepted))
         if older is not None:
             outs += self._session_over(older, now)
             outs.append(Note("session without an end", {
@@ -726,9 +867,9 @@ class Link:
                 "action": "ended, incomplete: another began on its connector"}, "warning"))
         connector.began(run, now)
         connector.expect_values(self._terms.interval_s, now)
-        outs += [Tell(run.began(self._charger, now)), *asks]
+        outs += [Tell(run.began(self._charger, now)), *self._up_with(_now_runs(run)), *asks]
         if not decision.accepted:
-            why = EMERGENCY if self._emergency else "DeAuthorized"
+            why = EMERGENCY if self._emergency else DEAUTHORIZED
             outs.append(Note("session refused", {
                 "peer": self._address, "cause": decision.text, "action": "stopped"}, "warning"))
             outs += self._stop(run, why, now)
@@ -738,12 +879,108 @@ class Link:
             outs += self._cleared(now)  # nothing is cleared while it runs
         return outs + self._tell_offer(connector, now)
 
+    def _start_repeated(
+        self, call: Call, start: messages.StartTransaction
+    ) -> list[Out] | None:
+        """The very same start once more (C17); None: it is a new one."""
+        waiting = self._sessions.waiting(start)
+        if waiting is not None:
+            self._up.asked_again(waiting.call_id, call.id)
+            return []
+        before = self._sessions.repeated(start)
+        if before is None:
+            return None
+        return [self._started(call.id, *before), Note("StartTransaction repeated", {
+            "peer": self._address, "transaction": before[0], "action": "answered as before"})]
+
+    def _said(
+        self, call: Call, transaction: int, payload: bytes, now: float
+    ) -> tuple[Outgoing, ...]:
+        """A message of a transaction for the queue to the CSMS, where there is one."""
+        if not self._terms.csms:
+            return ()
+        return (self._outgoing(call, transaction, payload, now),)
+
+    def _up_stored(self, said: tuple[Outgoing, ...]) -> list[Out]:
+        """What is on disk now, for the uplink."""
+        return [Up(Message(one)) for one in said]
+
+    def _start_waits(
+        self, call: Call, start: messages.StartTransaction, run: Running, now: float
+    ) -> None:
+        """The CSMS decides over a start; LinkRay, where it does not in time."""
+
+        def answered(call_id: str, payload: bytes, now: float) -> list[Out]:
+            said = _read_of_tag(payload)
+            run.accepted = said.idTagInfo.status == "Accepted"
+            given = said.transactionId
+            fits = given is not None and 0 < given <= INT32_MAX
+            own = run.id if given is None or not fits or self._sessions.is_called(given) else given
+            outs = self._of_tag(start.id_tag, said.idTagInfo.status, now)
+            if own == given:
+                outs.append(Later((Called(run.id, own),)))
+            else:
+                payload = with_field(payload, "transactionId", own)
+            answer = Send(self._peer.answer(call_id, payload))
+            return [*outs, *self._start_answered(run, start, own, now, answer)]
+
+        def decided(call_id: str, now: float) -> list[Out]:
+            decision = self._decide(start.id_tag, start.connector_id, now)
+            run.accepted = decision.accepted
+            answer = self._started(call_id, run.id, decision.accepted)
+            return self._start_answered(run, start, run.id, now, answer)
+
+        self._up.wait(call.id, now, then=answered, otherwise=decided)
+
+    def _start_answered(
+        self, run: Running, start: messages.StartTransaction, called: int, now: float,
+        answer: Send,
+    ) -> list[Out]:  # fmt: skip
+        """A start that waited has its answer: from now on its session can be named."""
+        self._sessions.answered(run, start, called)
+        outs: list[Out] = [*self._up_with(Given(run.id, called)), answer]
+        if self._sessions.running.get(run.connector) is not run:
+            return outs
+        self._dirty = True
+        if not run.accepted:
+            outs += self._refuse(run, "the CSMS does not let it charge", now)
+        elif run.ending:
+            outs += self._stop(run, run.ending, now)
+        return outs + self._tell_offer(self._connector(run.connector), now)
+
+    def _start_known(self, transaction: int, payload: bytes, now: float) -> list[Out]:
+        """What the CSMS says to a start that LinkRay has answered itself (csms.md, Offline)."""
+        status = _tag_status(payload)
+        run = next((r for r in self._sessions.running.values() if r.id == transaction), None)
+        if run is None or not status:
+            return []
+        outs = self._of_tag(run.tag, status, now)
+        if status == "Accepted" or not run.accepted:
+            return outs
+        run.accepted = False
+        return [*outs, *self._refuse(run, f"the CSMS says {status[:20]}", now),
+                *self._tell_offer(self._connector(run.connector), now)]  # fmt: skip
+
+    def _refuse(self, run: Running, why: str, now: float) -> list[Out]:
+        """A session that may not be: stopped, or held at 0 A where its charger is set so."""
+        stays = any(
+            key.lower() == INVALID_STOPS and (value or "").lower() == "false"
+            for key, value in self.configuration.items()
+        )
+        note = Note("session refused", {
+            "peer": self._address, "transaction": run.id, "cause": why,
+            "action": "held at 0 A" if stays else "stopped"}, "warning")  # fmt: skip
+        if stays:
+            run.ending = run.ending or DEAUTHORIZED
+            return [note]
+        return [note, *self._stop(run, DEAUTHORIZED, now)]
+
     def _started(self, call_id: str, transaction_id: int, accepted: bool) -> Send:
         info = messages.IdTagInfo("Accepted" if accepted else "Blocked")
         return self._reply(call_id, messages.StartTransactionResponse(info, transaction_id))
 
     def _stop_transaction(
-        self, call_id: str, stop: messages.StopTransaction, now: float
+        self, call: Call, stop: messages.StopTransaction, now: float
     ) -> list[Out]:
         utc = self._around.wall(now)
         running = self._sessions.by_id(stop.transaction_id)
@@ -753,8 +990,16 @@ class Link:
                 if values:
                     self._measure(connector, values, running, now)
         ending = self._sessions.end(stop, utc)
-        outs: list[Out] = [Record(ending.records)] if ending.records else []
-        outs.append(self._reply(call_id, messages.StopTransactionResponse()))
+        outs: list[Out] = []
+        if ending.records:
+            number = 0 if ending.run is None else ending.run.id
+            number = number or self._sessions.number(stop.transaction_id)
+            payload = bytes(call.payload)
+            if ending.run is not None and ending.run.ending == DEAUTHORIZED:
+                payload = with_field(payload, "reason", DEAUTHORIZED)
+            said = self._said(call, number, payload, now)
+            outs += [Record((*ending.records, *said)), *self._up_stored(said)]
+        outs.append(self._reply(call.id, messages.StopTransactionResponse()))
         if not ending.known:
             outs.append(Note("stop of an unknown transaction", {
                 "peer": self._address, "transaction": stop.transaction_id,
@@ -778,10 +1023,11 @@ class Link:
         self._sampled_at.pop(run.id, None)
         self._dirty = True
         self._next = now
-        return [Tell(run.ended(self._charger, now))]
+        over = SessionOver(run.connector, run.id)
+        return [Tell(run.ended(self._charger, now)), *self._up_with(over)]
 
     def _meter_values(
-        self, call_id: str, values: messages.MeterValues, now: float
+        self, call: Call, values: messages.MeterValues, now: float
     ) -> list[Out]:
         outs: list[Out] = []
         connector = self._metered(values.connector_id)
@@ -794,8 +1040,28 @@ class Link:
                 values.transaction_id or 0
             )):  # fmt: skip
                 outs = self._values(connector, values.meter_value, run, now)
-        outs.append(Send(self._peer.answer(call_id, EMPTY)))
+        outs += self._values_up(call, values, now) if self._terms.csms else []
+        outs.append(Send(self._peer.answer(call.id, EMPTY)))
         return outs
+
+    def _values_up(self, call: Call, values: messages.MeterValues, now: float) -> list[Out]:
+        """As often, and of what, the CSMS wants them; those of a transaction are never lost: on
+        disk before the charger's answer while it is away (decided.md, Samples and the disk).
+        """
+        payload = self._around.for_csms(self._charger, bytes(call.payload), now)
+        if payload is None:
+            return []
+        run = self._sessions.running.get(values.connector_id)
+        if values.transaction_id is None and run is None:
+            passed = Passed(call.id, call.action, payload)
+            return self._up_with(passed) if self._up.live else []
+        number = 0 if values.transaction_id is None else self._sessions.number(
+            values.transaction_id
+        )  # fmt: skip
+        outgoing = self._outgoing(call, number, payload, now)
+        if self._up.live:
+            return [Up(Message(outgoing, stored=False))]
+        return [Record((outgoing,)), Up(Message(outgoing))]
 
     def _values(
         self,
@@ -868,10 +1134,13 @@ class Link:
         return outs
 
     def _status_notification(
-        self, call_id: str, status: messages.StatusNotification, now: float
+        self, call: Call, status: messages.StatusNotification, now: float
     ) -> list[Out]:
-        outs: list[Out] = [Send(self._peer.answer(call_id, EMPTY))]
+        outs: list[Out] = [Send(self._peer.answer(call.id, EMPTY))]
         number = status.connector_id
+        if number in self._up.statuses or len(self._up.statuses) <= CONNECTORS_MAX:
+            self._up.statuses[number] = bytes(call.payload)
+        outs += self._up_with(Status(number, bytes(call.payload), call.id))
         given = moment(status.timestamp) if status.timestamp else None
         if not 1 <= number <= CONNECTORS_MAX or not self._fresh.is_live(
             given, self._time.at(self._around.wall(now), now), is_measured=False
@@ -909,17 +1178,21 @@ class Link:
                                           "action": "the newest is told"}, "warning")
 
     def _data_transfer(
-        self, call_id: str, transfer: messages.DataTransfer, now: float
+        self, call: Call, transfer: messages.DataTransfer, now: float
     ) -> list[Out]:
-        answer = self._reply(call_id, messages.DataTransferResponse("UnknownVendorId"))
-        if not self._once_a_minute("data transfer", now):
-            return [answer]
-        return [answer, Note("data transfer", {
-            "peer": self._address, "vendor": transfer.vendor_id, "action": "UnknownVendorId"})]
+        def unknown(call_id: str, now: float) -> list[Out]:
+            answer = self._reply(call_id, messages.DataTransferResponse("UnknownVendorId"))
+            if not self._once_a_minute("data transfer", now):
+                return [answer]
+            return [answer, Note("data transfer", {
+                "peer": self._address, "vendor": transfer.vendor_id,
+                "action": "UnknownVendorId"})]
+
+        return self._ask_csms(call, now, unknown) if self._up.live else unknown(call.id, now)
 
     def _progress(
         self,
-        call_id: str,
+        call: Call,
         progress: messages.DiagnosticsStatusNotification | messages.FirmwareStatusNotification,
         _now: float,
     ) -> list[Out]:
@@ -927,20 +1200,28 @@ class Link:
         if progress.status != "Idle":
             self._notes[about] = f"{about}: {progress.status}"
             self._dirty = True
-        return [Send(self._peer.answer(call_id, EMPTY))]
+        passed = Passed(call.id, call.action, bytes(call.payload))
+        return [Send(self._peer.answer(call.id, EMPTY)), *self._up_with(passed)]
 
     # -- tags ------------------------------------------------------------------------------------
 
     def _decide(self, tag: str, connector: int | None, now: float) -> Decision:
-        """Whether this tag may charge here now."""
+        """Whether this tag may charge here now, by LinkRay's own word."""
+        vetoed = self._veto(connector)
+        if vetoed is not None:
+            return vetoed
+        by_hand = self._by_hand.get(tag.casefold(), -math.inf) >= now
+        return self._around.may_charge(tag, by_hand=by_hand)
+
+    def _veto(self, connector: int | None) -> Decision | None:
+        """Why nobody may charge here now, whatever the CSMS thinks; None: nothing is against it."""
         if not self._terms.adopted:
             return Decision("Blocked", text="the charger waits to be adopted")
         if self._terms.places < (connector or 1):
             return Decision("Blocked", text="the licence has no place for this connector")
         if self._emergency:
             return Decision("Blocked", text="emergency stop")
-        by_hand = self._by_hand.get(tag.casefold(), -math.inf) >= now
-        return self._around.may_charge(tag, by_hand=by_hand)
+        return None
 
     def _tag_history(self, tag: str, decision: Decision, now: float) -> tuple[AnyRecord, ...]:
         """A refused tag is kept as history; a flood of them is not (trust.md A34)."""
@@ -987,17 +1268,19 @@ class Link:
         if run is None:
             text = f"No session runs on {self._charger} connector {number}"
             return [Reply(reply_id, Answer(False, "refused", text))]
-        payload = messages.RemoteStopTransaction(run.id)
+        payload = messages.RemoteStopTransaction(run.at_charger)
         tag = Stopped(run.id, reply_id)
         return self._call("RemoteStopTransaction", payload, now, tag, urgent=True)
 
     def _stop(self, run: Running, why: str, now: float) -> list[Out]:
         """End a session on our own, again and again until it has ended."""
         run.ending = run.ending or why
+        if run.waits:  # for the CSMS: the charger cannot be told which
+            return []
         run.stops += 1
         run.stop_at = now + (STOP_AGAIN_S if run.stops < STOPS_MAX else 60.0)
         self._next = min(self._next, run.stop_at)
-        payload = messages.RemoteStopTransaction(run.id)
+        payload = messages.RemoteStopTransaction(run.at_charger)
         return self._call("RemoteStopTransaction", payload, now, Stopped(run.id, None),
                           urgent=True, replaces=f"stop/{run.id}")  # fmt: skip
 
@@ -1052,6 +1335,7 @@ class Link:
 
     def _situation(self, connector: Connector, now: float) -> Situation:
         run = self._sessions.running.get(connector.id)
+        run = None if run is None or run.waits else run  # it cannot be named yet
         utc = self._around.wall(now)
         silenced = (
             not self._terms.adopted
@@ -1761,6 +2045,49 @@ def _answer(event: Answered | Failed, accepted: str) -> Answer:
     if status == "Accepted":
         return Answer(True, text=accepted)
     return Answer(False, "refused", f"The charger answered {status or 'what cannot be read'}")
+
+
+def _now_runs(run: Running) -> SessionNow:
+    """A session, for the CSMS's profiles."""
+    return SessionNow(run.connector, run.id, run.started, run.tag)
+
+
+def _replied(call_id: str, event: Answered | Failed) -> Replied:
+    """What the charger said to a call of the CSMS."""
+    if isinstance(event, Answered):
+        return Replied(call_id, bytes(event.result))
+    if event.code == "callerror":
+        code, _, text = event.text.partition(": ")
+        return Replied(call_id, None, code, text)
+    return Replied(call_id, None, "GenericError", f"the charger did not answer: {event.text}")
+
+
+def with_field(payload: bytes, name: str, value: str | int) -> bytes:
+    """The payload with this field; all others stay as their sender wrote them."""
+    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    fields[name] = msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.json.encode(fields)
+
+
+class _Info(msgspec.Struct, frozen=True):
+    status: str = ""
+
+
+class _OfTag(msgspec.Struct, frozen=True):
+    idTagInfo: _Info = _Info()  # noqa: N815 - the wire's name
+    transactionId: int | None = None  # noqa: N815
+
+
+def _read_of_tag(payload: bytes) -> _OfTag:
+    """What the CSMS says of a tag, as far as it can be read."""
+    try:
+        return msgspec.json.decode(payload, type=_OfTag)
+    except msgspec.DecodeError:
+        return _OfTag()
+
+
+def _tag_status(payload: bytes) -> str:
+    return _read_of_tag(payload).idTagInfo.status
 
 
 def _wired(terms: Terms) -> Wiring:

@@ -62,6 +62,14 @@ class Running(msgspec.Struct):
     heard_at: float = -math.inf  # when its start came; never: it was found running
     late_s: float = 0.0  # how long before that it began, by its charger's clock
     doubt_s: float = 0.0  # so much of its age is by that clock alone
+    called: int | None = None  # by its charger; None: by our number
+    waits: bool = False  # for the CSMS: the charger has no answer to its start yet
+    call_id: str = ""  # of that start
+
+    @property
+    def at_charger(self) -> int:
+        """What the charger calls it: the CSMS's number where that was told, else ours."""
+        return self.id if self.called is None else self.called
 
     @property
     def energy_wh(self) -> int:
@@ -111,7 +119,7 @@ class Sessions:
     """The transactions of one charger, those of the store at first."""
 
     __slots__ = (
-        "_charger", "_doubted", "_ends", "_orphans", "_starts", "ahead_s", "running",
+        "_called", "_charger", "_doubted", "_ends", "_orphans", "_starts", "ahead_s", "running",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +132,7 @@ class Sessions:
         self._doubted = {number: (late_s, doubt_s) for number, late_s, doubt_s in doubted}
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
+        self._called: dict[int, int] = {}  # what the charger calls it → id; the newest
         self._orphans: dict[tuple[int, str, int], None] = {}
         for kept_one in kept:
             if not kept_one.finished and kept_one.connector >= 1:
@@ -169,7 +178,9 @@ class Sessions:
             return
         accepted = kept.authorised_by != ""
         key = (kept.connector, kept.tag, kept.meter_start_wh, kept.given)
-        _remember(self._starts, key, (kept.id, accepted))
+        called = kept.id if kept.at_charger is None else kept.at_charger
+        _remember(self._starts, key, (called, accepted))
+        _remember(self._called, called, kept.id)
         if kept.finished:
             _remember(self._ends, kept.id, kept.stop_given or "")
             return
@@ -190,11 +201,13 @@ class Sessions:
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
             meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),
             accepted=accepted, register_wh=kept.meter_last_wh, flagged=kept.flagged,
-            late_s=late_s, doubt_s=doubt_s,
+            late_s=late_s, doubt_s=doubt_s, called=kept.at_charger,
         )  # fmt: skip
 
     def repeated(self, start: StartTransaction) -> tuple[int, bool] | None:
-        """The id that this very start was given before, and whether it was accepted (C17)."""
+        """What the charger was told to call this very start before, and whether it was accepted
+        (C17).
+        """
         return self._starts.get(_start_key(start))
 
     def begin(
@@ -207,11 +220,13 @@ class Sessions:
         utc: datetime,
         name: str,
         behind_s: float = 0.0,
+        waits: bool = False,
     ) -> tuple[Running, Running | None, tuple[AnyRecord, ...]]:
         """A new transaction; a running one of the connector ends, incomplete.
 
         One that waited in the charger is as old as it counts itself: its Relative schedule began
         with it (balancing.md 4). `behind_s`: its clock is known to be so far behind what we told.
+        `waits`: the CSMS is asked first; `answered` says what the charger was told.
         """
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
@@ -225,10 +240,11 @@ class Sessions:
             id=transaction_id, connector=start.connector_id, tag=start.id_tag,
             meter_start_wh=start.meter_start, since=now - age_s, order=at.timestamp(),
             started=stamp(at), accepted=decision.accepted, vip=decision.vip, heard_at=now,
-            late_s=late_s, doubt_s=age_s,
+            late_s=late_s, doubt_s=age_s, waits=waits,
         )  # fmt: skip
         self.running[start.connector_id] = run
-        _remember(self._starts, _start_key(start), (transaction_id, decision.accepted))
+        if not waits:
+            self.answered(run, start, transaction_id)
         records.append(
             TransactionBegan(
                 id=transaction_id, charger=self._charger, connector=start.connector_id,
@@ -237,6 +253,28 @@ class Sessions:
             )
         )  # fmt: skip
         return run, older, tuple(records)
+
+    def answered(self, run: Running, start: StartTransaction, at_charger: int) -> None:
+        """The charger is told what to call a transaction, and whether its tag was accepted."""
+        run.waits, run.called = False, None if at_charger == run.id else at_charger
+        _remember(self._starts, _start_key(start), (at_charger, run.accepted))
+        _remember(self._called, at_charger, run.id)
+
+    def waiting(self, start: StartTransaction) -> Running | None:
+        """The transaction of this very start, where its answer is waited for."""
+        run = self.running.get(start.connector_id)
+        if run is None or not run.waits:
+            return None
+        same = (run.tag, run.meter_start_wh) == (start.id_tag, start.meter_start)
+        return run if same else None
+
+    def is_called(self, at_charger: int) -> bool:
+        """Whether the charger already calls a transaction so."""
+        return at_charger in self._called
+
+    def number(self, at_charger: int) -> int:
+        """Our number of what the charger calls so; 0: none that is known."""
+        return self._called.get(at_charger, 0)
 
     def clock_is(self, behind_s: float) -> None:
         """Its clock is seen to be so far behind: what seemed to have waited in it may be of now.
@@ -263,20 +301,24 @@ class Sessions:
         )
 
     def by_id(self, transaction_id: int) -> Running | None:
-        """The running transaction with this id, of whichever connector."""
-        return next((r for r in self.running.values() if r.id == transaction_id), None)
+        """The running transaction that its charger calls so, of whichever connector."""
+        return next(
+            (r for r in self.running.values() if r.at_charger == transaction_id and not r.waits),
+            None,
+        )
 
     def end(self, stop: StopTransaction, utc: datetime) -> Ending:
         """What a StopTransaction means; a repeat means nothing new."""
         run = self.by_id(stop.transaction_id)
         if run is not None:
             del self.running[run.connector]
-            return Ending((*_last_sample(run, utc, stop.meter_stop), self._ended(stop, run, utc)),
-                          run)  # fmt: skip
-        ended = self._ends.get(stop.transaction_id)
+            ended_now = self._ended(stop, run.id, run.ending, utc)
+            return Ending((*_last_sample(run, utc, stop.meter_stop), ended_now), run)
+        number = self.number(stop.transaction_id)
+        ended = self._ends.get(number)
         if ended is not None:
             # the charger's own word takes the place of our guess, once
-            return Ending((self._ended(stop, None, utc),) if ended == "" else ())
+            return Ending((self._ended(stop, number, "", utc),) if ended == "" else ())
         orphan = (stop.transaction_id, stop.timestamp, stop.meter_stop or 0)
         if orphan in self._orphans:
             return Ending(known=False)
@@ -288,20 +330,18 @@ class Sessions:
         return Ending((record,), known=False)
 
     def _ended(
-        self, stop: StopTransaction, run: Running | None, utc: datetime
+        self, stop: StopTransaction, number: int, ending: str, utc: datetime
     ) -> TransactionEnded:
         given = stop.timestamp or stamp(utc)
-        _remember(self._ends, stop.transaction_id, given)
-        ending = run.ending if run is not None else ""
+        _remember(self._ends, number, given)
         return TransactionEnded(
-            stop.transaction_id, stop.meter_stop,
-            stamp(believed(stop.timestamp, utc, self.ahead_s)),
+            number, stop.meter_stop, stamp(believed(stop.timestamp, utc, self.ahead_s)),
             ending or stop.reason or "Local", given,
         )  # fmt: skip
 
     def has_ended(self, transaction_id: int) -> bool:
-        """Whether this id is known to have ended here."""
-        return transaction_id in self._ends
+        """Whether what the charger calls so is known to have ended here."""
+        return self.number(transaction_id) in self._ends
 
 
 def _start_key(start: StartTransaction) -> StartKey:

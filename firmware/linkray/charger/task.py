@@ -11,7 +11,7 @@ import itertools
 import math
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -53,9 +53,9 @@ from linkray.model.records import (
     Transaction,
     TransactionBegan,
     TransactionEnded,
-    TransactionSampled,
 )
 from linkray.model.settings import CHARGERS_MAX, Charger, Settings
+from linkray.model.uplink import Asks, FromUplink, Here, Live, Replied, ToUplink
 from linkray.model.views import ChargerView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -92,6 +92,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    Up,
     View,
     Wanted,
 )
@@ -135,8 +136,9 @@ class RoomStore(Protocol):
     """What the chargers need of the store."""
 
     async def commit(self, records: Sequence[AnyRecord]) -> None: ...
-    def later(self, samples: Sequence[TransactionSampled]) -> None: ...
+    def later(self, records: Sequence[AnyRecord]) -> None: ...
     def take_transaction_id(self) -> int: ...
+    def take_queue_number(self) -> int: ...
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]: ...
     async def seen(self) -> list[ChargerSeen]: ...
     async def passports(self) -> list[Passport]: ...
@@ -169,6 +171,8 @@ class ChargerRoom:
         faults: Flags[Fault],
         views: dict[str, Cell[ChargerView]],
         is_vip: Callable[[str], bool] = lambda _tag: False,
+        to_uplink: Callable[[str, ToUplink], None] = lambda _charger, _item: None,
+        for_csms: Callable[[str, bytes, float], bytes | None] = lambda _charger, raw, _now: raw,
         strict: bool = False,
         ocpp_log: Callable[[str, str, str], None] | None = None,
     ) -> None:
@@ -186,6 +190,7 @@ class ChargerRoom:
         self.views = views
         self.strict = strict
         self.ocpp_log = ocpp_log
+        self.to_uplink = to_uplink
         self.links: dict[str, Standing] = {}
         self.seen: dict[str, ChargerSeen] = {}
         self.connectors: dict[str, int] = {}
@@ -197,6 +202,7 @@ class ChargerRoom:
         self._own_limits: dict[str, dict[int, OwnLimit]] = {}
         self._probing: tuple[str, float] = ("", -math.inf)
         self._offers: dict[str, dict[int, Offer]] = {}
+        self._live: dict[str, bool] = {}  # uplinks whose CSMS answers
         self._planned_at = trio.current_time()
         self._wall_base: tuple[float, datetime] = (-math.inf, clock.utc())
         self._claimed: set[str] = set()
@@ -214,6 +220,8 @@ class ChargerRoom:
             may_probe=self._may_probe,
             probed=self._probed,
             is_vip=is_vip,
+            take_queue_number=store.take_queue_number,
+            for_csms=for_csms,
         )
         self.take_settings()
 
@@ -353,7 +361,31 @@ class ChargerRoom:
             adopted=not self._waits(charger),
             places=self.places.get(charger, 0),
             probe=site.probe_chargers,
+            csms=settings.csms.url if self.may_pass(charger) else "",
         )
+
+    # -- uplinks ---------------------------------------------------------------------------------
+
+    def may_pass(self, charger: str) -> bool:
+        """Whether the CSMS hears of a charger: past the licence it does not (decided.md)."""
+        needs = max(1, self.connectors.get(charger, 0))
+        return charger in self._configured and self.places.get(charger, 0) >= min(1, needs)
+
+    def before(self, charger: str) -> Mapping[str, str | None]:
+        """A charger's configuration before LinkRay changed it, as far as it was ever read."""
+        seen = self.seen.get(charger)
+        return {} if seen is None else seen.before
+
+    def of_csms(self, charger: str, item: FromUplink) -> None:
+        """Something of its uplink for a charger's link, without waiting."""
+        if isinstance(item, Live):
+            self._live[charger] = item.live
+        standing = self.links.get(charger)
+        if standing is not None:
+            standing.put(item)
+        elif isinstance(item, Asks):
+            gone = Replied(item.call_id, None, text="the charger is not connected")
+            self.to_uplink(charger, gone)
 
     def _waits(self, charger: str) -> bool:
         """Whether it is a stranger: an installer is asked first, or it has not said who it is."""
@@ -534,6 +566,7 @@ class ChargerRoom:
         standing.take_terms(self.terms(charger))  # they may have changed during the handshake
         if self.emergency.value is not standing.core.is_stopped:
             standing.put(Emergency(self.emergency.value))
+        standing.put(Live(self._live.get(charger, False)))
         standing.put(Wanted(tuple(self._offers.get(charger, {}).values())))
 
     def ended(self, charger: str, standing: Standing) -> None:
@@ -724,7 +757,7 @@ class Standing:
 
     __slots__ = ("_alarm", "_answers", "_bell", "_close", "_items", "_noted", "_ping_at",
         "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_untold",
-        "_waits", "_why", "_wire", "_ws", "address", "charger", "core", "done",
+        "_waits", "_why", "_wire", "_ws", "address", "authorization", "charger", "core", "done",
         "introduced")  # fmt: skip
 
     def __init__(
@@ -736,9 +769,11 @@ class Standing:
         ws: WebSocketConnection,
         wire: Wire,
         core: Link,
+        authorization: str = "",
     ) -> None:
         self.charger = charger
         self.address = address
+        self.authorization = authorization
         self.core = core
         self.done = trio.Event()
         self.introduced = False  # it has said who it is
@@ -940,6 +975,10 @@ class Standing:
                 self._room.show(view)
             case Later(samples):
                 self._room.store.later(samples)
+            case Up(item):
+                if isinstance(item, Here) and item.here:
+                    item = Here(here=True, authorization=self.authorization)
+                self._room.to_uplink(self.charger, item)
             case Reply(reply_id, answer):
                 waits = self._waits.get(reply_id)
                 if waits is not None:
@@ -1115,10 +1154,19 @@ async def _admit(
                         cause=wire.trouble or "closed while it was answered")  # fmt: skip
             return None
         wire.closed_for = lambda: ws.closed
-        standing = Standing(room, charger, address, ws=ws, wire=wire, core=core)
+        standing = Standing(room, charger, address, ws=ws, wire=wire, core=core,
+                            authorization=_authorization(request))  # fmt: skip
         room.stands(charger, standing)
     log.info("charger connected", peer=address, charger=charger)
     return standing
+
+
+def _authorization(request: WebSocketRequest) -> str:
+    """The header that a charger came with, for its uplink (csms.md, Passing through)."""
+    for name, value in request.headers:
+        if name.lower() == b"authorization":
+            return value.decode("ascii", "ignore")
+    return ""
 
 
 async def _in_the_way(room: ChargerRoom, charger: str, address: str) -> str:

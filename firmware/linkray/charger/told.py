@@ -541,7 +541,8 @@ class Teller:
         dead_man_s = s.dead_man_s if trial is None or trial.zero else trial.dead_man_s
         forms = profile(
             offer, s.charger,
-            session=None if s.run is None else Session(s.run.id, max(0.0, now - s.run.since)),
+            session=None if s.run is None else Session(
+                s.run.at_charger, max(0.0, now - s.run.since)),
             ability=s.ability, quirk=s.quirk, dead_man_s=dead_man_s, utc=s.utc, taken=taken,
             wiring=s.wiring, clock_off_s=s.clock_off_s, refused=s.refused,
         )  # fmt: skip

@@ -13,9 +13,10 @@ from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
 from linkray.model.plan import Offer
-from linkray.model.records import AnyRecord, TransactionSampled
+from linkray.model.records import AnyRecord, Called, TagAccepted, TransactionSampled
 from linkray.model.settings import Charger
 from linkray.model.tags import Decision
+from linkray.model.uplink import FromUplink, ToUplink
 from linkray.model.views import ChargerView
 
 CONNECTORS_MAX = 64  # of one charger; what says it has more is not believed
@@ -46,6 +47,9 @@ class Surroundings(msgspec.Struct, frozen=True):
     may_probe: Callable[[str], bool] = _always  # one charger of the site at a time
     probed: Callable[[str], None] = _nothing  # it has ended
     is_vip: Callable[[str], bool] = lambda _tag: False  # of a session found running in the store
+    take_queue_number: Callable[[], int] = lambda: 0  # of a message for the CSMS
+    # what of a charger's MeterValues the CSMS wants at this time; None: nothing
+    for_csms: Callable[[str, bytes, float], bytes | None] = lambda _charger, payload, _now: payload
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -61,6 +65,7 @@ class Terms(msgspec.Struct, frozen=True):
     adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
     places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
     probe: bool = False  # what only a trial shows may be tried in a first session (probe.py)
+    csms: str = ""  # the address of its uplink; empty: LinkRay decides alone
 
 
 # what comes in
@@ -126,7 +131,7 @@ class Gone(msgspec.Struct, frozen=True):
 
 Item = (
     Opened | Received | Garbage | Wanted | Command | TermsNow | Emergency | Retell | PassportNow
-    | Gone
+    | Gone | FromUplink
 )  # fmt: skip
 
 
@@ -142,7 +147,7 @@ class Record(msgspec.Struct, frozen=True):
 class Later(msgspec.Struct, frozen=True):
     """On disk with the next commit: samples whose answer need not wait (decided.md)."""
 
-    samples: tuple[TransactionSampled, ...]
+    samples: tuple[TransactionSampled | Called | TagAccepted, ...]
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -170,6 +175,12 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Up(msgspec.Struct, frozen=True):
+    """To the charger's uplink, without waiting."""
+
+    item: ToUplink
+
+
 class Introduced(msgspec.Struct, frozen=True):
     """It has said who it is, readably: from now on it may be adopted."""
 
@@ -189,4 +200,6 @@ class Note(msgspec.Struct, frozen=True):
     level: Literal["info", "warning", "error"] = "info"
 
 
-Out = Record | Later | Send | Tell | View | Reply | Introduced | Close | Note | Raised | Cleared
+Out = (
+    Record | Later | Send | Tell | View | Reply | Up | Introduced | Close | Note | Raised | Cleared
+)

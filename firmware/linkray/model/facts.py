@@ -199,6 +199,20 @@ class OperativeAsked(Fact, frozen=True, tag=True):
     at: float
 
 
+class CsmsBound(Fact, frozen=True, tag=True):
+    """What the CSMS's profiles allow a connector at the most (csms.md, Passing through).
+
+    `connector` 0: all connectors of the charger together. None: nothing is said of amps on each
+    phase, or of watts in all.
+    """
+
+    charger: str
+    connector: int
+    at: float
+    limit_ma: int | None = None
+    limit_w: int | None = None
+
+
 class ObeyTimeKnown(Fact, frozen=True, tag=True):
     """How soon this charger was seen to obey in earlier sessions (its passport), in seconds."""
 
@@ -242,5 +256,5 @@ AnyFact = (
     MeterRead | MeterLost | MeterBack | MeterSees | ChargerKnown | LinkUp | LinkLost | LinkSilent
     | Booted | StatusSeen | SessionBegan | SessionEnded | Drawn | OfferAnswered | LeaseProven
     | ObeyTimeKnown | EtaLearned | OperativeAsked | ClockTold | CeilingSealed | SettingsChanged
-    | EmergencyStopped
+    | EmergencyStopped | CsmsBound
 )  # fmt: skip

@@ -78,6 +78,7 @@ class ChargerSeen(Record, frozen=True, tag=True):
     # Sessions that waited in it, by its clock alone: number, how late they came, so much in doubt
     doubted: tuple[tuple[int, float, float], ...] = ()
     capped: bool = False  # a ChargePointMaxProfile of ours may stand there
+    before: dict[str, str | None] = {}  # its configuration before we changed it, of our own keys
 
 
 class TagRejected(Record, frozen=True, tag=True):
@@ -106,9 +107,68 @@ class PassportForgotten(Record, frozen=True, tag=True):
     charger: str
 
 
+class Outgoing(Record, frozen=True, tag=True):
+    """A message of a transaction on its way to the CSMS (csms.md, Offline): kept until answered."""
+
+    number: int  # its place in the queue: the order in which chargers said it
+    charger: str
+    message_id: str  # the same whenever it is sent (trust.md K5)
+    action: str  # StartTransaction, StopTransaction or MeterValues
+    payload: str  # as the charger wrote it, with its own transaction id
+    transaction: int  # LinkRay's number of it; 0: of none that LinkRay knows
+    at: str
+    csms: str = ""  # the address it is for: it never goes to another silently (trust.md K13)
+
+
+class Delivered(Record, frozen=True, tag=True):
+    """The CSMS has answered a kept message: it is kept no longer."""
+
+    number: int
+
+
+class SetAside(Record, frozen=True, tag=True):
+    """The CSMS does not take a kept message: it waits for a person (trust.md K6)."""
+
+    number: int
+    why: str
+    at: str
+
+
+class IdLearned(Record, frozen=True, tag=True):
+    """The number that the CSMS has given a transaction; the newest counts (trust.md K5, K8)."""
+
+    transaction: int
+    csms_id: int
+
+
+class Called(Record, frozen=True, tag=True):
+    """What a charger was told to call a transaction, where that is not our number."""
+
+    id: int
+    at_charger: int
+
+
+class TagAccepted(Record, frozen=True, tag=True):
+    """The CSMS has accepted a tag: for 30 days it counts as listed while that is away."""
+
+    tag: str
+    at: str
+
+
+class UplinkKept(Record, frozen=True, tag=True):
+    """What outlives a restart of one charger's uplink; the newest replaces the one before."""
+
+    charger: str
+    boot: str = ""  # its newest BootNotification, as it wrote it
+    wished: dict[str, str] = {}  # configuration keys that LinkRay owns, as the CSMS wrote them
+    password: str = ""  # AuthorizationKey as the CSMS wrote it (decided.md)
+    profiles: str = ""  # the CSMS's charging profiles, as ocpp/schedule.py keeps them
+
+
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
-    | TagRejected | PassportFound | PassportForgotten
+    | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
+    | Called | TagAccepted | UplinkKept
 )  # fmt: skip
 
 
@@ -133,3 +193,5 @@ class Transaction(msgspec.Struct, frozen=True):
     friendly_name: str = ""
     authorised_by: str = "open"
     sampled: str | None = None  # when its newest register came, by our clock
+    csms_id: int | None = None  # the CSMS's number of it, once it has said one
+    at_charger: int | None = None  # what its charger was told to call it; None: our id

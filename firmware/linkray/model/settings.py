@@ -237,10 +237,15 @@ class Charger(SettingsPart, frozen=True):
 class Csms(SettingsPart, frozen=True):
     """The uplink (csms.md); empty address: stand-alone."""
 
-    url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone. "
-                              "Kept, but not dialled by this version",
+    url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone",
                               level=3, max_length=255)] = ""  # fmt: skip
-    prefix: Annotated[str, _meta("Put before the charger's identity", level=3, max_length=48)] = ""
+    prefix: Annotated[
+        str, _meta("Part of the path before the charger's identity", level=3, max_length=48)
+    ] = ""
+    ca: Annotated[
+        str, _meta("PEM of the authority that signed the CSMS's certificate; empty: the system's",
+                   level=3, max_length=65_536)
+    ] = ""  # fmt: skip
     allow_without: Annotated[
         bool, _meta("Allow charging without the CSMS or the internet", level=3)
     ] = True
@@ -261,7 +266,8 @@ class Access(SettingsPart, frozen=True):
     """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not here."""
 
     whitelist: Annotated[
-        bool, _meta("Only listed tags may charge; no list is kept yet: only starts by hand")
+        bool, _meta("Only listed tags may charge while LinkRay decides: those that the CSMS has "
+                    "accepted in the last 30 days, and starts by hand")
     ] = False
     vip: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=20)], ...],

@@ -190,6 +190,18 @@ class SiteView(msgspec.Struct, frozen=True):
     ceiling_ma: Phases | None = None  # the engineering ceiling; None: not sealed
 
 
+class UplinkView(msgspec.Struct, frozen=True):
+    """One charger's uplink: `off`, `away` (no link), `waits` (the CSMS does not accept it),
+    `behind` (what was kept is being said), `live`.
+    """
+
+    charger: str
+    state: Literal["off", "away", "waits", "behind", "live"] = "off"
+    text: str = ""  # why
+    waiting: int = 0  # messages of transactions on disk
+    set_aside: int = 0
+
+
 class CeilingView(msgspec.Struct, frozen=True):
     """`GET /api/v1/ceiling`: the engineering ceiling, and what it makes of the site limit."""
 

@@ -17,14 +17,19 @@ from linkray.model.passport import Passport
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
+    Outgoing,
+    SetAside,
     StopUnknown,
+    TagAccepted,
     Transaction,
     TransactionBegan,
     TransactionEnded,
     TransactionSampled,
+    UplinkKept,
 )
 from linkray.model.settings import Settings
 
+from . import outbox
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Disk, DiskFull, StoreError
@@ -37,7 +42,7 @@ __all__ = ["FILE", "Store", "StoreError"]
 FILE = "linkray.db"  # its name in the state folder
 TRIED = "storage tried"
 DISK, FULL, ROOM = "disk", "full", "room"  # what trouble is about
-VITAL = TransactionBegan | TransactionEnded | StopUnknown  # what the reserve is for
+VITAL = TransactionBegan | TransactionEnded | StopUnknown | SetAside  # what the reserve is for
 THINNED_AT_ONCE = 2_000  # samples: one small commit
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
@@ -75,8 +80,11 @@ class Store:
         self._queue: list[_Write[object]] = []  # at most one of each waiting caller
         self._turn = trio.Lock()
         self._held: dict[int, TransactionSampled] = {}
+        self._held_others: list[AnyRecord] = []
         self._kv = disk.kv()
         self._last_id = disk.last_transaction_id()
+        self._last_number = disk.outbox(outbox.newest)
+        self._tags = disk.outbox(outbox.tags)
         settings, revision, words = disk.settings()
         self.settings: Cell[Settings] = Cell(settings)
         self.revision = revision
@@ -117,7 +125,7 @@ class Store:
     async def close(self) -> None:
         """Write what is held, checkpoint, close. Nothing may be asked of the store afterwards."""
         with trio.move_on_after(CLOSE_S, shield=True):
-            if self._held:
+            if self._held or self._held_others:
                 try:
                     await self.flush()
                 except StoreError as error:
@@ -155,10 +163,18 @@ class Store:
         is_vital = any(isinstance(record, VITAL) for record in records)
         await self._write(lambda disk: disk.put(numbered), is_vital=is_vital)
 
-    def later(self, samples: Sequence[TransactionSampled]) -> None:
-        """Hold samples for the next commit, or the minute's: for MeterValues passed on live."""
-        for sample in samples:
-            self._held[sample.id] = sample
+    def later(self, records: Sequence[AnyRecord]) -> None:
+        """Hold records for the next commit, or the minute's: what may be lost by a power cut.
+
+        Of samples the newest of a transaction is held.
+        """
+        for record in records:
+            if isinstance(record, TransactionSampled):
+                self._held[record.id] = record
+            else:
+                if isinstance(record, TagAccepted):
+                    self._tags[record.tag.casefold()] = record.at
+                self._held_others.append(record)
 
     async def flush(self) -> None:
         """Write down what `later` holds."""
@@ -197,6 +213,11 @@ class Store:
         self._last_id += 1
         return self._last_id
 
+    def take_queue_number(self) -> int:
+        """The next number of a message for the CSMS, never given before."""
+        self._last_number += 1
+        return self._last_number
+
     async def set_account(self, account: Account, who: Who) -> None:
         """Replace an account; the hash it had, the printed one too, is gone (trust.md 4, 6)."""
         at = self._clock.stamp()
@@ -231,6 +252,30 @@ class Store:
     async def seen(self) -> list[ChargerSeen]:
         """Every charger that has ever said who it is and was not forgotten."""
         return await self._read(lambda disk: disk.seen())
+
+    async def waiting(self, charger: str, csms: str) -> tuple[int, int, int]:
+        """How many messages wait for this address, were set aside, and the last one's number."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: outbox.waiting(db, charger, csms)))
+
+    async def load(
+        self, charger: str, csms: str, after: int, limit: int
+    ) -> tuple[tuple[Outgoing, ...], bool]:
+        """The next messages of a charger, and whether there are others after them."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: outbox.load(db, charger, csms, after, limit)))
+
+    async def waiting_chargers(self, csms: str) -> list[str]:
+        """Every charger for which something waits."""
+        return await self._read(lambda disk: disk.outbox(lambda db: outbox.chargers(db, csms)))
+
+    async def uplinks(self) -> list[UplinkKept]:
+        """What outlives a restart of every uplink."""
+        return await self._read(lambda disk: disk.outbox(outbox.uplinks))
+
+    def accepted(self, tag: str) -> str | None:
+        """When the CSMS accepted a tag last (UTC), in whichever case it is written; None: never."""
+        return self._tags.get(tag.casefold())
 
     async def passports(self) -> list[Passport]:
         """Every passport, with its findings in the order they were made."""
@@ -272,7 +317,7 @@ class Store:
         if not self.takes_writes:
             at = self._clock.stamp()
             await self._write(lambda disk: disk.remember(TRIED, at), is_vital=True)
-        if self._held:
+        if self._held or self._held_others:
             await self.flush()
 
     async def _make_room(self) -> None:
@@ -372,14 +417,16 @@ class Store:
     async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
         """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
+        others, self._held_others = self._held_others, []
         writes = [write.do for write in batch]
-        if held:  # first: what was held is older, and an end takes no samples after it
-            samples = [(sample, 0) for sample in held.values()]
-            writes.insert(0, lambda disk: disk.put(samples))
+        if held or others:  # first: what was held is older, and an end takes no samples after it
+            records = [(record, 0) for record in (*held.values(), *others)]
+            writes.insert(0, lambda disk: disk.put(records))
         try:
             outcomes = await self._runner.run(lambda: self._disk.write(writes))
         except StoreError as error:
             self._held = {**held, **self._held}
+            self._held_others = [*others, *self._held_others]
             return error
         self.commits += 1
         self.say(DISK, None)

@@ -35,6 +35,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import BadSettings, Settings, read_settings
 
+from . import outbox
 from .audit import START, AuditLine, differences, hash_of
 from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
@@ -326,6 +327,12 @@ class Disk:
                     self._put_findings(record)
                 case PassportForgotten():
                     self._forget_findings(record)
+                case _:
+                    outbox.put(self._db, record)
+
+    def outbox(self, read: Callable[[apsw.Connection], T]) -> T:
+        """What of `outbox` is asked."""
+        return read(self._db)
 
     def _put_began(self, began: TransactionBegan) -> None:
         self._db.execute(

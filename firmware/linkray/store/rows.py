@@ -13,7 +13,8 @@ from .audit import AuditLine
 TRANSACTIONS = (
     "id, charger, connector, tag, started, given, meter_start_wh, ended, stop_given,"
     " meter_last_wh, energy_wh, reason, finished, incomplete, flagged, friendly_name,"
-    " authorised_by, (SELECT max(at) FROM samples WHERE transaction_id = transactions.id)"
+    " authorised_by, (SELECT max(at) FROM samples WHERE transaction_id = transactions.id),"
+    " csms_id, at_charger"
 )
 AUDIT = "seq, at, who, level, source, what, old, new, hash"
 ACCOUNTS = "name, level, hash, first, changed"
@@ -24,12 +25,12 @@ SQLiteValue = int | float | bytes | str | None
 Row = tuple[SQLiteValue, ...]
 
 
-def _int(value: SQLiteValue) -> int:
+def int_of(value: SQLiteValue) -> int:
     assert isinstance(value, int)  # STRICT tables hold what they say
     return value
 
 
-def _text(value: SQLiteValue) -> str:
+def text_of(value: SQLiteValue) -> str:
     assert isinstance(value, str)
     return value
 
@@ -37,24 +38,26 @@ def _text(value: SQLiteValue) -> str:
 def transaction_of(row: Row) -> Transaction:
     """A row of `TRANSACTIONS`."""
     return Transaction(
-        id=_int(row[0]),
-        charger=_text(row[1]),
-        connector=_int(row[2]),
-        tag=_text(row[3]),
-        started=_text(row[4]),
-        given=_text(row[5]),
-        meter_start_wh=_int(row[6]),
-        ended=None if row[7] is None else _text(row[7]),
-        stop_given=None if row[8] is None else _text(row[8]),
-        meter_last_wh=None if row[9] is None else _int(row[9]),
-        energy_wh=_int(row[10]),
-        reason=None if row[11] is None else _text(row[11]),
+        id=int_of(row[0]),
+        charger=text_of(row[1]),
+        connector=int_of(row[2]),
+        tag=text_of(row[3]),
+        started=text_of(row[4]),
+        given=text_of(row[5]),
+        meter_start_wh=int_of(row[6]),
+        ended=None if row[7] is None else text_of(row[7]),
+        stop_given=None if row[8] is None else text_of(row[8]),
+        meter_last_wh=None if row[9] is None else int_of(row[9]),
+        energy_wh=int_of(row[10]),
+        reason=None if row[11] is None else text_of(row[11]),
         finished=bool(row[12]),
         incomplete=bool(row[13]),
         flagged=bool(row[14]),
-        friendly_name=_text(row[15]),
-        authorised_by=_text(row[16]),
-        sampled=None if row[17] is None else _text(row[17]),
+        friendly_name=text_of(row[15]),
+        authorised_by=text_of(row[16]),
+        sampled=None if row[17] is None else text_of(row[17]),
+        csms_id=None if row[18] is None else int_of(row[18]),
+        at_charger=None if row[19] is None else int_of(row[19]),
     )
 
 
@@ -62,21 +65,21 @@ def line_of(row: Row) -> AuditLine:
     """A row of `AUDIT`."""
     seq, at, who, level, source, what, old, new, closed = row
     return AuditLine(
-        _int(seq), _text(at), _text(who), _int(level), _text(source), _text(what), _text(old),
-        _text(new), _text(closed),
+        int_of(seq), text_of(at), text_of(who), int_of(level), text_of(source), text_of(what),
+        text_of(old), text_of(new), text_of(closed),
     )  # fmt: skip
 
 
 def account_of(row: Row) -> Account:
     """A row of `ACCOUNTS`."""
     name, level, hashed, first, changed = row
-    return Account(_text(name), _int(level), _text(hashed), bool(first), _text(changed))
+    return Account(text_of(name), int_of(level), text_of(hashed), bool(first), text_of(changed))
 
 
 def key_of(row: Row) -> Key:
     """A row of `KEYS`."""
     digest, scope, expires, name, made = row
-    return Key(_text(digest), _text(scope), _text(expires), _text(name), _text(made))
+    return Key(text_of(digest), text_of(scope), text_of(expires), text_of(name), text_of(made))
 
 
 def finding_of(row: Row) -> tuple[tuple[str, str, str], Finding]:
@@ -87,4 +90,4 @@ def finding_of(row: Row) -> tuple[tuple[str, str, str], Finding]:
                  strict=True)),
         type=Finding,
     )  # fmt: skip
-    return (_text(vendor), _text(model), _text(firmware)), finding
+    return (text_of(vendor), text_of(model), text_of(firmware)), finding

@@ -278,6 +278,27 @@ async def test_the_second_golden_database_gives_its_passport_back(tmp_path):
     await store.close()
 
 
+async def test_the_third_golden_database_gives_back_what_waits_for_the_csms(tmp_path):
+    file = tmp_path / "linkray.db"
+    shutil.copyfile(GOLDEN / "store-0003.db", file)
+    store = await opened(file)
+    url = "ws://csms.example/ocpp"
+
+    assert await store.waiting("DBT1", url) == (1, 1, 2)
+    assert await store.waiting("DBT1", "ws://other.example") == (0, 1, 0)
+    found, more = await store.load("DBT1", url, 0, 10)
+    assert [(one.message_id, one.transaction) for one in found] == [("m2", 2)]
+    assert not more
+    assert await store.waiting_chargers(url) == ["DBT1"]
+    assert (await store.uplinks())[0].wished == {"metervaluesampleinterval": "60"}
+    assert store.accepted("Tag") == AT
+    assert store.accepted("other") is None
+    running = next(t for t in await store.recent("DBT1") if not t.finished)
+    assert (running.id, running.csms_id, running.at_charger) == (2, 4711, 4711)
+    assert store.take_queue_number() == 4, "a number is never given twice"
+    await store.close()
+
+
 async def test_wal_and_full_sync_are_in_force(tmp_path):
     store = await opened(tmp_path / "linkray.db")
     modes = store._disk

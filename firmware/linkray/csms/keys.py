@@ -1,0 +1,137 @@
+"""The configuration keys that LinkRay owns at a charger, as the CSMS is told of them (csms.md).
+
+What the CSMS writes of them is remembered and reported back; the charger keeps what LinkRay needs
+(chargers.md, Commissioning 3). Where it never wrote one, it is told what the charger had before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+INTERVAL = "MeterValueSampleInterval"
+MEASURANDS = "MeterValuesSampledData"
+PASSWORD = "AuthorizationKey"  # noqa: S105 - the key's name
+OWNED = {
+    key.lower(): key
+    for key in (
+        "AuthorizationCacheEnabled", "AuthorizeRemoteTxRequests", "AllowOfflineTxForUnknownId",
+        "LocalAuthorizeOffline", INTERVAL, MEASURANDS, "StopTxnSampledData",
+    )
+}  # fmt: skip
+OURS = {  # what LinkRay itself can do with the CSMS's profiles (ocpp/schedule.py)
+    "chargeprofilemaxstacklevel": ("ChargeProfileMaxStackLevel", "100"),
+    "chargingscheduleallowedchargingrateunit":
+        ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
+    "chargingschedulemaxperiods": ("ChargingScheduleMaxPeriods", "200"),
+    "maxchargingprofilesinstalled": ("MaxChargingProfilesInstalled", "32"),
+}  # fmt: skip
+FEATURES = "supportedfeatureprofiles"
+SMART = "SmartCharging"
+VALUE_CHARS_MAX = 500  # OCPP 1.6, 7.29
+INTERVAL_S_MAX = 86_400
+
+
+class _Entry(msgspec.Struct):
+    key: str
+    readonly: bool = False
+    value: str | UnsetType | None = UNSET
+
+
+class _Told(msgspec.Struct):
+    configurationKey: list[_Entry] = []  # noqa: N815 - the wire's name
+    unknownKey: list[str] | UnsetType = UNSET  # noqa: N815
+
+
+class Keys:
+    """What one charger's CSMS wished and what the charger had before LinkRay."""
+
+    __slots__ = ("_before", "wished")
+
+    def __init__(self, wished: Mapping[str, str], before: Mapping[str, str | None]) -> None:
+        self.wished = {key.lower(): value for key, value in wished.items()}
+        self._before = {key.lower(): value for key, value in before.items()}
+
+    def change(self, key: str, value: str) -> str | None:
+        """The CSMS writes a key; the status of the answer, or None: it is the charger's own."""
+        lower = key.lower()
+        if lower in OURS:
+            return "Rejected"
+        if lower not in OWNED:
+            return None
+        if len(value) > VALUE_CHARS_MAX or (
+            OWNED[lower] == INTERVAL and not (value.isascii() and value.isdigit()
+                                              and int(value) <= INTERVAL_S_MAX)
+        ):  # fmt: skip
+            return "Rejected"
+        self.wished[lower] = value
+        return "Accepted"
+
+    def value(self, key: str) -> str | None:
+        """What the CSMS is told that an owned key is; None: the charger's own word counts."""
+        lower = key.lower()
+        if lower in OURS:
+            return OURS[lower][1]
+        wished = self.wished.get(lower)
+        return self._before.get(lower) if wished is None else wished
+
+    @property
+    def interval_s(self) -> int | None:
+        """How often the CSMS wants values; None: it gets what there is, 0: it wants none."""
+        value = self.value(INTERVAL)
+        return int(value) if value is not None and value.isascii() and value.isdigit() else None
+
+    @property
+    def measurands(self) -> frozenset[str] | None:
+        """Which values it wants, without case; None: it gets what there is."""
+        value = self.value(MEASURANDS)
+        return None if value is None else frozenset(
+            part.strip().lower() for part in value.split(",") if part.strip()
+        )  # fmt: skip
+
+    def told(self, answer: bytes, asked: frozenset[str]) -> bytes:
+        """A charger's GetConfiguration answer as the CSMS is to see it; untouched where it is so.
+
+        `asked`: the keys that the CSMS named, without case; empty: all.
+        """
+        try:
+            told = msgspec.json.decode(answer, type=_Told)
+        except msgspec.DecodeError:
+            return answer
+        changed = self._shown(told)
+        present = {entry.key.lower() for entry in told.configurationKey}
+        for lower, (key, value) in OURS.items():
+            if lower not in present and (not asked or lower in asked):
+                told.configurationKey.append(_Entry(key, readonly=True, value=value))
+                if told.unknownKey is not UNSET:
+                    names = [name for name in told.unknownKey if name.lower() != lower]
+                    told.unknownKey = names or UNSET
+                changed = True
+        return msgspec.json.encode(told) if changed else answer
+
+    def _shown(self, told: _Told) -> bool:
+        """Put our values over the charger's; whether anything has changed."""
+        changed = False
+        for entry in told.configurationKey:
+            lower, value = entry.key.lower(), self.value(entry.key)
+            if lower in OWNED or lower in OURS:
+                if value is not None and entry.value != value:
+                    entry.value, changed = value, True
+            elif lower == FEATURES and SMART.lower() not in (entry.value or "").lower():
+                entry.value, changed = f"{entry.value or ''},{SMART}".lstrip(","), True
+        return changed
+
+
+def asked_keys(payload: bytes) -> frozenset[str]:
+    """The keys that a GetConfiguration names, without case; empty: all."""
+    try:
+        asked = msgspec.json.decode(payload, type=_Asked)
+    except msgspec.DecodeError:
+        return frozenset()
+    return frozenset(key.lower() for key in asked.key)
+
+
+class _Asked(msgspec.Struct):
+    key: list[str] = []

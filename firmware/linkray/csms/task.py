@@ -1,0 +1,563 @@
+"""The uplinks' tasks: dial, TLS, read, write, close. What is decided is `relay.py`'s."""
+
+from __future__ import annotations
+
+import base64
+import math
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+import h11
+import msgspec
+import structlog
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from wsproto.utilities import ProtocolError
+
+from linkray.kit.cell import Cell
+from linkray.kit.clock import WallClock
+from linkray.kit.keep import contain
+from linkray.model.facts import CsmsBound
+from linkray.model.faults import Cleared, Raised
+from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
+from linkray.model.settings import Settings
+from linkray.model.uplink import FromUplink, Message, ToUplink
+from linkray.model.views import UplinkView
+from linkray.ocpp.frame import FRAME_BYTES_MAX
+from linkray.store.db import StoreError
+
+from .address import Address, BadAddress, read_address
+from .bounds import Wired
+from .ids import Known
+from .outbox import WINDOW_MAX, Outbox
+from .relay import Relay
+from .wire import (
+    Dial,
+    Ended,
+    HangUp,
+    Item,
+    Keep,
+    Later,
+    Linked,
+    Load,
+    Loaded,
+    Note,
+    NotLinked,
+    Out,
+    Received,
+    Seen,
+    Send,
+    Tell,
+    Terms,
+    TermsNow,
+    ToLink,
+)
+
+SUBPROTOCOL = "ocpp1.6"
+CONNECT_S = 20.0  # name, TCP, TLS and WebSocket together
+WRITE_S = 10.0  # house.md, Nurseries 4
+CLOSE_S = 2.0
+PING_S = 20.0  # csms.md, Connecting
+SILENT_S = 60.0
+READ_S = 30.0  # for the store to say what waits
+KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
+KEEP_TIMES = 3
+ITEMS_MAX = 1024  # of a link that waits for a write; what is on disk is read from there
+
+log = structlog.get_logger(source="CSMS")
+
+Connect = Callable[[str, int], Awaitable[trio.abc.Stream]]
+
+
+class RoomStore(Protocol):
+    """What the uplinks need of the store."""
+
+    async def commit(self, records: Sequence[AnyRecord]) -> None: ...
+    def later(self, records: Sequence[AnyRecord]) -> None: ...
+    async def recent(self, charger: str, limit: int = 64) -> list[Transaction]: ...
+    async def waiting(self, charger: str, csms: str) -> tuple[int, int, int]: ...
+    async def waiting_chargers(self, csms: str) -> list[str]: ...
+    async def uplinks(self) -> list[UplinkKept]: ...
+    async def load(
+        self, charger: str, csms: str, after: int, limit: int
+    ) -> tuple[tuple[Outgoing, ...], bool]: ...
+
+
+class UplinkRoom:
+    """What `app.py` hands the uplinks, and those that stand.
+
+    `to_link` puts an item into a charger's link without waiting; `connect` opens a TCP stream;
+    `may_pass` says whether a charger is passed to the CSMS at all (decided.md, Past the licence).
+    `before` is a charger's configuration before LinkRay changed it.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Cell[Settings],
+        store: RoomStore,
+        clock: WallClock,
+        to_link: Callable[[str, FromUplink], None],
+        raise_: Callable[[Raised], None],
+        clear: Callable[[Cleared], None],
+        views: dict[str, Cell[UplinkView]],
+        may_pass: Callable[[str], bool] = lambda _charger: True,
+        before: Callable[[str], Mapping[str, str | None]] = lambda _charger: {},
+        password: Callable[[], str] = lambda: "",
+        tell: Callable[[CsmsBound], object] = lambda _fact: None,
+        connectors: Callable[[str], int] = lambda _charger: 1,
+        connect: Connect = trio.open_tcp_stream,
+        strict: bool = False,
+        ocpp_log: Callable[[str, str, str], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.to_link = to_link
+        self.raise_ = raise_
+        self.clear = clear
+        self.views = views
+        self.may_pass = may_pass
+        self.before = before
+        self.password = password
+        self.tell = tell
+        self.connectors = connectors
+        self.connect = connect
+        self.strict = strict
+        self.ocpp_log = ocpp_log
+        self.kept: dict[str, UplinkKept] = {}
+        self._uplinks: dict[str, Uplink] = {}
+        self._wanted: list[str] = []  # chargers whose uplink is to be begun
+        self._bell = trio.Event()
+
+    def put(self, charger: str, item: ToUplink) -> None:
+        """Something of a charger's link for its uplink, without waiting."""
+        uplink = self._uplinks.get(charger)
+        if uplink is None:
+            if not self.settings.value.csms.url:
+                return
+            uplink = self._begin(charger)
+        uplink.put(item)
+
+    def for_csms(self, charger: str, payload: bytes, now: float) -> bytes | None:
+        """What of a MeterValues the CSMS wants at this time; None: nothing."""
+        uplink = self._uplinks.get(charger)
+        core = None if uplink is None else uplink.core
+        if core is None:
+            return payload
+        return core.thinning.passes(payload, core.keys.interval_s, core.keys.measurands, now)
+
+    def terms(self, charger: str) -> Terms:
+        """What the settings say for a charger's uplink now."""
+        csms = self.settings.value.csms
+        if not csms.url or not self.may_pass(charger):
+            return Terms()
+        kept = self.kept.get(charger)
+        password = kept.password if kept is not None and kept.password else self.password()
+        return Terms(
+            csms.url, csms.prefix, password, csms.ca, wired=self._wired(charger)
+        )
+
+    def _wired(self, charger: str) -> Wired:
+        """What the settings say of a charger, as far as its profiles depend on it."""
+        kept = self.settings.value.charger(charger)
+        connectors = max(1, self.connectors(charger))
+        if kept is None:
+            return Wired(connectors)
+        watts = kept.highest_w()
+        return Wired(
+            connectors, self.settings.value.site.voltage_mv, kept.phases,
+            kept.highest_ma() if watts is None else None,
+            None if watts is None else watts * 1_000,
+        )  # fmt: skip
+
+    def wall(self, now: float) -> datetime:
+        """UTC at a monotonic time."""
+        return self.clock.utc() + timedelta(seconds=now - trio.current_time())
+
+    def retell(self) -> None:
+        """The balancer began anew: it hears again what the CSMS's profiles allow."""
+        now = trio.current_time()
+        for uplink in self._uplinks.values():
+            for fact in uplink.core.bounds_again(now) if uplink.core is not None else ():
+                self.tell(fact)
+
+    def take_settings(self) -> None:
+        """The newest settings, places and passwords are in force."""
+        for charger, uplink in list(self._uplinks.items()):
+            terms = self.terms(charger)
+            if terms.url != uplink.url:  # what is kept for one CSMS is not said to another (K13)
+                del self._uplinks[charger]
+                uplink.stop()
+            else:
+                uplink.put(TermsNow(terms))
+
+    def _begin(self, charger: str) -> Uplink:
+        uplink = self._uplinks[charger] = Uplink(self, charger)
+        self._wanted.append(charger)
+        self._bell.set()
+        return uplink
+
+    async def run(self) -> None:
+        """Every uplink that is wanted; those first for which something waits."""
+        self.kept = {one.charger: one for one in await self.store.uplinks()}
+        url = self.settings.value.csms.url
+        for charger in await self.store.waiting_chargers(url) if url else ():
+            if charger not in self._uplinks:
+                self._begin(charger)
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._bell = trio.Event()
+                wanted, self._wanted = self._wanted, []
+                for charger in wanted:
+                    uplink = self._uplinks[charger]
+                    nursery.start_soon(
+                        partial(contain, f"uplink of {charger}", uplink.run, strict=self.strict)
+                    )
+                if not self._wanted:
+                    await self._bell.wait()
+
+    def gone(self, charger: str, uplink: Uplink) -> None:
+        """An uplink has failed: the next item begins it anew from what is on disk."""
+        if self._uplinks.get(charger) is uplink:
+            del self._uplinks[charger]
+
+
+class Uplink:
+    """One charger's uplink: its core, its socket, and what waits for it."""
+
+    def __init__(self, room: UplinkRoom, charger: str) -> None:
+        self.charger = charger
+        self.url = room.terms(charger).url
+        self.core: Relay | None = None
+        self._room = room
+        self._items: list[Item] = []
+        self._bell = trio.Event()
+        self._ws: WebSocketConnection | None = None
+        self._scope: trio.CancelScope | None = None
+        self._why = ""
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Its CSMS is no longer the one that is set."""
+        self._stopping = True
+        self._bell.set()
+
+    def put(self, item: Item) -> None:
+        """Something for the core, without waiting."""
+        if len(self._items) >= ITEMS_MAX:
+            if isinstance(item, Message) and not item.stored:
+                self._room.store.later((item.outgoing,))
+            log.warning("uplink too slow", charger=self.charger, action="its queue is on disk")
+            return
+        self._items.append(item)
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Until LinkRay ends; a failure ends it, and what comes next begins it anew."""
+        try:
+            core = self.core = await self._core()
+            async with trio.open_nursery() as nursery:
+                while True:
+                    await self._wait(core.due())
+                    while self._items:
+                        await self._do(core.feed(self._items.pop(0), trio.current_time()), nursery)
+                    now = trio.current_time()
+                    if self._stopping:
+                        await self._do(core.feed(Ended("another CSMS is set"), now), nursery)
+                        nursery.cancel_scope.cancel()
+                        return
+                    if now >= core.due():
+                        outs = core.wake(now)
+                        assert core.due() > now, f"the uplink of {self.charger} wakes without end"
+                        await self._do(outs, nursery)
+        finally:
+            self._room.gone(self.charger, self)
+
+    async def _core(self) -> Relay:
+        """The core, with what the store knows."""
+        room, charger = self._room, self.charger
+        terms = msgspec.structs.replace(room.terms(charger), url=self.url)
+        with trio.fail_after(READ_S):
+            waiting, aside, newest = await room.store.waiting(charger, terms.url)
+            recent = await room.store.recent(charger)
+        known = [
+            Known(one.id, one.id if one.at_charger is None else one.at_charger, one.csms_id)
+            for one in reversed(recent)
+        ]
+        now = trio.current_time()
+        return Relay(
+            charger, terms, prefix=f"LR-{room.clock.utc():%y%m%d%H%M%S}-",
+            wall=room.wall, box=Outbox(waiting, aside, newest),
+            known=known, kept=room.kept.get(charger), before=room.before(charger), now=now,
+        )  # fmt: skip
+
+    async def _wait(self, due: float) -> None:
+        if self._items or self._stopping:
+            return
+        self._bell = trio.Event()
+        with trio.move_on_at(due):
+            await self._bell.wait()
+
+    # -- what the core says ----------------------------------------------------------------------
+
+    async def _do(self, outs: list[Out], nursery: trio.Nursery) -> None:
+        for out in outs:
+            match out:
+                case Send(text):
+                    await self._send(text)
+                case Keep(records):
+                    await self._keep(records)
+                case Load(after):
+                    await self._load(after)
+                case Dial(terms):
+                    nursery.start_soon(self._link, terms)
+                case _:
+                    self._do_now(out)
+
+    def _do_now(self, out: Out) -> None:
+        match out:
+            case Later(records):
+                self._room.store.later(records)
+            case ToLink(item):
+                self._room.to_link(self.charger, item)
+            case Tell(fact):
+                self._room.tell(fact)
+            case HangUp(why):
+                self._end(why)
+            case Seen(state, text, waiting, set_aside):
+                view = UplinkView(self.charger, state, text, waiting, set_aside)
+                cell = self._room.views.get(self.charger)
+                if cell is None:
+                    self._room.views[self.charger] = Cell(view)
+                else:
+                    cell.set(view)
+            case Note(text, fields, level):
+                getattr(log, level)(text, **{**fields, "charger": self.charger})
+            case Raised():
+                self._room.raise_(out)
+            case Cleared():
+                self._room.clear(out)
+            case _:
+                pass
+
+    async def _keep(self, records: Sequence[AnyRecord]) -> None:
+        """On disk: nothing that follows happens before. A disk that fails is asked again, and not
+        waited for: starts and stops are on it already (their link wrote them), and a queue that
+        stood still would never make room.
+        """
+        for _ in range(KEEP_TIMES):
+            try:
+                await self._room.store.commit(records)
+            except StoreError as error:
+                log.warning("not written down", charger=self.charger, cause=str(error))
+                await trio.sleep(KEEP_AGAIN_S)
+            else:
+                break
+        for record in records:
+            if isinstance(record, UplinkKept):
+                self._room.kept[self.charger] = record
+                self.put(TermsNow(self._room.terms(self.charger)))
+
+    async def _load(self, after: int) -> None:
+        try:
+            found, more = await self._room.store.load(self.charger, self.url, after, WINDOW_MAX)
+        except StoreError as error:
+            log.warning("queue not read", charger=self.charger, cause=str(error))
+            await trio.sleep(KEEP_AGAIN_S)
+            found, more = (), True
+        self.put(Loaded(found, more))
+
+    # -- the socket ------------------------------------------------------------------------------
+
+    def _end(self, why: str) -> None:
+        self._why = self._why or why
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _send(self, text: str) -> None:
+        ws = self._ws
+        if ws is None:
+            return
+        if self._room.ocpp_log is not None:
+            self._room.ocpp_log(self.charger, "up", text)
+        try:
+            with trio.fail_after(WRITE_S):
+                await ws.send_message(text)
+        except ConnectionClosed:
+            self._end("the CSMS closed the connection")
+        except trio.TooSlowError:
+            self._end(f"a write took {WRITE_S:.0f} s: the CSMS does not read")
+
+    async def _link(self, terms: Terms) -> None:
+        """One link, from its dialling to its end; the core is told of both."""
+        self._scope, self._why = trio.CancelScope(), ""
+        is_up = False
+        with self._scope:
+            try:
+                address = read_address(terms.url)
+                with trio.fail_after(CONNECT_S):
+                    stream = await self._open(address, terms)
+                async with trio.open_nursery() as nursery:
+                    try:
+                        with trio.fail_after(CONNECT_S):
+                            self._ws = await wrap_client_stream(
+                                nursery,
+                                stream,  # type: ignore[arg-type]  # any trio stream will do
+                                address.host,
+                                address.resource(terms.prefix, self.charger),
+                                subprotocols=[SUBPROTOCOL],
+                                extra_headers=_headers(terms, self.charger),
+                                max_message_size=FRAME_BYTES_MAX,
+                            )  # fmt: skip
+                        is_up = True
+                        self.put(Linked())
+                        await self._serve(self._ws)
+                    finally:
+                        self._ws = None
+                        with trio.move_on_after(CLOSE_S, shield=True), suppress(
+                            trio.BrokenResourceError, trio.ClosedResourceError
+                        ):
+                            await trio.aclose_forcefully(stream)
+                    nursery.cancel_scope.cancel()
+            except* _NOT_THERE as group:
+                self._why = self._why or reason(group, terms.url)
+        why = self._why or "the connection ended"
+        self._scope = None
+        self.put(Ended(why) if is_up else NotLinked(why))
+
+    async def _open(self, address: Address, terms: Terms) -> trio.abc.Stream:
+        stream = await self._room.connect(address.host, address.port)
+        if not address.is_tls:
+            return stream
+        secured = trio.SSLStream(stream, client_context(terms.ca), server_hostname=address.host)
+        is_secured = False
+        try:
+            await secured.do_handshake()
+            is_secured = True
+        finally:
+            if not is_secured:
+                await trio.aclose_forcefully(stream)
+        return secured
+
+    async def _serve(self, ws: WebSocketConnection) -> None:
+        """Frames to the core, and pings, until either side has enough."""
+        heard_at = trio.current_time()
+        pinged_at, answered = heard_at, True
+
+        async def ping() -> None:
+            nonlocal heard_at, answered
+            with suppress(ConnectionClosed):
+                await ws.ping()
+                heard_at = trio.current_time()
+            answered = True
+
+        async with trio.open_nursery() as nursery:
+            while True:
+                wake_at = min(pinged_at + PING_S if answered else math.inf, heard_at + SILENT_S)
+                text: str | bytes | None = None
+                try:
+                    with trio.move_on_at(wake_at):
+                        text = await ws.get_message()
+                except ConnectionClosed as closed:
+                    said = closed.reason
+                    words = f"{said.code} {said.reason or said.name}" if said else "no reason"
+                    self._why = self._why or f"the CSMS closed the connection: {words}".strip()
+                    break
+                now = trio.current_time()
+                if text is not None:
+                    heard_at = now
+                    self._heard(text)
+                elif now >= heard_at + SILENT_S:
+                    self._why = f"nothing heard for {SILENT_S:.0f} s"
+                    break
+                else:
+                    pinged_at, answered = now, False
+                    nursery.start_soon(ping)
+            nursery.cancel_scope.cancel()
+
+    def _heard(self, text: str | bytes) -> None:
+        if isinstance(text, bytes):
+            log.warning("protocol error", charger=self.charger, cause="got a binary frame")
+            return
+        if self._room.ocpp_log is not None:
+            self._room.ocpp_log(self.charger, "down", text)
+        self.put(Received(text))
+
+
+_NOT_THERE = (
+    OSError, ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError,
+    HandshakeError, ConnectionClosed, ProtocolError, h11.ProtocolError, BadAddress,
+)  # fmt: skip
+
+
+def client_context(ca: str = "") -> ssl.SSLContext:
+    """TLS 1.2 and newer, certificate and name verified against the system's or the given CA."""
+    context = ssl.create_default_context(cadata=ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _headers(terms: Terms, charger: str) -> list[tuple[bytes, bytes]]:
+    """HTTP Basic with the uplink's password, else the charger's own header (csms.md)."""
+    if terms.password:
+        pair = base64.b64encode(f"{charger}:{terms.password}".encode())
+        return [(b"Authorization", b"Basic " + pair)]
+    return [(b"Authorization", terms.authorization.encode())] if terms.authorization else []
+
+
+CERTIFICATE = {  # OpenSSL's verify codes
+    9: "the CSMS's certificate is not valid yet (or the clock is wrong)",
+    10: "the CSMS's certificate has expired (or the clock is wrong)",
+    18: "the CSMS's certificate is self-signed; give its CA file if it is yours",
+    19: "the CSMS's certificate is of an unknown issuer",
+    20: "the CSMS's certificate is of an unknown issuer",
+    21: "the CSMS's certificate is of an unknown issuer",
+    62: "the CSMS's certificate is for another name",
+    64: "the CSMS's certificate is for another address",
+}
+
+
+def reason(error: BaseException, url: str) -> str:
+    """Why an uplink could not be had, in words for an installer (csms.md, Connecting)."""
+    if isinstance(error, BaseExceptionGroup):
+        return reason(error.exceptions[0], url)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            known = CERTIFICATE.get(cause.verify_code)
+            return known or f"the CSMS's certificate is not right: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS with the CSMS failed: {cause.reason or cause}"
+        cause = cause.__cause__
+    if isinstance(error, BadAddress):
+        return str(error)
+    if isinstance(error, trio.TooSlowError):
+        return f"{url} did not answer as a WebSocket within {CONNECT_S:.0f} s"
+    if isinstance(error, ConnectionRejected):
+        return _rejected(error.status_code)
+    if isinstance(error, ProtocolError | h11.ProtocolError | HandshakeError):
+        return f"the CSMS does not speak WebSocket with {SUBPROTOCOL}: {error}"
+    if isinstance(error, OSError):
+        return f"no connection to {url}: {error.strerror or error}"
+    return "the CSMS closed the connection"
+
+
+def _rejected(status: int) -> str:
+    words = {
+        401: "the password is wrong or missing", 403: "it does not let this charger in",
+        404: "it does not know this address or charger", 503: "it is out of service for now",
+    }  # fmt: skip
+    if 300 <= status < 400:
+        return f"the CSMS answered HTTP {status}: it is somewhere else; give its new address"
+    return f"the CSMS answered HTTP {status}" + (f": {words[status]}" if status in words else "")

@@ -1,0 +1,137 @@
+"""The words between an uplink's core and its task: what comes in, what should be done about it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from linkray.model.facts import CsmsBound
+from linkray.model.faults import Cleared, Raised
+from linkray.model.records import Delivered, IdLearned, Outgoing, SetAside, UplinkKept
+from linkray.model.uplink import FromUplink, ToUplink
+
+from .bounds import Wired
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the settings say of one charger's uplink; an empty address: none."""
+
+    url: str = ""
+    prefix: str = ""
+    password: str = ""
+    ca: str = ""  # PEM of the authority that is trusted; empty: the system's
+    authorization: str = ""  # the charger's own header, passed on where no password is set
+    wired: Wired = Wired()
+
+
+# what comes in
+
+
+class TermsNow(msgspec.Struct, frozen=True):
+    """The settings have changed."""
+
+    terms: Terms
+
+
+class Linked(msgspec.Struct, frozen=True):
+    """The link to the CSMS stands."""
+
+
+class NotLinked(msgspec.Struct, frozen=True):
+    """It could not be had; why, in words."""
+
+    why: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """It has ended; why, in words."""
+
+    why: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A text frame of the CSMS."""
+
+    text: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Kept messages as asked for by `Load`, in their order; `more`: there are others after them."""
+
+    messages: tuple[Outgoing, ...]
+    more: bool
+
+
+Item = ToUplink | TermsNow | Linked | NotLinked | Ended | Received | Loaded
+
+
+# what should be done
+
+
+class Dial(msgspec.Struct, frozen=True):
+    """Open the link; `Linked` or `NotLinked` is to come."""
+
+    terms: Terms
+
+
+class HangUp(msgspec.Struct, frozen=True):
+    """Close it; `Ended` is to come."""
+
+    why: str
+
+
+class Send(msgspec.Struct, frozen=True):
+    """A text frame to the CSMS."""
+
+    text: str
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Read kept messages after this number; `Loaded` is to come."""
+
+    after: int
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """On disk before anything that follows is done."""
+
+    records: tuple[Outgoing | SetAside | UplinkKept, ...]
+
+
+class Later(msgspec.Struct, frozen=True):
+    """On disk within the minute: what is lost of it is said to the CSMS once more, identically."""
+
+    records: tuple[Delivered | IdLearned, ...]
+
+
+class ToLink(msgspec.Struct, frozen=True):
+    """To the charger's link, without waiting."""
+
+    item: FromUplink
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """A fact to the balancer, without waiting."""
+
+    fact: CsmsBound
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is shown of the uplink from now on."""
+
+    state: Literal["off", "away", "waits", "behind", "live"]
+    text: str
+    waiting: int
+    set_aside: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A line for the log."""
+
+    text: str
+    fields: dict[str, str | int] = {}
+    level: Literal["info", "warning"] = "info"
+
+
+Out = Dial | HangUp | Send | Load | Keep | Later | ToLink | Tell | Seen | Note | Raised | Cleared

@@ -1,0 +1,107 @@
+"""What waits for the CSMS, as rows (csms.md, Offline). Knows SQLite, not who sends it."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+from linkray.model.records import (
+    Called,
+    Delivered,
+    IdLearned,
+    Outgoing,
+    SetAside,
+    TagAccepted,
+    UplinkKept,
+)
+
+from .rows import int_of, text_of
+
+Kept = Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
+TAGS_KEPT = 10_000
+
+
+def put(db: apsw.Connection, record: Kept) -> None:
+    """Write one record down; a repeat changes nothing."""
+    match record:
+        case Outgoing():
+            db.execute(
+                "INSERT INTO outbox (number, charger, message_id, action, payload,"
+                " transaction_id, at, csms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (number) DO NOTHING",
+                (record.number, record.charger, record.message_id, record.action, record.payload,
+                 record.transaction, record.at, record.csms),
+            )  # fmt: skip
+        case Delivered(number):
+            db.execute("DELETE FROM outbox WHERE number = ?", (number,))
+        case SetAside(number, why, at):
+            db.execute("UPDATE outbox SET aside = ?, aside_at = ? WHERE number = ?",
+                       (why, at, number))  # fmt: skip
+        case IdLearned(transaction, csms_id):
+            db.execute("UPDATE transactions SET csms_id = ? WHERE id = ?", (csms_id, transaction))
+        case Called(number, at_charger):
+            db.execute("UPDATE transactions SET at_charger = ? WHERE id = ?", (at_charger, number))
+        case TagAccepted(tag, at):
+            db.execute("INSERT INTO tags_accepted VALUES (?, ?)"
+                       " ON CONFLICT DO UPDATE SET at = excluded.at", (tag.casefold(), at))
+            db.execute("DELETE FROM tags_accepted WHERE tag NOT IN"
+                       " (SELECT tag FROM tags_accepted ORDER BY at DESC LIMIT ?)", (TAGS_KEPT,))
+        case UplinkKept():
+            db.execute("INSERT INTO uplinks VALUES (?, ?)"
+                       " ON CONFLICT DO UPDATE SET kept = excluded.kept",
+                       (record.charger, msgspec.json.encode(record).decode()))  # fmt: skip
+
+
+def newest(db: apsw.Connection) -> int:
+    """The highest number that was ever given."""
+    rows = list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"))
+    return int_of(rows[0][0]) if rows else 0
+
+
+def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int]:
+    """How many messages of a charger wait for this address, were set aside, and the last number."""
+    (count, last), = db.execute(
+        "SELECT count(*), coalesce(max(number), 0) FROM outbox"
+        " WHERE charger = ? AND csms = ? AND aside IS NULL", (charger, csms),
+    )
+    (aside,), = db.execute(
+        "SELECT count(*) FROM outbox WHERE charger = ? AND aside IS NOT NULL", (charger,)
+    )
+    return int_of(count), int_of(aside), int_of(last)
+
+
+def load(
+    db: apsw.Connection, charger: str, csms: str, after: int, limit: int
+) -> tuple[tuple[Outgoing, ...], bool]:
+    """The next messages of a charger in their order, and whether there are others after them."""
+    rows = list(db.execute(
+        "SELECT number, charger, message_id, action, payload, transaction_id, at, csms"
+        " FROM outbox WHERE charger = ? AND csms = ? AND number > ?"
+        " AND aside IS NULL ORDER BY number LIMIT ?", (charger, csms, after, limit + 1),
+    ))
+    found = tuple(
+        Outgoing(int_of(r[0]), text_of(r[1]), text_of(r[2]), text_of(r[3]), text_of(r[4]),
+                 int_of(r[5]), text_of(r[6]), text_of(r[7]))
+        for r in rows[:limit]
+    )  # fmt: skip
+    return found, len(rows) > limit
+
+
+def chargers(db: apsw.Connection, csms: str) -> list[str]:
+    """Every charger for which something waits."""
+    return [text_of(charger) for (charger,) in db.execute(
+        "SELECT DISTINCT charger FROM outbox WHERE csms = ? AND aside IS NULL", (csms,))]
+
+
+def uplinks(db: apsw.Connection) -> list[UplinkKept]:
+    """What outlives a restart of every uplink."""
+    return [
+        msgspec.json.decode(text_of(kept), type=UplinkKept)
+        for (kept,) in db.execute("SELECT kept FROM uplinks")
+    ]
+
+
+def tags(db: apsw.Connection) -> dict[str, str]:
+    """The tags that the CSMS has accepted, casefolded, and when it did so last."""
+    rows = db.execute("SELECT tag, at FROM tags_accepted")
+    return {text_of(tag): text_of(at) for tag, at in rows}

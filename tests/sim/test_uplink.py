@@ -1,0 +1,285 @@
+"""The uplink through the whole firmware: to the CSMS as if LinkRay were not there (csms.md)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+from tools.simulator.conservation import conserve
+from tools.simulator.passing import disciplined
+from tools.simulator.scene import Scene, hungry, scene, single, site
+from tools.world.csms import Csms
+from tools.world.operator import Operator, a_profile
+
+from linkray.model.settings import Csms as CsmsSettings
+from linkray.model.settings import Settings
+
+C = [single(f"C{n}") for n in range(1, 4)]
+URL = "ws://csms.example/ocpp"
+
+
+def passed(amps: int = 60) -> Settings:
+    """A site whose chargers are passed to a CSMS."""
+    return msgspec.structs.replace(site(amps, *C), csms=CsmsSettings(URL))
+
+
+def csms() -> Csms:
+    return Csms(path="/ocpp")
+
+
+async def charging(s: Scene, *names: str) -> None:
+    s.charge(*names)
+    await s.until(
+        lambda: all(s.world.charger(n).true_current_ma() != (0, 0, 0) for n in names), 90,
+        lambda: s.pilots_a(*names),
+    )  # fmt: skip
+
+
+async def test_a_session_reaches_the_csms_as_if_linkray_were_not_there() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        for name in ("C1", "C2", "C3"):
+            await central.wait_linked(name)
+        await charging(s, "C1")
+        await trio.sleep(300)
+        s.world.charger("C1").unplug()
+        await trio.sleep(60)
+
+        found = central.book.transactions("C1")
+        assert len(found) == 1
+        assert found[0].stops
+        assert central.complaints == []
+        assert s.world.charger("C1").reported.sessions[0].ids == [found[0].id]
+        holds(s, central)
+
+
+def holds(s: Scene, central: Csms, *, is_over: bool = True) -> None:
+    """The CSMS's book holds what the chargers truly did (INV-13, INV-14), and it was told by the
+    book; what flowed kept every limit.
+    """
+    chargers = [s.world.charger(c.id).reported for c in C]
+    account = conserve(chargers, central.book, now=trio.current_time(), is_over=is_over)
+    assert account.violations == []
+    assert central.complaints == []
+    s.is_safe()
+
+
+async def live(s: Scene, central: Csms, *names: str) -> None:
+    """Until the uplinks of these have said all that was kept."""
+    for name in names:
+        await central.wait_linked(name, within_s=120)
+    await s.until(
+        lambda: all(s.house.uplink_views[n].value.state == "live" for n in names), 300,
+        lambda: [s.house.uplink_views[n].value for n in names],
+    )  # fmt: skip
+
+
+async def test_k1_an_hour_without_a_line_loses_nothing_and_nothing_is_doubled() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1")
+        central.cut()
+        await s.until(lambda: "csms" in s.faults("C1"), 60)
+        await charging(s, "C2")
+        await trio.sleep(1_800)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        await charging(s, "C1")
+        await trio.sleep(1_800)
+        assert s.house.uplink_views["C1"].value.waiting > 100
+
+        central.restore()
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C2").unplug()
+        await trio.sleep(30)
+
+        assert s.faults() & {"csms"} == set()
+        assert len(central.book.transactions("C1")) == 2
+        assert len(central.book.transactions("C2")) == 1
+        assert central.book.transactions("C2")[0].stops
+        holds(s, central)
+
+
+async def test_k1_the_process_dies_in_an_outage_and_nothing_is_lost() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.cut()
+        await charging(s, "C1", "C2")
+        await trio.sleep(600)
+        await s.restart()
+        await trio.sleep(120)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        await s.restart()
+
+        central.restore()
+        await live(s, central, "C1", "C2", "C3")
+        await trio.sleep(60)
+        s.world.charger("C2").unplug()
+        await trio.sleep(30)
+
+        assert [len(central.book.transactions(n)) for n in ("C1", "C2")] == [1, 1]
+        assert all(central.book.transactions(n)[0].stops for n in ("C1", "C2"))
+        holds(s, central)
+
+
+async def test_a_session_begun_offline_is_stopped_remotely_by_the_number_of_the_csms() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1")
+        central.cut()
+        await charging(s, "C1")
+        own = s.world.charger("C1").connector(1).transaction
+        assert own is not None
+        central.give_ids(77_777)
+        central.restore()
+        await live(s, central, "C1")
+        await s.restart()
+        await live(s, central, "C1")
+
+        asked = await Operator(central, "C1").remote_stop(77_777)
+        assert asked.status == "Accepted"
+        await s.until(lambda: s.world.charger("C1").connector(1).transaction is None, 30)
+        await trio.sleep(30)
+
+        assert own.id != 77_777
+        stop = central.book.of("StopTransaction", "C1")[0]
+        assert stop.payload["transactionId"] == 77_777
+        holds(s, central)
+
+
+async def test_k7_a_tag_that_the_csms_does_not_know_ends_the_session_begun_without_it() -> None:
+    central = csms()
+    central.say_of_tag("TAG1", "Invalid")
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1")
+        central.cut()
+        await charging(s, "C1")
+        central.restore()
+        await live(s, central, "C1")
+        await s.until(lambda: s.world.charger("C1").connector(1).transaction is None, 30)
+        await trio.sleep(30)
+
+        stop = central.book.of("StopTransaction", "C1")[0]
+        assert stop.payload["reason"] == "DeAuthorized"
+        holds(s, central)
+
+
+async def test_a_tag_is_the_csms_to_judge_while_it_is_there() -> None:
+    central = csms()
+    central.say_of_tag("TAG1", "Blocked")
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1")
+        s.charge("C1")
+        await trio.sleep(120)
+
+        assert s.world.charger("C1").true_current_ma() == (0, 0, 0)
+        assert central.book.of("Authorize", "C1")[0].payload == {"idTag": "TAG1"}
+        s.is_safe()
+
+
+async def test_the_csms_starts_and_stops_a_session_and_reads_the_truth() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1")
+        operator = Operator(central, "C1")
+        s.world.charger("C1").plug(hungry())
+        asked = await operator.remote_start("REMOTE", 1)
+        assert asked.status == "Accepted"
+        await s.until(lambda: s.world.charger("C1").true_current_ma() != (0, 0, 0), 60)
+
+        asked = await operator.change_configuration("MeterValueSampleInterval", "60")
+        assert asked.status == "Accepted"
+        asked = await operator.get_configuration("MeterValueSampleInterval")
+        assert asked.answer["configurationKey"][0]["value"] == "60"
+        before = len(central.book.of("MeterValues", "C1"))
+        await trio.sleep(600)
+        assert 9 <= len(central.book.of("MeterValues", "C1")) - before <= 11
+
+        asked = await operator.set_profile(a_profile(periods=((0, 10.0),)), 1)
+        assert asked.status == "Accepted"
+        await s.offered(10.0)
+        assert s.offer("C1").reason.code == "csms_profile"
+        asked = await operator.composite_schedule(1, 600)
+        assert asked.answer["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 10.0
+
+        number = central.book.transactions("C1")[0].id
+        asked = await operator.remote_stop(number)
+        assert asked.status == "Accepted"
+        await s.until(lambda: s.world.charger("C1").connector(1).transaction is None, 30)
+        await trio.sleep(30)
+        holds(s, central)
+
+
+async def test_k12_a_csms_that_takes_a_minute_holds_up_no_car() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.answer_after(60.0)
+        s.charge("C1", "C2")
+        await s.until(
+            lambda: all(s.world.charger(n).true_current_ma() != (0, 0, 0) for n in ("C1", "C2")),
+            60, lambda: s.pilots_a("C1", "C2"),
+        )  # fmt: skip
+        await trio.sleep(1_200)
+        central.answer_after(0.0)
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+
+        holds(s, central)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("say_nothing", "did not answer as a WebSocket within 20 s"),
+        ("speak_other", "did not answer as a WebSocket within 20 s"),
+        ("refuse", "HTTP 503: it is out of service"),
+        ("redirect", "HTTP 302: it is somewhere else"),
+        ("choose_subprotocol", "does not speak WebSocket"),
+        ("cut", "no connection"),
+    ],
+)
+async def test_k4_a_door_that_is_shut_is_named_and_not_run_against(
+    trouble: str, words: str
+) -> None:
+    central = csms()
+    more = {"redirect": ("ws://elsewhere.example/",), "choose_subprotocol": ("ocpp2.0.1",)}
+    getattr(central, trouble)(*more.get(trouble, ()))
+    async with scene(passed(), csms=central) as s:
+        await s.until(lambda: "csms" in s.faults("C1"), 60)
+        await charging(s, "C1")
+        await trio.sleep(600)
+
+        assert words in s.house.uplink_views["C1"].value.text
+        if trouble != "cut":
+            assert len(central.book.knocks) <= 3 * (660 / 60 + 2)
+            assert disciplined(central.book) == []
+        central.obey()
+        central.restore()
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        holds(s, central)
+
+
+async def test_k3_a_line_that_flaps_for_hours_loses_and_doubles_nothing() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.flap(5.0)
+        for _ in range(4):
+            await charging(s, "C1", "C2")
+            await trio.sleep(600)
+            for name in ("C1", "C2"):
+                s.world.charger(name).unplug()
+            await trio.sleep(60)
+        central.obey()
+        await live(s, central, "C1", "C2", "C3")
+
+        assert len(central.book.transactions("C1")) == 4
+        assert disciplined(central.book) == []
+        holds(s, central)

@@ -1,0 +1,493 @@
+"""The uplink's core (csms.md): when it dials, what it says in which order, what is kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from tests.unit.csms.central import BOOT, Central, outgoing
+
+from linkray.csms.wire import Received, Terms, TermsNow
+from linkray.model.faults import Cleared, Code, Raised
+from linkray.model.uplink import Answered, Asks, Boot, Given, Here, Message, Passed, Replied, Status
+
+
+def silent(csms: Central) -> None:
+    """From now on it takes everything and says nothing."""
+    csms.answers = lambda _call: None
+
+
+# -- dialling ----------------------------------------------------------------------------------
+
+
+def test_the_first_attempt_is_made_at_once_when_the_charger_is_there() -> None:
+    csms = Central()
+    assert csms.dials == []
+
+    csms.feed(Here(here=True))
+
+    assert csms.dials == [1_000.0]
+
+
+def test_stand_alone_nobody_is_dialled() -> None:
+    csms = Central(terms=Terms())
+
+    csms.feed(Here(here=True))
+    csms.passes(3_600)
+
+    assert csms.dials == []
+    assert csms.faults == []
+
+
+def test_k3_attempts_come_60_to_75_s_apart_however_the_line_flaps() -> None:
+    csms = Central()
+    csms.feed(Here(here=True))
+    for _ in range(300):
+        if len(csms.dials) % 2:
+            csms.refuse()
+        else:
+            csms.link()
+            csms.passes(5)
+            csms.cut()
+        csms.until(csms.relay.due())
+
+    apart = [b - a for a, b in itertools.pairwise(csms.dials)]
+    assert len(apart) > 100
+    assert all(60.0 <= gap <= 75.0 + 0.1 for gap in apart), (min(apart), max(apart))
+    assert len({round(gap) for gap in apart}) > 5, "32 chargers must not be one burst"
+
+
+def test_after_long_service_a_lost_line_is_dialled_again_at_once() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.passes(3_600)
+
+    csms.cut()
+
+    assert csms.dials[-1] == csms.now
+
+
+def test_a_changed_address_is_dialled_at_once() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.passes(1)
+
+    csms.feed(TermsNow(Terms("ws://other.example")))
+
+    assert csms.hung_up == ["the settings have changed"]
+    assert csms.dials[-1] == csms.now
+
+
+def test_the_uplink_outlives_its_charger_by_a_minute() -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.feed(Here(here=False))
+    csms.passes(59)
+    assert csms.hung_up == []
+    csms.passes(2)
+
+    assert csms.hung_up == ["the charger is gone"]
+    csms.passes(600)
+    assert len(csms.dials) == 1, "nobody is dialled for a charger that is gone"
+
+
+def test_what_is_kept_is_delivered_though_its_charger_never_comes_back() -> None:
+    first = Central()
+    first.feed(Here(here=True), Boot(BOOT))
+    first.store(outgoing(1, "StartTransaction"), outgoing(2, "StopTransaction"))
+    csms = first.restart()
+
+    csms.passes(0)
+    csms.link()
+
+    assert csms.actions == ["BootNotification", "StartTransaction", "StopTransaction"]
+    assert csms.left() == []
+    csms.passes(61)
+    assert csms.hung_up == ["the charger is gone"]
+
+
+# -- in order ----------------------------------------------------------------------------------
+
+
+def test_a_new_link_says_boot_then_statuses_then_what_was_kept_in_its_order() -> None:
+    csms = Central()
+    csms.feed(Here(here=True), Boot(BOOT), Status(2, b'{"connectorId":2}'),
+              Status(1, b'{"connectorId":1}'))  # fmt: skip
+    csms.store(outgoing(5, "StartTransaction"), outgoing(6), outgoing(7, "StopTransaction"))
+
+    csms.link()
+
+    assert csms.actions == ["BootNotification", "StatusNotification", "StatusNotification",
+                            "StartTransaction", "MeterValues", "StopTransaction"]  # fmt: skip
+    assert [f[3]["connectorId"] for f in csms.frames[1:3]] == [1, 2]
+    assert csms.is_live
+    assert csms.left() == []
+
+
+def test_one_call_at_a_time_is_open() -> None:
+    csms = Central()
+    silent(csms)
+    csms.arrive()
+    csms.store(outgoing(1, "StartTransaction"), outgoing(2))
+    assert csms.actions == ["BootNotification"]
+
+    csms.answer({"status": "Accepted", "currentTime": "", "interval": 0})
+    assert csms.actions == ["BootNotification", "StatusNotification"]
+    csms.answer()
+    assert csms.actions[2:] == ["StartTransaction"]
+    csms.answer({"transactionId": 9, "idTagInfo": {"status": "Accepted"}})
+
+    assert csms.actions[3:] == ["MeterValues"]
+    assert csms.frames[-1][3]["transactionId"] == 9
+
+
+def test_live_calls_go_with_the_chargers_own_id_and_untouched_payload() -> None:
+    csms = Central()
+    csms.arrive()
+    raw = b'{ "vendorId" : "X",\t"data":"\\u00e4 1.0e0" }'
+    sent: list[str] = []
+    does = csms._said
+    csms._said = lambda text: (sent.append(text), does(text))[1]  # type: ignore[method-assign]
+
+    csms.feed(Passed("abc-1", "DataTransfer", raw, waits=True))
+
+    assert sent == ['[2,"abc-1","DataTransfer",' + raw.decode() + "]"]
+    assert Answered("abc-1", b"{}") in csms.to_link
+
+
+def test_k9_live_messages_queue_behind_what_is_replayed() -> None:
+    csms = Central(waiting=[outgoing(n) if n > 1 else outgoing(n, "StartTransaction")
+                            for n in range(1, 200)])  # fmt: skip
+    silent(csms)
+    csms.arrive()
+    csms.answer({"status": "Accepted", "currentTime": "", "interval": 0})
+    csms.answer()
+    csms.store(outgoing(200, "StopTransaction"))
+    assert not csms.is_live
+
+    csms.answers = csms.well
+    csms.answer({"transactionId": 9, "idTagInfo": {"status": "Accepted"}})
+
+    assert [f[1] for f in csms.calls] == [f"m{n}" for n in range(1, 201)]
+    assert csms.is_live
+    assert csms.left() == []
+
+
+def test_a_charger_that_boots_again_is_heard_before_what_comes_after() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.frames.clear()
+
+    csms.feed(Boot(b'{"chargePointVendor":"V", "chargePointModel":"N"}'))
+    csms.feed(Passed("x", "Authorize", b"{}", waits=True))
+
+    assert csms.actions[0] == "BootNotification"
+    assert csms.frames[0][3]["chargePointModel"] == "N"
+    assert csms.kept is not None
+    assert "N" in csms.kept.boot
+
+
+# -- answers that do not come ------------------------------------------------------------------
+
+
+def test_k5_an_answer_that_is_lost_is_asked_for_with_the_same_id_and_payload() -> None:
+    csms = Central()
+    csms.arrive()
+    silent(csms)
+    csms.store(outgoing(1, "StartTransaction"))
+    first = csms.frames[-1]
+    csms.open.clear()
+
+    csms.passes(91)
+
+    assert csms.frames[-1] == first
+    csms.answer({"transactionId": 77, "idTagInfo": {"status": "Accepted"}})
+    assert csms.left() == []
+
+
+def test_k5_of_two_ids_for_one_start_the_newest_counts() -> None:
+    csms = Central()
+    csms.arrive()
+    silent(csms)
+    csms.store(outgoing(1, "StartTransaction"))
+    csms.answers = csms.well
+    csms.open.clear()  # the first answer, 500, is lost on its way
+    csms.passes(91)
+    csms.store(outgoing(2))
+
+    assert csms.frames[-1][3]["transactionId"] == 501
+    csms.feed(Received('[3,"m1",{"transactionId":888,"idTagInfo":{"status":"Accepted"}}]'))
+    csms.store(outgoing(3))
+    assert csms.frames[-1][3]["transactionId"] == 888
+    assert "another transaction id" in csms.notes
+
+
+def test_k6_a_message_refused_three_times_is_set_aside_and_the_next_goes_on() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.store(outgoing(1, "StartTransaction"))
+    silent(csms)
+    csms.store(outgoing(2), outgoing(3))
+    at: list[float] = []
+    for _ in range(3):
+        at.append(csms.now)
+        csms.answer(error="InternalError")
+        csms.until(csms.relay.due())
+
+    assert [b - a for a, b in itertools.pairwise(at)] == [10.0, 20.0]
+    assert csms.aside == {2: "InternalError: "}
+    assert csms.frames[-1][1] == "m3"
+    assert csms.shown.set_aside == 1
+    assert "message set aside" in csms.notes
+
+
+def test_k6_what_belongs_to_a_start_that_was_set_aside_is_set_aside_with_it() -> None:
+    csms = Central()
+    csms.arrive()
+    silent(csms)
+    csms.store(outgoing(1, "StartTransaction"), outgoing(2), outgoing(3, "StopTransaction"))
+    for _ in range(3):
+        csms.answer(error="InternalError")
+        csms.until(min(csms.relay.due(), csms.now + 30))
+
+    assert sorted(csms.aside) == [1, 2, 3]
+    assert csms.aside[3] == "the CSMS has not taken its start"
+    assert csms.open == []
+
+
+def test_k12_a_csms_that_takes_a_minute_holds_up_nobody_and_loses_nothing() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.store(outgoing(1, "StartTransaction"))
+    silent(csms)
+    csms.feed(Passed("a", "Authorize", b"{}", waits=True))
+    csms.feed(Message(outgoing(4), stored=False))
+    assert csms.is_live
+
+    csms.passes(11)
+    assert not csms.is_live, "LinkRay decides meanwhile"
+    assert 4 in csms.left()
+    assert Answered("a") in csms.to_link
+    csms.passes(49)
+    csms.answer({"idTagInfo": {"status": "Accepted"}})
+
+    assert csms.frames[-1][1] == "m4"
+
+
+def test_the_line_is_cut_and_what_was_passed_on_live_is_kept() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.store(outgoing(1, "StartTransaction"))
+    silent(csms)
+    csms.feed(Message(outgoing(2), stored=False), Message(outgoing(3), stored=False),
+              Passed("h", "Heartbeat", b"{}"), Passed("a", "Authorize", b"{}", waits=True))
+
+    csms.cut()
+
+    assert csms.left() == [2, 3]
+    assert Answered("a") in csms.to_link
+    assert not csms.is_live
+    csms.answers = csms.well
+    csms.passes(120)
+    csms.link()
+    assert [f[1] for f in csms.calls][-2:] == ["m2", "m3"]
+    assert "Heartbeat" not in csms.actions
+
+
+def test_what_comes_in_the_moment_the_line_goes_is_kept_too() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.cut()
+
+    csms.feed(Message(outgoing(2), stored=False), Passed("a", "Authorize", b"{}", waits=True))
+
+    assert csms.left() == [2]
+    assert csms.to_link[-1] == Answered("a")
+
+
+@pytest.mark.parametrize("status", ["Pending", "Rejected"])
+def test_a_charger_that_is_not_accepted_waits_for_the_interval_and_boots_again(
+    status: str,
+) -> None:
+    csms = Central()
+    silent(csms)
+    csms.feed(Here(here=True), Boot(BOOT))
+    csms.store(outgoing(1, "StartTransaction"))
+    csms.link()
+    csms.answer({"status": status, "currentTime": "", "interval": 120})
+
+    csms.passes(119)
+    assert csms.actions == ["BootNotification"]
+    assert not csms.is_live
+    assert csms.faults[-1] == Raised(
+        Code.CSMS, "CP1", f"the CSMS answered BootNotification {status}"
+    )
+    csms.passes(2)
+    assert csms.actions == ["BootNotification"] * 2
+    csms.answers = csms.well
+    csms.answer({"status": "Accepted", "currentTime": "", "interval": 120})
+
+    assert csms.faults[-1] == Cleared(Code.CSMS, "CP1")
+    assert csms.is_live
+
+
+def test_the_fault_comes_after_30_s_without_a_link_and_goes_with_it() -> None:
+    csms = Central()
+    csms.feed(Here(here=True))
+    csms.refuse("the certificate has expired")
+
+    csms.passes(29)
+    assert csms.faults == []
+    csms.passes(2)
+    assert csms.faults == [Raised(Code.CSMS, "CP1", "the certificate has expired")]
+    assert csms.shown.text == "the certificate has expired"
+    csms.passes(60)
+    csms.link()
+
+    assert csms.faults[-1] == Cleared(Code.CSMS, "CP1")
+
+
+def test_a_month_of_messages_stands_in_the_store_and_only_a_window_in_memory() -> None:
+    kept = [outgoing(1, "StartTransaction"), *(outgoing(n) for n in range(2, 1_000))]
+    csms = Central(waiting=kept)
+    csms.arrive()
+
+    assert [f[1] for f in csms.calls] == [one.message_id for one in kept]
+    assert len(csms.loads) >= 15, "it was read in windows"
+    assert csms.left() == []
+    assert csms.shown.waiting == 0
+    assert csms.is_live
+
+
+# -- what the CSMS asks ------------------------------------------------------------------------
+
+
+def test_a_call_of_the_csms_reaches_the_charger_and_its_answer_returns_untouched() -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.call("UnlockConnector", {"connectorId": 1}, "q-1")
+    asked = csms.to_link[-1]
+    assert isinstance(asked, Asks)
+    assert (asked.call_id, asked.action) == ("q-1", "UnlockConnector")
+    csms.feed(Replied("q-1", b'{ "status":"Unlocked" }'))
+
+    assert csms.frames[-1] == [3, "q-1", {"status": "Unlocked"}]
+
+
+def test_a_refusal_of_the_charger_returns_as_one() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.call("ReserveNow", {}, "q-2")
+
+    csms.feed(Replied("q-2", None, "NotSupported", "no reservations"))
+
+    assert csms.frames[-1] == [4, "q-2", "NotSupported", "no reservations", {}]
+
+
+def test_k10_a_call_for_a_charger_that_is_gone_is_refused_at_once() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.call("Reset", {"type": "Soft"}, "q-3")
+    csms.feed(Here(here=False))
+    assert csms.frames[-1][:3] == [4, "q-3", "GenericError"]
+
+    csms.call("RemoteStartTransaction", {"idTag": "T"}, "q-4")
+
+    assert csms.frames[-1][:3] == [4, "q-4", "GenericError"]
+    assert not any(isinstance(i, Asks) and i.call_id == "q-4" for i in csms.to_link)
+
+
+def test_a_remote_stop_names_the_session_as_the_charger_knows_it() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.store(outgoing(1, "StartTransaction", transaction=7))
+    csms.feed(Given(7, at_charger=7))
+
+    csms.call("RemoteStopTransaction", {"transactionId": 501}, "q-5")
+
+    asked = csms.to_link[-1]
+    assert isinstance(asked, Asks)
+    assert json.loads(asked.payload) == {"transactionId": 7}
+
+
+def test_a_remote_stop_of_a_session_that_is_older_than_linkray_passes_as_it_is() -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.call("RemoteStopTransaction", {"transactionId": 31_337}, "q-6")
+
+    asked = csms.to_link[-1]
+    assert isinstance(asked, Asks)
+    assert asked.payload == b'{"transactionId": 31337}'
+
+
+def test_k8_a_number_given_twice_means_the_newest_session() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.answers = lambda _call: {"transactionId": 5, "idTagInfo": {"status": "Accepted"}}
+    csms.store(outgoing(1, "StartTransaction", transaction=7))
+    csms.store(outgoing(2, "StartTransaction", transaction=8))
+    csms.feed(Given(7, 7), Given(8, 8))
+
+    csms.call("RemoteStopTransaction", {"transactionId": 5}, "q-7")
+
+    asked = csms.to_link[-1]
+    assert isinstance(asked, Asks)
+    assert json.loads(asked.payload) == {"transactionId": 8}
+
+
+def test_a_key_that_linkray_owns_is_remembered_and_the_charger_keeps_its_own() -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.call("ChangeConfiguration", {"key": "meterValueSampleInterval", "value": "60"}, "q-8")
+    assert csms.frames[-1] == [3, "q-8", {"status": "Accepted"}]
+    assert csms.kept is not None
+    assert csms.kept.wished == {"metervaluesampleinterval": "60"}
+    csms.call("GetConfiguration", {"key": ["MeterValueSampleInterval"]}, "q-9")
+    csms.feed(Replied("q-9", json.dumps({"configurationKey": [
+        {"key": "MeterValueSampleInterval", "readonly": False, "value": "10"}]}).encode()))
+
+    told = csms.frames[-1][2]["configurationKey"]
+    assert told == [{"key": "MeterValueSampleInterval", "value": "60"}] or told[0]["value"] == "60"
+
+
+def test_the_password_that_the_csms_gives_stays_with_linkray() -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.call("ChangeConfiguration", {"key": "AuthorizationKey", "value": "0123456789abcdef"}, "p")
+
+    assert csms.frames[-1] == [3, "p", {"status": "Accepted"}]
+    assert csms.kept is not None
+    assert csms.kept.password == "0123456789abcdef"
+    assert not any(isinstance(item, Asks) for item in csms.to_link)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[2]", '[2,"x"]', "null", "[9,1,2]", '[3,"nobody",{}]', '[4,"nobody"]',
+             '[2,"x","Reset",[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]', "\x00", '{"a":1}'],
+)  # fmt: skip
+def test_rubbish_of_the_csms_disturbs_nothing(text: str) -> None:
+    csms = Central()
+    csms.arrive()
+
+    csms.feed(Received(text))
+    csms.store(outgoing(1, "StartTransaction"))
+
+    assert csms.left() == []
+    assert csms.is_live
+
+
+def test_an_unreadable_answer_to_a_start_is_an_answer_all_the_same() -> None:
+    csms = Central()
+    csms.arrive()
+    csms.answers = lambda _call: {"transactionId": "no number"}
+
+    csms.store(outgoing(1, "StartTransaction"))
+
+    assert csms.left() == []
+    assert "StartTransaction answered unreadably" in csms.notes
