@@ -7,7 +7,7 @@ import pytest
 import trio
 from tools.simulator.conservation import conserve
 from tools.simulator.passing import disciplined
-from tools.simulator.scene import Scene, hungry, scene, single, site
+from tools.simulator.scene import HERE, Scene, hungry, scene, single, site
 from tools.world.csms import Csms
 from tools.world.operator import Operator, a_profile
 
@@ -281,5 +281,71 @@ async def test_k3_a_line_that_flaps_for_hours_loses_and_doubles_nothing() -> Non
         await live(s, central, "C1", "C2", "C3")
 
         assert len(central.book.transactions("C1")) == 4
+        assert disciplined(central.book) == []
+        holds(s, central)
+
+
+async def changed(s: Scene, **csms: object) -> None:
+    """Somebody sets another CSMS."""
+    old = s.store.settings.value
+    new = msgspec.structs.replace(old, csms=msgspec.structs.replace(old.csms, **csms))
+    await s.store.change_settings(new, HERE, "test")
+
+
+async def test_a_csms_that_is_set_while_cars_charge_hears_of_the_chargers() -> None:
+    central = csms()
+    async with scene(site(60, *C), csms=central) as s:
+        await charging(s, "C1")
+        assert central.book.knocks == []
+
+        await changed(s, url=URL)
+        await live(s, central, "C1", "C2", "C3")
+
+        assert [t.action for t in central.book.told["C1"]][:2] == [
+            "BootNotification", "StatusNotification",
+        ]
+        s.is_safe()
+
+
+async def test_k13_what_is_kept_for_one_csms_is_not_said_to_another() -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        first.cut()
+        await charging(s, "C1")
+        await trio.sleep(120)
+        s.world.charger("C1").unplug()
+        await trio.sleep(10)
+
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await charging(s, "C2")
+        assert second.book.transactions("C1") == []
+        assert len(second.book.transactions("C2")) == 1
+        first.restore()
+        s.csms = first
+        await changed(s, url=URL)
+        await live(s, first, "C1")
+
+        assert len(first.book.transactions("C1")) == 1
+        assert first.book.transactions("C1")[0].stops
+        s.is_safe()
+
+
+async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
+    central = csms()
+    async with scene(passed(), csms=central, strict=False) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+        assert uplink.core is not None
+        uplink.core._box = None  # type: ignore[assignment]  # a mistake of ours
+        await trio.sleep(120)
+        await live(s, central, "C1")
+        s.world.charger("C1").unplug()
+        await trio.sleep(60)
+
+        assert s.house.uplinks._uplinks["C1"] is not uplink
         assert disciplined(central.book) == []
         holds(s, central)

@@ -49,6 +49,7 @@ from linkray.model.uplink import (
     Boot,
     Given,
     Here,
+    Introduce,
     Live,
     Message,
     Passed,
@@ -369,6 +370,8 @@ class Link:
                 return self._passport_now(passport, now, again=again)
             case Gone(reason):
                 return self._gone(reason, now)
+            case Introduce():
+                return self._introduced_up()
             case Live() | FromCsms():
                 return self._of_csms(item, now)
             case Asks(call_id, action, payload):
@@ -446,7 +449,7 @@ class Link:
         outs: list[Out] = [Record((self._seen,))] if terms.kept and not before.kept else []
         outs += self._tell_all(now)
         if terms.csms != before.csms:
-            outs += self._introduced_up()
+            outs += self._up_with(Here(here=True))
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed

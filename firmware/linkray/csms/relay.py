@@ -156,12 +156,13 @@ class Relay:
         known: Iterable[Known] = (),
         kept: UplinkKept | None = None,
         before: Mapping[str, str | None] | None = None,
+        not_before: float = -math.inf,
         now: float,
     ) -> None:
         """`prefix` begins the ids of what LinkRay says on its own; no other relay's, ever.
 
-        `before`: the charger's configuration before LinkRay changed it. `wall`: UTC of a
-        monotonic time.
+        `before`: the charger's configuration before LinkRay changed it. `not_before`: when it may be
+        dialled first. `wall`: UTC of a monotonic time.
         """
         self._charger = charger
         self._terms = terms
@@ -185,7 +186,7 @@ class Relay:
         self._stage = "boot"  # of a link that is up: boot, statuses, open
         self._to_say: list[int] = []  # connectors whose status is still to be said
         self._boot_at = 0.0
-        self._dial_at = -math.inf
+        self._dial_at = not_before
         self._attempts = 0
         self._numbers = 0
         self._open: _Open | None = None

@@ -31,7 +31,7 @@ from linkray.model.facts import CsmsBound
 from linkray.model.faults import Cleared, Raised
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
-from linkray.model.uplink import FromUplink, Message, ToUplink
+from linkray.model.uplink import FromUplink, Introduce, Message, ToUplink
 from linkray.model.views import UplinkView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -40,7 +40,7 @@ from .address import Address, BadAddress, read_address
 from .bounds import Wired
 from .ids import Known
 from .outbox import WINDOW_MAX, Outbox
-from .relay import Relay
+from .relay import ATTEMPT_S, Relay
 from .wire import (
     Dial,
     Ended,
@@ -72,6 +72,7 @@ SILENT_S = 60.0
 READ_S = 30.0  # for the store to say what waits
 KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
+AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
 ITEMS_MAX = 1024  # of a link that waits for a write; what is on disk is read from there
 
 log = structlog.get_logger(source="CSMS")
@@ -136,8 +137,10 @@ class UplinkRoom:
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.kept: dict[str, UplinkKept] = {}
+        self.dialled: dict[str, tuple[str, float]] = {}  # whom, and when; also of one that failed
         self._uplinks: dict[str, Uplink] = {}
-        self._wanted: list[str] = []  # chargers whose uplink is to be begun
+        self._wanted: list[Uplink] = []  # to be begun
+        self._again: list[tuple[str, float]] = []  # chargers whose uplink has failed, and when
         self._bell = trio.Event()
 
     def put(self, charger: str, item: ToUplink) -> None:
@@ -199,13 +202,16 @@ class UplinkRoom:
             if terms.url != uplink.url:  # what is kept for one CSMS is not said to another (K13)
                 del self._uplinks[charger]
                 uplink.stop()
+                if terms.url:
+                    self._begin(charger)
             else:
                 uplink.put(TermsNow(terms))
 
     def _begin(self, charger: str) -> Uplink:
         uplink = self._uplinks[charger] = Uplink(self, charger)
-        self._wanted.append(charger)
+        self._wanted.append(uplink)
         self._bell.set()
+        self.to_link(charger, Introduce())
         return uplink
 
     async def run(self) -> None:
@@ -218,19 +224,26 @@ class UplinkRoom:
         async with trio.open_nursery() as nursery:
             while True:
                 self._bell = trio.Event()
+                now = trio.current_time()
+                for charger in [c for c, at in self._again if at <= now]:
+                    if charger not in self._uplinks:
+                        self._begin(charger)
+                self._again = [(c, at) for c, at in self._again if at > now]
                 wanted, self._wanted = self._wanted, []
-                for charger in wanted:
-                    uplink = self._uplinks[charger]
-                    nursery.start_soon(
-                        partial(contain, f"uplink of {charger}", uplink.run, strict=self.strict)
-                    )
+                for uplink in wanted:
+                    nursery.start_soon(partial(
+                        contain, f"uplink of {uplink.charger}", uplink.run, strict=self.strict
+                    ))
                 if not self._wanted:
-                    await self._bell.wait()
+                    with trio.move_on_at(min((at for _, at in self._again), default=math.inf)):
+                        await self._bell.wait()
 
     def gone(self, charger: str, uplink: Uplink) -> None:
-        """An uplink has failed: the next item begins it anew from what is on disk."""
+        """An uplink has failed: it begins anew from what is on disk."""
         if self._uplinks.get(charger) is uplink:
             del self._uplinks[charger]
+            self._again.append((charger, trio.current_time() + AGAIN_S))
+            self._bell.set()
 
 
 class Uplink:
@@ -296,10 +309,13 @@ class Uplink:
             for one in reversed(recent)
         ]
         now = trio.current_time()
+        url, dialled_at = room.dialled.get(charger, ("", -math.inf))
+        not_before = dialled_at + ATTEMPT_S if url == terms.url else -math.inf
         return Relay(
             charger, terms, prefix=f"LR-{room.clock.utc():%y%m%d%H%M%S}-",
             wall=room.wall, box=Outbox(waiting, aside, newest),
-            known=known, kept=room.kept.get(charger), before=room.before(charger), now=now,
+            known=known, kept=room.kept.get(charger), before=room.before(charger),
+            not_before=not_before, now=now,
         )  # fmt: skip
 
     async def _wait(self, due: float) -> None:
@@ -321,6 +337,7 @@ class Uplink:
                 case Load(after):
                     await self._load(after)
                 case Dial(terms):
+                    self._room.dialled[self.charger] = terms.url, trio.current_time()
                     nursery.start_soon(self._link, terms)
                 case _:
                     self._do_now(out)

@@ -109,4 +109,8 @@ class Asks(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-FromUplink = Live | Answered | Asks
+class Introduce(msgspec.Struct, frozen=True):
+    """An uplink begins and knows nothing: who the charger is, and how it stands."""
+
+
+FromUplink = Live | Answered | Asks | Introduce

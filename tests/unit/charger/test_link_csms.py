@@ -18,6 +18,7 @@ from linkray.model.uplink import (
     Boot,
     Given,
     Here,
+    Introduce,
     Live,
     Message,
     Passed,
@@ -85,6 +86,8 @@ def test_an_uplink_that_is_set_later_hears_all_that_was_said_before() -> None:
     assert not any(isinstance(out, Up) for out in played.said)
 
     played.feed(TermsNow(Terms(Charger("CP1"), csms=URL)))
+    assert [out.item for out in played.out if isinstance(out, Up)] == [Here(here=True)]
+    played.feed(Introduce())
 
     told = [out.item for out in played.out if isinstance(out, Up)]
     assert [type(item) for item in told] == [Here, Boot, Status, SessionNow]
