@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,14 @@ AT_FACTORY = """  The box is back at factory: the passwords above are gone, and 
 
 class Broken(RuntimeError):
     """The site cannot be run; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The ports of what the box dials, where the site has it."""
+
+    meter: int | None = None
+    csms: int | None = None
 
 
 @dataclass
@@ -96,10 +104,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     top.add_argument("--state", type=Path, default=None, help="folder of what the box keeps")
     top.add_argument("--site", default=str(SITE), metavar="SITE",
                      help="a site file, or a name of tests/sim/sites/")  # fmt: skip
+    top.add_argument("--csms", action="store_true",
+                     help="with a CSMS behind the box; kept in a folder of its own")  # fmt: skip
     top.add_argument("--seed", type=int, default=1, help="of the world's chance")
     for name, port, more in (
         ("https", 8443, ""), ("http", 8080, ""), ("ocpp", 8887, ""), ("ocpps", 8886, ""),
         ("meter", 1502, "; of a meter on Modbus TCP, and kept with the site's settings"),
+        ("csms", 9000, "; of the CSMS, and kept with the site's settings"),
     ):  # fmt: skip
         top.add_argument(
             f"--{name}-port", type=int, default=None,
@@ -137,31 +148,39 @@ def linkray(*words: str, text: str = "") -> str:
 
 def prepare(
     options: argparse.Namespace, state: Path, site: Description
-) -> tuple[dict[str, str], int | None]:
+) -> tuple[dict[str, str], Peers]:
     """Settings and passwords for a folder that has none.
 
-    Says who may sign in with what, and the port of a site meter on Modbus TCP. That one is kept:
-    the settings name it, and they are the box's own once they are made.
+    Says who may sign in with what, and the ports of what the box dials. Those are kept: the
+    settings name them, and they are the box's own once they are made.
     """
-    keys, kept = state / "sign-in.json", state / "meter-port"
+    keys, kept = state / "sign-in.json", state / "peers.json"
     if keys.exists():
-        meter = free_port(int(kept.read_text())) if kept.exists() else None
-        return dict(json.loads(keys.read_text())), meter
+        if not kept.exists():
+            raise Broken(f"{state} was made by an earlier version: delete it, or name another "
+                         "--state")  # fmt: skip
+        peers = Peers(**json.loads(kept.read_text()))
+        for one, what in ((peers.meter, "site meter"), (peers.csms, "CSMS")):
+            if one is not None:
+                free_port(one, what)
+        return dict(json.loads(keys.read_text())), peers
     is_tcp = site.meter is not None and bool((site.meter.file or {}).get("tcp"))
-    meter = free_port(int(port(options, "meter"))) if is_tcp else None
+    meter = free_port(int(port(options, "meter")), "site meter") if is_tcp else None
+    csms = free_port(int(port(options, "csms")), "CSMS") if options.csms else None
     told = settings(site, meter_tcp=None if meter is None else (METER_HOST, meter))
+    if csms is not None:
+        told["csms"] = {"url": f"ws://{METER_HOST}:{csms}"}
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     linkray("settings", "import", "-", "--state", str(state), text=json.dumps(told))
-    kept.unlink(missing_ok=True)
-    if meter is not None:
-        kept.write_text(f"{meter}\n")
+    peers = Peers(meter, csms)
+    kept.write_text(json.dumps(asdict(peers)))
     words = {name: f"{name.lower()}-{secrets.token_hex(5)}" for name in ACCOUNTS}
     words = {name: word.replace(name.lower(), "site") for name, word in words.items()}
     for name, word in words.items():
         linkray("password", "--state", str(state), name, text=word + "\n")
     keys.touch(mode=0o600)
     keys.write_text(json.dumps(words))
-    return words, meter
+    return words, peers
 
 
 def described(site: Path) -> Description:
@@ -172,16 +191,16 @@ def described(site: Path) -> Description:
         raise Broken(f"--site {site}: {error}") from None
 
 
-def free_port(wanted: int) -> int:
-    """A port on which the site meter can answer, any for 0; raises `Broken`."""
+def free_port(wanted: int, what: str) -> int:
+    """A port on which a peer of the box can answer, any for 0; raises `Broken`."""
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             free.bind((METER_HOST, wanted))
         except OSError as error:
             raise Broken(
-                f"the site meter cannot answer on port {wanted}: {error.strerror}; free it, or "
-                "begin another --state with another --meter-port"
+                f"the {what} cannot answer on port {wanted}: {error.strerror}; free it, or begin "
+                f"another --state with another --{what.rsplit(maxsplit=1)[-1].lower()}-port"
             ) from None
         return int(free.getsockname()[1])
 
@@ -288,14 +307,15 @@ async def ended(process: trio.Process) -> None:
 
 
 async def play_world(
-    options: argparse.Namespace, state: Path, ocpp: int, meter: int | None, report: Path, noise: Any
+    options: argparse.Namespace, state: Path, ocpp: int, peers: Peers, report: Path, noise: Any
 ) -> None:
     """The world's process; it writes its report when it is told to end."""
     line = ("--serial-link", str(state / "serial0"))
     process = await started([
         sys.executable, "-m", "tools.world", "run", str(options.site),
         "--ocpp", f"ws://127.0.0.1:{ocpp}",
-        *(line if meter is None else ("--meter-tcp", str(meter))),
+        *(line if peers.meter is None else ("--meter-tcp", str(peers.meter))),
+        *(() if peers.csms is None else ("--csms", str(peers.csms))),
         "--seed", str(options.seed), "--report", str(report),
         "--control", str(state / "world.sock"),
     ], noise)  # fmt: skip
@@ -367,13 +387,14 @@ def result(seen: Seen, report: dict[str, Any]) -> dict[str, Any]:
         "energy_wh": report["energy_wh"],
         "fuse_percent_max": report["fuse_percent_max"],
         "complaints": report["complaints"],
+        **({"csms": report["csms"]} if report.get("csms") else {}),
         "restarts": seen.restarts,
     }  # fmt: skip
 
 
 async def run(options: argparse.Namespace, state: Path) -> int:
     site = described(options.site)
-    words, meter = prepare(options, state, site)
+    words, peers = prepare(options, state, site)
     report = state / "world-report.json"
     seen = Seen()
     log_path = state.parent / f"{state.name}.log"  # beside it: a factory reset wipes the folder
@@ -390,12 +411,12 @@ async def run(options: argparse.Namespace, state: Path) -> int:
                 "run", "--board", str(BOARD), "--state", str(state), "--bind", "127.0.0.1",
                 "--ocpp-port", port(options, "ocpp"), "--ocpps-port", port(options, "ocpps"),
             ], seen, quiet, reboots)
-            nursery.start_soon(play_world, options, state, control["ocpp"], meter, report, quiet)
+            nursery.start_soon(play_world, options, state, control["ocpp"], peers, report, quiet)
             web = await nursery.start(keep_running, [
                 "web", "--state", str(state), "--bind", "127.0.0.1",
                 "--https-port", port(options, "https"), "--http-port", port(options, "http"),
             ], seen, quiet, reboots)
-            greet(options, state, control, web, words, log_path, site.places[0].id)
+            greet(options, state, control, web, words, log_path, site.places[0].id, peers)
             client = DeskClient(state / "desk.sock")
             nursery.start_soon(client.run)
             show: Callable[[Seen], None] = (lambda _seen: None) if options.headless else line
@@ -409,7 +430,7 @@ async def run(options: argparse.Namespace, state: Path) -> int:
 
 def greet(
     options: argparse.Namespace, state: Path, control: dict[str, Any], web: dict[str, Any],
-    words: dict[str, str], log_path: Path, charger: str,
+    words: dict[str, str], log_path: Path, charger: str, peers: Peers,
 ) -> None:  # fmt: skip
     out = sys.stderr if options.headless else sys.stdout
     say = functools.partial(print, file=out, flush=True)
@@ -423,6 +444,11 @@ def greet(
         told = shlex.join(["tell", str(state / "world.sock"), trouble])
         say(f"  make trouble   .venv/bin/python -m tools.world {told}")
         say("                 (all that there is: tools/README.md, Making trouble)")
+        if peers.csms is not None:
+            cut = shlex.join(["tell", str(state / "world.sock"), "cut_csms"])
+            say(f"  CSMS behind    ws://{METER_HOST}:{peers.csms}; "
+                "to cut its line (restore_csms: it is back):\n"
+                f"                 .venv/bin/python -m tools.world {cut}")
         say(f"  reset button   .venv/bin/linkray board press --hold 1 --state {state}")
         say("                 (opens the first sign-in again for 30 min; held for 5 s or longer it "
             "is a factory reset:\n                 settings, passwords and history are gone)")
@@ -445,7 +471,8 @@ def main(argv: list[str] | None = None) -> int:
         state = options.state
         if state is None and options.headless:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linkray-")))
-        state = (state or ROOT / ".state" / options.site.stem).resolve()
+        name = f"{options.site.stem}-csms" if options.csms else options.site.stem
+        state = (state or ROOT / ".state" / name).resolve()
         code = 1
         try:
             code = trio.run(functools.partial(run, options, state))

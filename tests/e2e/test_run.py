@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.box import ROOT, SITE, Client, until
-from tools.live import Broken, arguments, described, greet, linkray, prepare
+from tools.live import Broken, Peers, arguments, described, greet, linkray, prepare
 from tools.world.commands import CHARGER_SCENES, CSMS_SCENES, METER_SCENES, Commands
 
 pytestmark = pytest.mark.realtime
@@ -111,12 +111,12 @@ def test_a_site_meter_on_tcp_has_a_port_of_its_own_that_the_settings_keep(tmp_pa
     state = tmp_path / "home"
     asked = arguments(["--site", "home", "--headless"])
     site = described(asked.site)
-    _words, port = prepare(asked, state, site)
+    port = prepare(asked, state, site)[1].meter
     assert port is not None
     assert port > 1024
     meter = kept_meter(state)
     assert (meter["tcp"], meter["IP"], meter["port"]) == (True, "127.0.0.1", port)
-    assert prepare(arguments(["--site", "home"]), state, site)[1] == port
+    assert prepare(arguments(["--site", "home"]), state, site)[1].meter == port
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
@@ -127,7 +127,7 @@ def test_a_site_meter_on_tcp_has_a_port_of_its_own_that_the_settings_keep(tmp_pa
 
 def test_a_site_meter_on_rs_485_has_no_port(tmp_path: Path):
     asked = arguments([])
-    assert prepare(asked, tmp_path / "site", described(asked.site))[1] is None
+    assert prepare(asked, tmp_path / "site", described(asked.site))[1] == Peers()
     assert kept_meter(tmp_path / "site")["tcp"] is False
 
 
@@ -141,6 +141,21 @@ def test_the_meter_of_a_site_that_has_it_on_tcp_is_read():
     assert told["led"] == "green blinking"
     assert told["faults"] == []
     assert max(told["budget_ma"]) > 6_000  # more than the degraded limits
+
+
+def test_a_csms_stands_behind_the_site_and_hears_of_every_session():
+    done = subprocess.run(
+        live("--csms", "--headless", "--for", str(FOR_S)), capture_output=True, text=True,
+        check=False, timeout=FOR_S + 60, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["faults"] == []
+    assert told["sessions"] >= 1
+    csms = told["csms"]
+    assert (csms["links"], csms["attempts"], csms["complaints"]) == (8, 8, [])
+    assert csms["transactions"] >= told["sessions"]
+    assert "Traceback" not in done.stderr
 
 
 def tell(*words: str) -> subprocess.CompletedProcess[str]:
@@ -179,7 +194,8 @@ def test_what_is_printed_says_what_the_long_press_does_and_how_trouble_is_made(
 ):
     ports = {"https": 8443, "ocpp": 8887, "ocpps": 8886}
     state = tmp_path / "my site"
-    greet(arguments([]), state, ports, ports, {"EV": "word"}, tmp_path / "log", "BAY-1")
+    greet(arguments([]), state, ports, ports, {"EV": "word"}, tmp_path / "log", "BAY-1",
+          Peers(csms=9000))  # fmt: skip
     said = capsys.readouterr().out
     assert "board press --hold 1 " in said
     assert "held for 5 s or longer it is a factory reset" in said
@@ -187,6 +203,8 @@ def test_what_is_printed_says_what_the_long_press_does_and_how_trouble_is_made(
     words = shlex.split(command)
     assert words[-3:-1] == ["tell", str(state / "world.sock")]
     assert json.loads(words[-1])["charger"] == "BAY-1"
+    assert "CSMS behind    ws://127.0.0.1:9000" in said
+    assert "cut_csms" in said
 
 
 def test_the_readme_explains_every_trouble_that_can_be_made():

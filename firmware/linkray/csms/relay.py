@@ -161,8 +161,8 @@ class Relay:
     ) -> None:
         """`prefix` begins the ids of what LinkRay says on its own; no other relay's, ever.
 
-        `before`: the charger's configuration before LinkRay changed it. `not_before`: when it may be
-        dialled first. `wall`: UTC of a monotonic time.
+        `before`: the charger's configuration before LinkRay changed it. `not_before`: when the CSMS
+        may be dialled first. `wall`: UTC of a monotonic time.
         """
         self._charger = charger
         self._terms = terms
