@@ -349,3 +349,19 @@ async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
         assert s.house.uplinks._uplinks["C1"] is not uplink
         assert disciplined(central.book) == []
         holds(s, central)
+
+
+async def test_without_a_wish_the_csms_gets_values_as_often_as_the_charger_was_set_to() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        was = s.house.chargers.before
+        await live(s, central, "C1")
+        await s.until(lambda: bool(was("C1")), 60)
+        every_s = float(was("C1")["MeterValueSampleInterval"] or 0)
+        assert every_s > 10, "LinkRay samples more often for itself"
+        await charging(s, "C1")
+        await trio.sleep(1_200)
+
+        told = central.book.of("MeterValues", "C1")
+        assert len([one for one in told if "Sample.Periodic" in one.text]) <= 1_200 / every_s + 3
+        holds(s, central)

@@ -68,7 +68,7 @@ from linkray.ocpp.messages import Payload, encode
 from linkray.ocpp.peer import Answered, Asked, Event, Failed, Peer, Stray
 
 from .bucket import Bucket
-from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
+from .commission import OWNED, Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
 from .connector import Connector
 from .freshness import Freshness
 from .inquiry import Inquiry, make_of
@@ -1554,6 +1554,7 @@ class Link:
                     outs.append(Note(text, {"peer": self._address}))
                 case Learned(ability, connectors, configuration):
                     self.configuration = configuration
+                    outs += self._note_before(configuration, now)
                     outs += self._can_do(ability, now)
                     self._can_ask = self._can_ask and _knows_trigger(configuration)
                     if connectors is not None:
@@ -1563,6 +1564,14 @@ class Link:
                     outs += self._tell_all(now) if self._is_late else self._cleared(now)
             self._dirty = True
         return outs
+
+    def _note_before(self, configuration: dict[str, str | None], now: float) -> list[Out]:
+        """What of it LinkRay is about to change, as it was when it was read first (csms.md)."""
+        if self._seen.before or not configuration:
+            return []
+        ours = {key.lower() for key in OWNED}
+        before = {key: value for key, value in configuration.items() if key.lower() in ours}
+        return self._note_seen(now, msgspec.structs.replace(self._seen, before=before))
 
     def _can_do(self, ability: Ability, now: float) -> list[Out]:
         """What it says of its profiles; where its levels are others, what was told is told anew."""

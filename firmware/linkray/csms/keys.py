@@ -48,11 +48,19 @@ class _Told(msgspec.Struct):
 class Keys:
     """What one charger's CSMS wished and what the charger had before LinkRay."""
 
-    __slots__ = ("_before", "wished")
+    __slots__ = ("_before", "_given", "wished")
 
     def __init__(self, wished: Mapping[str, str], before: Mapping[str, str | None]) -> None:
         self.wished = {key.lower(): value for key, value in wished.items()}
-        self._before = {key.lower(): value for key, value in before.items()}
+        self._given: Mapping[str, str | None] = {}
+        self._before: dict[str, str | None] = {}
+        self.was(before)
+
+    def was(self, before: Mapping[str, str | None]) -> None:
+        """What the charger had before LinkRay changed it, as far as it is known by now."""
+        if before is not self._given:
+            self._given = before
+            self._before = {key.lower(): value for key, value in before.items()}
 
     def change(self, key: str, value: str) -> str | None:
         """The CSMS writes a key; the status of the answer, or None: it is the charger's own."""

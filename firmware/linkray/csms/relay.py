@@ -438,13 +438,15 @@ class Relay:
                     payload = self._statuses[connector]
                     return [self._say(said, "StatusNotification", payload, now)]
             self._stage = "open"
-        head = self._box.head()
-        if head is not None and now >= self._box.retry_at:
-            return self._say_head(head, now)
+        outs: list[Out] = []
+        while (head := self._box.head()) is not None and now >= self._box.retry_at:
+            outs += self._say_head(head, now)
+            if self._open is not None:
+                return outs
         if self._box.is_empty and not self._is_caught_up and self._here:
             self._is_caught_up = self._is_live = True
-            return [ToLink(Live(live=True))]
-        return []
+            outs.append(ToLink(Live(live=True)))
+        return outs
 
     def _say_head(self, head: Entry, now: float) -> list[Out]:
         what = head.what

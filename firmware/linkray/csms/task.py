@@ -158,6 +158,7 @@ class UplinkRoom:
         core = None if uplink is None else uplink.core
         if core is None:
             return payload
+        core.keys.was(self.before(charger))
         return core.thinning.passes(payload, core.keys.interval_s, core.keys.measurands, now)
 
     def terms(self, charger: str) -> Terms:
@@ -284,6 +285,7 @@ class Uplink:
                 while True:
                     await self._wait(core.due())
                     while self._items:
+                        core.keys.was(self._room.before(self.charger))
                         await self._do(core.feed(self._items.pop(0), trio.current_time()), nursery)
                     now = trio.current_time()
                     if self._stopping:

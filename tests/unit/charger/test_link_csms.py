@@ -10,7 +10,7 @@ from tests.unit.charger.person import Played, at
 
 from linkray.charger.wire import Gone, Received, Record, Send, Terms, TermsNow, Up
 from linkray.model.facts import SessionBegan
-from linkray.model.records import Called, Outgoing, TagAccepted, TransactionBegan
+from linkray.model.records import Called, ChargerSeen, Outgoing, TagAccepted, TransactionBegan
 from linkray.model.settings import Charger
 from linkray.model.uplink import (
     Answered,
@@ -91,6 +91,22 @@ def test_an_uplink_that_is_set_later_hears_all_that_was_said_before() -> None:
 
     told = [out.item for out in played.out if isinstance(out, Up)]
     assert [type(item) for item in told] == [Here, Boot, Status, SessionNow]
+
+
+def test_what_linkray_changes_at_a_charger_is_remembered_as_it_was() -> None:
+    played = Played()
+    played.boot()
+    keys = {"MeterValueSampleInterval": "60", "HeartbeatInterval": "300"}
+    told = [{"key": k, "readonly": False, "value": v} for k, v in keys.items()]
+    played.answer({"configurationKey": told}, "GetConfiguration")
+
+    assert played.records(ChargerSeen)[-1].before == {"MeterValueSampleInterval": "60"}
+    seen = played.records(ChargerSeen)[-1]
+    again = Played(seen=seen)
+    again.boot()
+    told = [{"key": "MeterValueSampleInterval", "readonly": False, "value": "10"}]
+    again.answer({"configurationKey": told}, "GetConfiguration")
+    assert [r.before for r in again.records(ChargerSeen)][-1:] in ([], [seen.before])
 
 
 def test_a_start_waits_for_the_csms_and_gets_its_answer_untouched() -> None:

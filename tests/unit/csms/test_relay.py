@@ -247,13 +247,14 @@ def test_k6_what_belongs_to_a_start_that_was_set_aside_is_set_aside_with_it() ->
     csms = Central()
     csms.arrive()
     silent(csms)
-    csms.store(outgoing(1, "StartTransaction"), outgoing(2), outgoing(3, "StopTransaction"))
+    csms.store(outgoing(1, "StartTransaction"), *(outgoing(n) for n in range(2, 150)),
+               outgoing(150, "StopTransaction"))  # fmt: skip
     for _ in range(3):
         csms.answer(error="InternalError")
         csms.until(min(csms.relay.due(), csms.now + 30))
 
-    assert sorted(csms.aside) == [1, 2, 3]
-    assert csms.aside[3] == "the CSMS has not taken its start"
+    assert sorted(csms.aside) == list(range(1, 151))
+    assert csms.aside[150] == "the CSMS has not taken its start"
     assert csms.open == []
 
 

@@ -83,6 +83,9 @@ def test_without_a_wish_the_csms_gets_what_it_would_have_got_without_linkray() -
     assert Keys({}, {}).interval_s is None
     assert Keys({}, {}).measurands is None
     assert Keys({"metervaluesampleinterval": "5"}, BEFORE).interval_s == 5
+    late = Keys({}, {})
+    late.was(BEFORE)
+    assert late.interval_s == 60
 
 
 def told(keys: Keys, *entries: dict[str, Any], asked: tuple[str, ...] = ()) -> dict[str, Any]:
