@@ -188,6 +188,7 @@ class House:
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
             connect=self.dial, strict=self.strict,
         )  # fmt: skip
+        self.chargers.changed = self.uplinks.take_settings
 
     # -- what flows ------------------------------------------------------------------------------
 
@@ -508,7 +509,7 @@ class House:
                 await rooms.start(self._balance)
                 rooms.start_soon(self._kept("panel", lambda: run_panel(self.panel), rests=True))
                 rooms.start_soon(self._kept("meter", lambda: run_meter(self._meter_room())))
-                rooms.start_soon(self._kept("uplinks", self.uplinks.run))
+                rooms.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
                 await rooms.start(self._run_chargers)
                 rooms.start_soon(self._kept("settings", self._follow_settings))
                 rooms.start_soon(self._kept("ceiling", self._follow_ceiling))
@@ -690,7 +691,6 @@ class House:
             seq, _value = await cell.wait_newer(seq)
             self.tell(facts.SettingsChanged(self._effective()))
             self._note_password()
-            self.uplinks.take_settings()
             self._note_fail_safe()
             self.desk.stir()
 

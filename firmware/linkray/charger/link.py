@@ -35,6 +35,7 @@ from linkray.model.records import (
     Outgoing,
     PassportForgotten,
     PassportFound,
+    Refused,
     TagAccepted,
     TagRejected,
     Transaction,
@@ -449,7 +450,9 @@ class Link:
         outs: list[Out] = [Record((self._seen,))] if terms.kept and not before.kept else []
         outs += self._tell_all(now)
         if terms.csms != before.csms:
-            outs += self._up_with(Here(here=True))
+            outs.append(Up(Here(here=bool(terms.csms))))
+            if not terms.csms:
+                outs += self._up.take(Live(live=False), now) or []
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed
@@ -843,7 +846,7 @@ class Link:
         else:
             decision = self._decide(start.id_tag, number, now)
         name = self._terms.charger.name
-        new_id = self._around.take_transaction_id()
+        new_id = self._new_id()
         asks = self._began_before(start, now)
         held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
@@ -854,6 +857,8 @@ class Link:
         outs += held
         records += self._tag_history(start.id_tag, decision, now)
         said = self._said(call, run.id, bytes(call.payload), now)
+        if said:
+            self._sessions.passed(run.id)
         outs += [Record((*records, *said)), *self._up_stored(said)]
         if run.doubt_s:
             doubted = self._sessions.doubted()
@@ -881,6 +886,12 @@ class Link:
         if self._clearing and not (self._is_late or self._is_clear_out()):
             outs += self._cleared(now)  # nothing is cleared while it runs
         return outs + self._tell_offer(connector, now)
+
+    def _new_id(self) -> int:
+        """A number of ours that the charger does not call another session by (K8)."""
+        while self._sessions.is_called(number := self._around.take_transaction_id()):
+            pass
+        return number
 
     def _start_repeated(
         self, call: Call, start: messages.StartTransaction
@@ -930,8 +941,10 @@ class Link:
         def decided(call_id: str, now: float) -> list[Out]:
             decision = self._decide(start.id_tag, start.connector_id, now)
             run.accepted = decision.accepted
-            answer = self._started(call_id, run.id, decision.accepted)
-            return self._start_answered(run, start, run.id, now, answer)
+            own = run.id if not self._sessions.is_called(run.id) else self._new_id()
+            answer = self._started(call_id, own, decision.accepted)
+            outs: list[Out] = [Later((Called(run.id, own),))] if own != run.id else []
+            return [*outs, *self._start_answered(run, start, own, now, answer)]
 
         self._up.wait(call.id, now, then=answered, otherwise=decided)
 
@@ -946,6 +959,7 @@ class Link:
             return outs
         self._dirty = True
         if not run.accepted:
+            outs.insert(0, Record((Refused(run.id),)))
             outs += self._refuse(run, "the CSMS does not let it charge", now)
         elif run.ending:
             outs += self._stop(run, run.ending, now)
@@ -961,7 +975,8 @@ class Link:
         if status == "Accepted" or not run.accepted:
             return outs
         run.accepted = False
-        return [*outs, *self._refuse(run, f"the CSMS says {status[:20]}", now),
+        why = f"the CSMS says {status[:20]}"
+        return [*outs, Record((Refused(run.id),)), *self._refuse(run, why, now),
                 *self._tell_offer(self._connector(run.connector), now)]  # fmt: skip
 
     def _refuse(self, run: Running, why: str, now: float) -> list[Out]:
@@ -1000,7 +1015,8 @@ class Link:
             payload = bytes(call.payload)
             if ending.run is not None and ending.run.ending == DEAUTHORIZED:
                 payload = with_field(payload, "reason", DEAUTHORIZED)
-            said = self._said(call, number, payload, now)
+            named = not number or self._sessions.is_passed(number)
+            said = self._said(call, number, payload, now) if named else ()
             outs += [Record((*ending.records, *said)), *self._up_stored(said)]
         outs.append(self._reply(call.id, messages.StopTransactionResponse()))
         if not ending.known:
@@ -1037,7 +1053,7 @@ class Link:
         if connector is not None:
             run = self._sessions.running.get(connector.id)
             of_another = values.transaction_id is not None and (
-                values.transaction_id != (run.id if run is not None else None)
+                values.transaction_id != (run.at_charger if run is not None else None)
             )
             if not of_another or (run is None and not self._sessions.has_ended(
                 values.transaction_id or 0
@@ -1061,6 +1077,8 @@ class Link:
         number = 0 if values.transaction_id is None else self._sessions.number(
             values.transaction_id
         )  # fmt: skip
+        if number and not self._sessions.is_passed(number):
+            return []  # begun before there was this CSMS: it could not be named
         outgoing = self._outgoing(call, number, payload, now)
         if self._up.live:
             return [Up(Message(outgoing, stored=False))]
@@ -2096,6 +2114,13 @@ def _read_of_tag(payload: bytes) -> _OfTag:
         return msgspec.json.decode(payload, type=_OfTag)
     except msgspec.DecodeError:
         return _OfTag()
+
+
+def is_refused(said: FromCsms) -> bool:
+    """Whether the CSMS does not let a session charge that LinkRay has let begin."""
+    if not said.transaction or said.payload is None:
+        return False
+    return _tag_status(said.payload) not in ("", "Accepted")
 
 
 def _tag_status(payload: bytes) -> str:

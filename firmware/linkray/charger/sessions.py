@@ -119,7 +119,8 @@ class Sessions:
     """The transactions of one charger, those of the store at first."""
 
     __slots__ = (
-        "_called", "_charger", "_doubted", "_ends", "_orphans", "_starts", "ahead_s", "running",
+        "_called", "_charger", "_doubted", "_ends", "_orphans", "_passed", "_starts", "ahead_s",
+        "running",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +134,7 @@ class Sessions:
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
         self._called: dict[int, int] = {}  # what the charger calls it → id; the newest
+        self._passed: dict[int, None] = {}  # ids whose start is the CSMS's, or on its way there
         self._orphans: dict[tuple[int, str, int], None] = {}
         for kept_one in kept:
             if not kept_one.finished and kept_one.connector >= 1:
@@ -181,6 +183,8 @@ class Sessions:
         called = kept.id if kept.at_charger is None else kept.at_charger
         _remember(self._starts, key, (called, accepted))
         _remember(self._called, called, kept.id)
+        if kept.passed:
+            self.passed(kept.id)
         if kept.finished:
             _remember(self._ends, kept.id, kept.stop_given or "")
             return
@@ -267,6 +271,14 @@ class Sessions:
             return None
         same = (run.tag, run.meter_start_wh) == (start.id_tag, start.meter_start)
         return run if same else None
+
+    def passed(self, number: int) -> None:
+        """Its start is for the CSMS."""
+        _remember(self._passed, number, None)
+
+    def is_passed(self, number: int) -> bool:
+        """Whether the CSMS knows of it, or will: what follows can be named."""
+        return number in self._passed
 
     def is_called(self, at_charger: int) -> bool:
         """Whether the charger already calls a transaction so."""

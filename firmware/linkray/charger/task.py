@@ -50,12 +50,13 @@ from linkray.model.records import (
     ChargerSeen,
     PassportForgotten,
     PassportFound,
+    Refused,
     Transaction,
     TransactionBegan,
     TransactionEnded,
 )
 from linkray.model.settings import CHARGERS_MAX, Charger, Settings
-from linkray.model.uplink import Asks, FromUplink, Here, Live, Replied, ToUplink
+from linkray.model.uplink import Answered, Asks, FromUplink, Here, Live, Replied, ToUplink
 from linkray.model.views import ChargerView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -64,7 +65,7 @@ from . import wire
 from .bucket import Bucket
 from .door import HEAD_BYTES_MAX, SUBPROTOCOL, identity, mended, subprotocol
 from .inquiry import make_of
-from .link import Link
+from .link import Link, is_refused
 from .own_limit import OwnLimit
 from .places import places
 from .quirks import Quirks
@@ -191,6 +192,7 @@ class ChargerRoom:
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.to_uplink = to_uplink
+        self.changed: Callable[[], None] = lambda: None  # what is passed to the CSMS may have
         self.links: dict[str, Standing] = {}
         self.seen: dict[str, ChargerSeen] = {}
         self.connectors: dict[str, int] = {}
@@ -383,6 +385,8 @@ class ChargerRoom:
         standing = self.links.get(charger)
         if standing is not None:
             standing.put(item)
+        elif isinstance(item, Answered) and is_refused(item):
+            self.store.later((Refused(item.transaction),))  # its link finds it so
         elif isinstance(item, Asks):
             gone = Replied(item.call_id, None, text="the charger is not connected")
             self.to_uplink(charger, gone)
@@ -416,6 +420,7 @@ class ChargerRoom:
             standing.take_terms(self.terms(charger))
         for charger in self._configured:
             self._show_offline(charger)
+        self.changed()
 
     def _connectors_known(self, known: ChargerKnown) -> None:
         """A charger has said how many connectors it has; places may move."""
@@ -427,6 +432,7 @@ class ChargerRoom:
         for charger, standing in self.links.items():
             if before.get(charger) != self.places.get(charger):
                 standing.take_terms(self.terms(charger))
+        self.changed()
 
     def count_places(self) -> None:
         """Who has a place under the licence (decided.md, Past the licence), and the fault."""

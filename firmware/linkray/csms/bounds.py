@@ -47,7 +47,7 @@ class Wired(msgspec.Struct, frozen=True):
 class Bounds:
     """One charger's profiles; `utc` is seconds since 1970."""
 
-    __slots__ = ("_charger", "_profiles", "_told", "_until", "wired")
+    __slots__ = ("_charger", "_looked", "_profiles", "_told", "_until", "wired")
 
     def __init__(self, charger: str, wired: Wired, kept: str = "") -> None:
         self._charger = charger
@@ -55,6 +55,7 @@ class Bounds:
         found = msgspec.json.decode(kept, type=Kept) if kept else Kept()
         self._profiles = Profiles(max(1, wired.connectors), found)
         self._told: dict[int, Bound] = {}
+        self._looked = -math.inf
         self._until: float = -math.inf  # UTC of the next change; to be looked at until then
 
     def is_wired(self, wired: Wired) -> None:
@@ -125,8 +126,9 @@ class Bounds:
 
     def facts(self, utc: float, now: float) -> list[CsmsBound]:
         """What has changed for the connectors; 0: for all of them together."""
-        if utc < self._until:
+        if self._looked <= utc < self._until:  # a clock that was put back: look anew
             return []
+        self._looked = utc
         found: list[CsmsBound] = []
         self._until = math.inf
         for connector in range(self._profiles.connectors + 1):
@@ -141,6 +143,11 @@ class Bounds:
     def again(self, now: float) -> list[CsmsBound]:
         """All that holds, for a balancer that begins anew."""
         return [self._fact(connector, bound, now) for connector, bound in self._told.items()]
+
+    def none(self, now: float) -> list[CsmsBound]:
+        """What takes back all that was told."""
+        told, self._told = self._told, {}
+        return [self._fact(connector, Bound(), now) for connector in told]
 
     def _fact(self, connector: int, bound: Bound, now: float) -> CsmsBound:
         ma, mw = bound.ma, bound.mw

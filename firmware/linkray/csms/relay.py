@@ -75,6 +75,7 @@ BOOT_AGAIN_S = 60.0  # where it was not accepted and no interval was named
 ASKS_MAX = 16  # calls of the CSMS that may wait for the charger at once
 DESCRIPTION_CHARS_MAX = 255  # OCPP-J 1.6, 4.2.3
 STARTS_MAX = 16  # answered ones whose number may still change
+STATUS = "StatusNotification"
 GONE = "the charger is not connected"
 
 
@@ -129,6 +130,10 @@ class _RemoteStart(msgspec.Struct):
     chargingProfile: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
 
 
+class _OfConnector(msgspec.Struct):
+    connectorId: int = 0  # noqa: N815
+
+
 class _Trigger(msgspec.Struct):
     requestedMessage: str = ""  # noqa: N815
     connectorId: int = 0  # noqa: N815
@@ -138,8 +143,8 @@ class Relay:
     """One charger's uplink."""
 
     __slots__ = (
-        "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
-        "_bounds_at", "_box", "_charger", "_dial_at", "_down_since",
+        "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
+        "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since",
         "_faulted", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at", "_link",
         "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen", "_slow",
         "_stage", "_starts", "_statuses", "_terms", "_to_say", "_wall", "_why", "keys", "thinning",
@@ -188,13 +193,15 @@ class Relay:
         self._boot_at = 0.0
         self._dial_at = not_before
         self._attempts = 0
+        self._dialled = terms
         self._numbers = 0
         self._open: _Open | None = None
         self._open_since = 0.0
         self._slow = False
         self._is_caught_up = False
         self._is_live = False
-        self._asks: dict[str, str] = {}  # the CSMS's calls that the charger has: id → action
+        self._asks: dict[str, str] = {}  # the CSMS's calls that the charger has: ours → its id
+        self._asked = 0
         self._refused = ""  # what it answered BootNotification, where not Accepted
         self._why = ""  # there is no link
         self._down_since: float | None = now if terms.url else None
@@ -301,9 +308,14 @@ class Relay:
         self._statuses[connector] = payload
         if self._link != "up" or self._stage == "boot":
             return []
-        if self._stage == "statuses" and connector in self._to_say:
-            return []
-        return self._pass(Passed(call_id, "StatusNotification", payload))
+        passed = Passed(call_id, STATUS, payload)
+        if self._stage != "open" or self._to_say or not self._box.put(passed, kept=False):
+            self._unsaid(connector)  # its newest is said as soon as there is room
+        return []
+
+    def _unsaid(self, connector: int) -> None:
+        if connector not in self._to_say:
+            self._to_say.append(connector)
 
     def _pass(self, passed: Passed) -> list[Out]:
         if self._link == "up" and self._stage == "open" and self._box.put(passed, kept=False):
@@ -329,10 +341,11 @@ class Relay:
             self._left_at = now
             self._statuses.clear()
             refused: list[Out] = [
-                Send(frames.write(Error(call_id, "GenericError", GONE))) for call_id in self._asks
+                Send(frames.write(Error(its, "GenericError", GONE))) for its in self._asks.values()
             ]
             self._asks.clear()
             self._reads.clear()
+            self._awaited.clear()
             return refused if self._link == "up" else []
         return []
 
@@ -345,13 +358,13 @@ class Relay:
             self._bounds.is_wired(terms.wired)
         if msgspec.structs.replace(terms, wired=before.wired) == before:
             return []
-        self._dial_at = min(self._dial_at, now)  # a person waits for it
         if not terms.url:
             self._down_since = None
         elif self._down_since is None:
             self._down_since = now
         if self._link != "up":
             return []
+        self._link = "leaving"
         return [HangUp("the settings have changed")]
 
     # -- the link --------------------------------------------------------------------------------
@@ -367,6 +380,9 @@ class Relay:
         return bool(self._terms.url) and wanted
 
     def _linked(self, now: float) -> list[Out]:
+        if self._dialled != self._terms:
+            self._link = "leaving"
+            return [HangUp("the settings have changed")]
         self._link, self._stage, self._why = "up", "boot", ""
         self._open, self._slow, self._is_caught_up = None, False, False
         self._boot_at = now
@@ -378,6 +394,9 @@ class Relay:
         self._open, self._slow, self._why = None, False, why
         self._asks.clear()
         self._reads.clear()
+        self._awaited.clear()
+        if was_up and now >= self._dial_at:  # all break at once: 32 must not be one burst
+            self._dial_at = now + self._spread() * ATTEMPT_JITTER_S
         if self._down_since is None and self._terms.url:
             self._down_since = now
         outs = self._stop_live()
@@ -396,6 +415,9 @@ class Relay:
         if messages:
             outs.append(Keep(tuple(messages)))
         outs += [ToLink(Answered(one.call_id)) for one in passed if one.waits]
+        for one in passed:
+            if one.action == STATUS:
+                self._unsaid(_connector_of(one.payload))
         return outs
 
     # -- what is said ----------------------------------------------------------------------------
@@ -418,9 +440,13 @@ class Relay:
     def _dial(self, now: float) -> Dial:
         self._link = "dialled"
         self._attempts += 1
-        spread = crc32(f"{self._charger}/{self._attempts}".encode()) % 1000 / 1000
-        self._dial_at = now + ATTEMPT_S + spread * ATTEMPT_JITTER_S
+        self._dial_at = now + ATTEMPT_S + self._spread() * ATTEMPT_JITTER_S
+        self._dialled = self._terms
         return Dial(msgspec.structs.replace(self._terms, authorization=self._authorization))
+
+    def _spread(self) -> float:
+        """From 0 to 1, for each charger and attempt its own."""
+        return crc32(f"{self._charger}/{self._attempts}".encode()) % 1000 / 1000
 
     def _say_next(self, now: float) -> list[Out]:
         if self._stage == "boot":
@@ -430,14 +456,12 @@ class Relay:
                 boot = _Boot(self._next_id())
                 return [self._say(boot, "BootNotification", self._kept.boot.encode(), now)]
             self._stage, self._to_say = "statuses", sorted(self._statuses)
-        if self._stage == "statuses":
-            while self._to_say:
-                connector = self._to_say.pop(0)
-                if connector in self._statuses:
-                    said = _Status(self._next_id(), connector)
-                    payload = self._statuses[connector]
-                    return [self._say(said, "StatusNotification", payload, now)]
-            self._stage = "open"
+        while self._to_say:
+            connector = self._to_say.pop(0)
+            if connector in self._statuses:
+                said = _Status(self._next_id(), connector)
+                return [self._say(said, STATUS, self._statuses[connector], now)]
+        self._stage = "open"
         outs: list[Out] = []
         while (head := self._box.head()) is not None and now >= self._box.retry_at:
             outs += self._say_head(head, now)
@@ -602,25 +626,37 @@ class Relay:
     def _to_charger(self, call: Call, payload: bytes) -> list[Out]:
         if not self._here:
             return [Send(frames.write(Error(call.id, "GenericError", GONE)))]
-        if call.id in self._asks:
+        if call.id in self._asks.values():
             return []
         if len(self._asks) >= ASKS_MAX:
             why = f"expected at most {ASKS_MAX} open calls"
             return [Send(frames.write(Error(call.id, "GenericError", why)))]
-        self._asks[call.id] = call.action
-        return [ToLink(Asks(call.id, call.action, payload))]
+        self._asked += 1  # the CSMS may count anew on its next link
+        name = f"{self._asked}"
+        self._asks[name] = call.id
+        return [ToLink(Asks(name, call.action, payload))]
 
     def _remote_stop(self, call: Call, _now: float) -> list[Out]:
         """RemoteStopTransaction names the CSMS's number; the charger may have another."""
         payload = bytes(call.payload)
         named = id_in(payload)
         if named is not None:
+            if self._ids.number(named) is None and self._ids.is_taken(named):
+                return [_result(call.id, b'{"status":"Rejected"}')]  # that is another session here
             payload = with_id(payload, self._ids.at_charger(named))
         return self._to_charger(call, payload)
 
     def bounds_again(self, now: float) -> list[CsmsBound]:
         """What the profiles allow, for a balancer that begins anew."""
         return self._bounds.again(now)
+
+    def farewell(self, now: float) -> list[Out]:
+        """Its CSMS is no longer the one that is set: nothing of it holds any more."""
+        outs = self._lost("another CSMS is set", now) if self._link != "down" else []
+        outs += [Tell(fact) for fact in self._bounds.none(now)]
+        if self._faulted:
+            outs.append(Cleared(Code.CSMS, self._charger))
+        return [*outs, Seen("off", "", 0, 0)]
 
     def _profiles_changed(self) -> list[Out]:
         return self._keep(profiles=self._bounds.kept())
@@ -672,8 +708,8 @@ class Relay:
                 "peer": self._terms.url, "cause": verdict.reason}, "warning"),
                 _result(call.id, b'{"status":"Rejected"}')]  # fmt: skip
         outs = self._to_charger(call, without(bytes(call.payload), "chargingProfile"))
-        if call.id in self._asks:
-            self._awaited[call.id] = (asked.connectorId, asked.idTag)
+        if isinstance(outs[-1] if outs else None, ToLink):
+            self._awaited[f"{self._asked}"] = (asked.connectorId, asked.idTag)
         else:
             self._bounds.forget_next(asked.connectorId, asked.idTag)
         return [*self._profiles_changed(), *outs]
@@ -682,8 +718,8 @@ class Relay:
         """A key that LinkRay owns is remembered; the others are the charger's."""
         try:
             wish = msgspec.json.decode(call.payload, type=_Change)
-        except msgspec.DecodeError:
-            return self._to_charger(call, bytes(call.payload))
+        except msgspec.DecodeError as error:
+            return [_refusal(call.id, "TypeConstraintViolation", str(error))]
         if wish.key.lower() == PASSWORD.lower():
             return [*self._keep(password=wish.value), _result(call.id, b'{"status":"Accepted"}')]
         status = self.keys.change(wish.key, wish.value)
@@ -696,8 +732,8 @@ class Relay:
 
     def _get_configuration(self, call: Call, _now: float) -> list[Out]:
         outs = self._to_charger(call, bytes(call.payload))
-        if call.id in self._asks:
-            self._reads[call.id] = asked_keys(bytes(call.payload))
+        if isinstance(outs[-1] if outs else None, ToLink):
+            self._reads[f"{self._asked}"] = asked_keys(bytes(call.payload))
         return outs
 
     def _trigger(self, call: Call, _now: float) -> list[Out]:
@@ -715,13 +751,13 @@ class Relay:
         awaited = self._awaited.pop(reply.call_id, None)
         if awaited is not None and b'"Accepted"' not in (reply.payload or b""):
             self._bounds.forget_next(*awaited)
-        if self._asks.pop(reply.call_id, None) is None or self._link != "up":
+        its = self._asks.pop(reply.call_id, None)
+        if its is None or self._link != "up":
             return []
         if reply.payload is not None:
             payload = reply.payload if read is None else self.keys.told(reply.payload, read)
-            return [_result(reply.call_id, payload)]
-        text = reply.text[:DESCRIPTION_CHARS_MAX]
-        return [Send(frames.write(Error(reply.call_id, reply.code, text)))]
+            return [_result(its, payload)]
+        return [_refusal(its, reply.code, reply.text)]
 
     # what LinkRay answers itself, or must translate
     _own: ClassVar[dict[str, Callable[[Relay, Call, float], list[Out]]]] = {
@@ -787,6 +823,14 @@ def _profile_of(payload: bytes) -> int | None:
         return msgspec.json.decode(payload, type=_Profiled).csChargingProfiles.transactionId
     except msgspec.DecodeError:
         return None
+
+
+def _connector_of(payload: bytes) -> int:
+    """The connector that a StatusNotification is of; 0 where it cannot be read."""
+    try:
+        return msgspec.json.decode(payload, type=_OfConnector).connectorId
+    except msgspec.DecodeError:
+        return 0
 
 
 def _result(call_id: str, payload: bytes) -> Send:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -31,14 +32,14 @@ from linkray.model.facts import CsmsBound
 from linkray.model.faults import Cleared, Raised
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
-from linkray.model.uplink import FromUplink, Introduce, Message, ToUplink
+from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
 from linkray.model.views import UplinkView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
 
 from .address import Address, BadAddress, read_address
 from .bounds import Wired
-from .ids import Known
+from .ids import KEPT_MAX, Known
 from .outbox import WINDOW_MAX, Outbox
 from .relay import ATTEMPT_S, Relay
 from .wire import (
@@ -73,7 +74,7 @@ READ_S = 30.0  # for the store to say what waits
 KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
-ITEMS_MAX = 1024  # of a link that waits for a write; what is on disk is read from there
+ITEMS_MAX = 256  # frames of a CSMS that wait while one is written to it
 
 log = structlog.get_logger(source="CSMS")
 
@@ -86,6 +87,7 @@ class RoomStore(Protocol):
     async def commit(self, records: Sequence[AnyRecord]) -> None: ...
     def later(self, records: Sequence[AnyRecord]) -> None: ...
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]: ...
+    async def running(self) -> list[Transaction]: ...
     async def waiting(self, charger: str, csms: str) -> tuple[int, int, int]: ...
     async def waiting_chargers(self, csms: str) -> list[str]: ...
     async def uplinks(self) -> list[UplinkKept]: ...
@@ -167,7 +169,8 @@ class UplinkRoom:
         if not csms.url or not self.may_pass(charger):
             return Terms()
         kept = self.kept.get(charger)
-        password = kept.password if kept is not None and kept.password else self.password()
+        own = kept.password if kept is not None and kept.csms == csms.url else ""
+        password = own or self.password()
         return Terms(
             csms.url, csms.prefix, password, csms.ca, wired=self._wired(charger)
         )
@@ -243,6 +246,7 @@ class UplinkRoom:
         """An uplink has failed: it begins anew from what is on disk."""
         if self._uplinks.get(charger) is uplink:
             del self._uplinks[charger]
+            self.to_link(charger, Live(live=False))
             self._again.append((charger, trio.current_time() + AGAIN_S))
             self._bell.set()
 
@@ -269,10 +273,8 @@ class Uplink:
 
     def put(self, item: Item) -> None:
         """Something for the core, without waiting."""
-        if len(self._items) >= ITEMS_MAX:
-            if isinstance(item, Message) and not item.stored:
-                self._room.store.later((item.outgoing,))
-            log.warning("uplink too slow", charger=self.charger, action="its queue is on disk")
+        if isinstance(item, Received) and len(self._items) >= ITEMS_MAX:
+            self._end(f"more than {ITEMS_MAX} frames wait to be read")
             return
         self._items.append(item)
         self._bell.set()
@@ -289,7 +291,7 @@ class Uplink:
                         await self._do(core.feed(self._items.pop(0), trio.current_time()), nursery)
                     now = trio.current_time()
                     if self._stopping:
-                        await self._do(core.feed(Ended("another CSMS is set"), now), nursery)
+                        await self._do(core.farewell(now), nursery)
                         nursery.cancel_scope.cancel()
                         return
                     if now >= core.due():
@@ -305,18 +307,24 @@ class Uplink:
         terms = msgspec.structs.replace(room.terms(charger), url=self.url)
         with trio.fail_after(READ_S):
             waiting, aside, newest = await room.store.waiting(charger, terms.url)
-            recent = await room.store.recent(charger)
+            recent = await room.store.recent(charger, KEPT_MAX)
+            running = [one for one in await room.store.running() if one.charger == charger]
+        kept = room.kept.get(charger) or UplinkKept(charger, terms.url)
+        is_same = kept.csms == terms.url
+        if not is_same:  # numbers, wishes, profiles and a password of another CSMS
+            kept = UplinkKept(charger, terms.url, kept.boot)
         known = [
-            Known(one.id, one.id if one.at_charger is None else one.at_charger, one.csms_id)
-            for one in reversed(recent)
-        ]
+            Known(one.id, one.id if one.at_charger is None else one.at_charger,
+                  one.csms_id if is_same else None)
+            for one in (*reversed(recent), *running)
+        ]  # fmt: skip
         now = trio.current_time()
         url, dialled_at = room.dialled.get(charger, ("", -math.inf))
         not_before = dialled_at + ATTEMPT_S if url == terms.url else -math.inf
         return Relay(
             charger, terms, prefix=f"LR-{room.clock.utc():%y%m%d%H%M%S}-",
             wall=room.wall, box=Outbox(waiting, aside, newest),
-            known=known, kept=room.kept.get(charger), before=room.before(charger),
+            known=known, kept=kept, before=room.before(charger),
             not_before=not_before, now=now,
         )  # fmt: skip
 
@@ -456,10 +464,11 @@ class Uplink:
         self.put(Ended(why) if is_up else NotLinked(why))
 
     async def _open(self, address: Address, terms: Terms) -> trio.abc.Stream:
+        context = client_context(terms.ca) if address.is_tls else None
         stream = await self._room.connect(address.host, address.port)
-        if not address.is_tls:
+        if context is None:
             return stream
-        secured = trio.SSLStream(stream, client_context(terms.ca), server_hostname=address.host)
+        secured = trio.SSLStream(stream, context, server_hostname=address.host)
         is_secured = False
         try:
             await secured.do_handshake()
@@ -514,15 +523,22 @@ class Uplink:
         self.put(Received(text))
 
 
+CERTIFICATES = re.compile(
+    r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
+)
 _NOT_THERE = (
-    OSError, ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError,
+    OSError, ValueError, ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError,
+    trio.TooSlowError,
     HandshakeError, ConnectionClosed, ProtocolError, h11.ProtocolError, BadAddress,
 )  # fmt: skip
 
 
 def client_context(ca: str = "") -> ssl.SSLContext:
     """TLS 1.2 and newer, certificate and name verified against the system's or the given CA."""
-    context = ssl.create_default_context(cadata=ca or None)
+    given = "\n".join(CERTIFICATES.findall(ca))
+    if ca.strip() and not given:
+        raise BadAddress("expected a CA file with a certificate in PEM (BEGIN CERTIFICATE)")
+    context = ssl.create_default_context(cadata=given or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -559,7 +575,7 @@ def reason(error: BaseException, url: str) -> str:
         if isinstance(cause, ssl.SSLError):
             return f"TLS with the CSMS failed: {cause.reason or cause}"
         cause = cause.__cause__
-    if isinstance(error, BadAddress):
+    if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, trio.TooSlowError):
         return f"{url} did not answer as a WebSocket within {CONNECT_S:.0f} s"

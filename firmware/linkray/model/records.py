@@ -148,6 +148,12 @@ class Called(Record, frozen=True, tag=True):
     at_charger: int
 
 
+class Refused(Record, frozen=True, tag=True):
+    """The CSMS does not let a transaction charge: nobody has authorised it (csms.md, Offline)."""
+
+    id: int
+
+
 class TagAccepted(Record, frozen=True, tag=True):
     """The CSMS has accepted a tag: for 30 days it counts as listed while that is away."""
 
@@ -159,6 +165,7 @@ class UplinkKept(Record, frozen=True, tag=True):
     """What outlives a restart of one charger's uplink; the newest replaces the one before."""
 
     charger: str
+    csms: str = ""  # the address that all of this is of
     boot: str = ""  # its newest BootNotification, as it wrote it
     wished: dict[str, str] = {}  # configuration keys that LinkRay owns, as the CSMS wrote them
     password: str = ""  # AuthorizationKey as the CSMS wrote it (decided.md)
@@ -168,7 +175,7 @@ class UplinkKept(Record, frozen=True, tag=True):
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
     | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
-    | Called | TagAccepted | UplinkKept
+    | Called | Refused | TagAccepted | UplinkKept
 )  # fmt: skip
 
 
@@ -195,3 +202,4 @@ class Transaction(msgspec.Struct, frozen=True):
     sampled: str | None = None  # when its newest register came, by our clock
     csms_id: int | None = None  # the CSMS's number of it, once it has said one
     at_charger: int | None = None  # what its charger was told to call it; None: our id
+    passed: bool = False  # its start is the CSMS's, or waits to be said to it

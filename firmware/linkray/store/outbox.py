@@ -10,6 +10,7 @@ from linkray.model.records import (
     Delivered,
     IdLearned,
     Outgoing,
+    Refused,
     SetAside,
     TagAccepted,
     UplinkKept,
@@ -17,7 +18,7 @@ from linkray.model.records import (
 
 from .rows import int_of, text_of
 
-Kept = Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
+Kept = Refused | Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
 TAGS_KEPT = 10_000
 
 
@@ -41,6 +42,8 @@ def put(db: apsw.Connection, record: Kept) -> None:
             db.execute("UPDATE transactions SET csms_id = ? WHERE id = ?", (csms_id, transaction))
         case Called(number, at_charger):
             db.execute("UPDATE transactions SET at_charger = ? WHERE id = ?", (at_charger, number))
+        case Refused(number):
+            db.execute("UPDATE transactions SET authorised_by = '' WHERE id = ?", (number,))
         case TagAccepted(tag, at):
             db.execute("INSERT INTO tags_accepted VALUES (?, ?)"
                        " ON CONFLICT DO UPDATE SET at = excluded.at", (tag.casefold(), at))

@@ -9,8 +9,16 @@ import pytest
 from tests.unit.charger.person import Played, at
 
 from linkray.charger.wire import Gone, Received, Record, Send, Terms, TermsNow, Up
-from linkray.model.facts import SessionBegan
-from linkray.model.records import Called, ChargerSeen, Outgoing, TagAccepted, TransactionBegan
+from linkray.model.facts import Drawn, SessionBegan
+from linkray.model.records import (
+    Called,
+    ChargerSeen,
+    Outgoing,
+    Refused,
+    TagAccepted,
+    TransactionBegan,
+    TransactionSampled,
+)
 from linkray.model.settings import Charger
 from linkray.model.uplink import (
     Answered,
@@ -320,6 +328,63 @@ def test_offline_values_of_a_session_are_on_disk_before_their_answer() -> None:
     order = [type(o) for o in played.out if isinstance(o, Record | Send | Up)]
     assert order == [Record, Up, Send]
     assert played.new(Message)[0].stored
+
+
+def test_values_under_the_number_of_the_csms_are_the_sessions() -> None:
+    played = Behind()
+    played.begin()
+    played.says(accepted(77), transaction=1001)
+
+    played.meter(9.5, register=1_500, transactionId=77)
+
+    assert played.facts(Drawn)[-1].current_ma.l1 == 9_500
+    assert played.records(TransactionSampled)[-1].register_wh == 1_500
+
+
+def test_k8_our_own_number_is_never_one_that_the_charger_uses() -> None:
+    played = Behind()
+    played.begin("s1")
+    played.says(accepted(1002), "s1", 1001)
+    played.feed(Live(live=False))
+
+    played.wait(60)
+    played.stop(1002)
+    answer = played.start()
+
+    assert answer[2]["transactionId"] == 1003
+
+
+def test_k7_a_refusal_outlives_the_link() -> None:
+    played = Behind(live=False)
+    played.start()
+
+    played.says(accepted(77, "Invalid"), "whatever", 1001)
+
+    assert played.records(Refused) == [Refused(1001)]
+
+
+def test_values_of_a_session_that_the_csms_never_heard_of_are_not_kept_for_it() -> None:
+    played = Played()
+    played.commission()
+    played.start()
+    played.feed(TermsNow(Terms(Charger("CP1"), csms=URL)))
+
+    played.meter(9.5, transactionId=1001)
+    assert not any(isinstance(out, Up) and isinstance(out.item, Message) for out in played.out)
+    played.stop(1001)
+
+    assert played.records(Outgoing) == []
+
+
+def test_a_csms_that_is_taken_away_leaves_linkray_to_decide() -> None:
+    played = Behind()
+    played.begin()
+
+    played.feed(TermsNow(Terms(Charger("CP1"))))
+
+    assert played.answered("s1") == [[3, "s1", accepted(1001)]]
+    assert played.new(Here) == [Here(here=False)]
+    assert played.ask("Authorize", {"idTag": "T"})[2] == {"idTagInfo": {"status": "Accepted"}}
 
 
 def test_offline_values_of_no_session_are_kept_by_nobody() -> None:

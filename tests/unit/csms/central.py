@@ -258,6 +258,11 @@ class Central:
         return [f for f in self.frames if f[0] == 2 and not f[1].startswith("LR-")]
 
     @property
+    def asked(self) -> Asks:
+        """What the charger was asked last."""
+        return [item for item in self.to_link if isinstance(item, Asks)][-1]
+
+    @property
     def is_live(self) -> bool:
         """As the charger's link was told last."""
         told = [item.live for item in self.to_link if isinstance(item, Live)]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from linkray.csms.address import BadAddress, read_address
 from linkray.csms.ids import KEPT_MAX, Ids, Known, id_in, with_id
 from linkray.csms.keys import Keys, asked_keys
 from linkray.csms.outbox import WINDOW_MAX, Outbox
+from linkray.csms.task import client_context
 from linkray.csms.thin import Thinning
+from linkray.kit.tls import own_certificate
 from linkray.model.uplink import Passed
 
 from .central import outgoing
@@ -238,3 +242,40 @@ def test_what_was_counted_and_is_not_there_is_not_waited_for() -> None:
     box.loaded([], more=False)
 
     assert box.is_empty
+
+
+# -- the address -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix", "where"),
+    [("ws://a.example", "", (False, "a.example", 80, "/C%201")),
+     ("WSS://a.example/", "", (True, "a.example", 443, "/C%201")),
+     ("wss://a.example:8443/ocpp/", "site/", (True, "a.example", 8443, "/ocpp/site/C%201")),
+     ("ws://[::1]:9000/x", "", (False, "::1", 9000, "/x/C%201"))],
+)  # fmt: skip
+def test_an_address_is_taken_apart(url: str, prefix: str, where: tuple[Any, ...]) -> None:
+    address = read_address(url)
+
+    assert (address.is_tls, address.host, address.port, address.resource(prefix, "C 1")) == where
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://a.example", "a.example", "ws://", "ws://u:p@a.example", "ws://a:99999",
+            "ws://a.example/?x=1", "ws://a.example/#x"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_dialled_says_what_was_expected(url: str) -> None:
+    with pytest.raises(BadAddress, match="expected"):
+        read_address(url)
+
+
+@pytest.mark.parametrize("ca", ["rubbish", "-----BEGIN CERTIFICATE-----", "\u00e4"])
+def test_a_ca_file_without_a_certificate_is_named(ca: str) -> None:
+    with pytest.raises(BadAddress, match="PEM"):
+        client_context(ca)
+
+
+def test_a_ca_file_may_have_words_around_its_certificates(tmp_path: Path) -> None:
+    pem = own_certificate(tmp_path / "tls").read_text()
+
+    assert client_context(f"# M\u00fcller's own authority\n{pem}").cert_store_stats()["x509"] == 1

@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 
 from linkray.kit.clock import WallClock
 from linkray.model.records import (
+    Called,
     Delivered,
+    IdLearned,
     Outgoing,
+    Refused,
     SetAside,
     TagAccepted,
+    TransactionBegan,
     TransactionSampled,
     UplinkKept,
 )
@@ -72,6 +76,36 @@ async def test_what_may_be_written_late_is_written_with_the_next_commit() -> Non
     await store.flush()
 
     assert (await store.waiting("C1", URL))[0] == 0
+
+
+async def test_what_is_only_held_is_seen_by_the_next_link() -> None:
+    store = await opened()
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), message(1)])
+    store.later((Called(1, 77), IdLearned(1, 77)))
+
+    (found,) = await store.recent("C1")
+
+    assert (found.at_charger, found.csms_id, found.passed) == (77, 77, True)
+    await store.flush()
+    assert await store.recent("C1") == [found]
+
+
+async def test_whether_its_start_is_on_its_way_is_known_of_a_transaction() -> None:
+    store = await opened()
+    start = Outgoing(1, "C1", "m1", "StartTransaction", "{}", 1, AT, URL)
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), start])
+    await store.commit([TransactionBegan(2, "C1", 2, "T", 0, AT, AT)])
+
+    assert [(one.id, one.passed) for one in await store.recent("C1")] == [(2, False), (1, True)]
+
+
+async def test_a_refused_transaction_has_nobody_who_authorised_it() -> None:
+    store = await opened()
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT)])
+
+    await store.commit([Refused(1)])
+
+    assert (await store.recent("C1"))[0].authorised_by == ""
 
 
 async def test_k13_what_is_for_one_csms_is_not_read_for_another() -> None:

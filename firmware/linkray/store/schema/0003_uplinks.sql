@@ -15,6 +15,8 @@ CREATE TABLE outbox (
 
 CREATE INDEX outbox_of_charger ON outbox (charger, csms, number) WHERE aside IS NULL;
 
+CREATE INDEX outbox_of_transaction ON outbox (transaction_id);
+
 ALTER TABLE transactions ADD COLUMN csms_id INTEGER;
 ALTER TABLE transactions ADD COLUMN at_charger INTEGER;     -- what its charger was told to call it
 
