@@ -509,7 +509,6 @@ class House:
                 await rooms.start(self._balance)
                 rooms.start_soon(self._kept("panel", lambda: run_panel(self.panel), rests=True))
                 rooms.start_soon(self._kept("meter", lambda: run_meter(self._meter_room())))
-                rooms.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
                 await rooms.start(self._run_chargers)
                 rooms.start_soon(self._kept("settings", self._follow_settings))
                 rooms.start_soon(self._kept("ceiling", self._follow_ceiling))
@@ -684,6 +683,10 @@ class House:
         async with trio.open_nursery() as nursery:
             for cell in (self.store.settings, self.desk.lock):
                 nursery.start_soon(self._tell_settings_on, cell)
+            seq = -1
+            while not self.store.settings.value.csms.url:  # a stand-alone site has no uplinks
+                seq, _settings = await self.store.settings.wait_newer(seq)
+            nursery.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
 
     async def _tell_settings_on(self, cell: Cell[Any]) -> None:
         seq = cell.seq
