@@ -104,7 +104,6 @@ STARTS = "starts"
 STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one too many
 STARTS_MAX = 3
 SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
-CSMS_PASSWORD = "csms_password"  # noqa: S105 - where it is kept
 ETA = "eta"  # of a charger in watts: what its newest sessions have shown
 TAG_KNOWN = timedelta(days=30)  # csms.md, Offline
 CLOCK_TOLD_S = 60.0  # the balancer hears the time so often …
@@ -184,7 +183,7 @@ class House:
             settings=self.store.settings, store=self.store, clock=self.wall,
             to_link=self.chargers.of_csms, raise_=self.chargers.raise_, clear=self.chargers.clear,
             views=self.uplink_views, may_pass=self.chargers.may_pass,
-            before=self.chargers.before, password=lambda: self.store.recall(CSMS_PASSWORD) or "",
+            before=self.chargers.before,
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
             connect=self.dial, strict=self.strict,
         )  # fmt: skip

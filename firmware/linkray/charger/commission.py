@@ -31,11 +31,6 @@ MEASURANDS = (
     "Current.Offered", "SoC",
 )  # fmt: skip  # chargers.md, Commissioning 3: the richest list, dropped from its end
 MEASURANDS_MIN = 2
-OWNED = (  # the configuration keys that LinkRay writes (chargers.md, Commissioning 3)
-    "AuthorizationCacheEnabled", "AuthorizeRemoteTxRequests", "AllowOfflineTxForUnknownId",
-    "LocalAuthorizeOffline", "MeterValueSampleInterval", "MeterValuesSampledData",
-    "StopTxnSampledData",
-)  # fmt: skip
 SILENCES_MAX = 2  # calls in a row without an answer, after which the rest of step 3 is left out
 P = TypeVar("P", bound=Payload)
 

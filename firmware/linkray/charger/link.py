@@ -43,9 +43,7 @@ from linkray.model.records import (
 )
 from linkray.model.tags import Decision
 from linkray.model.uplink import (
-    Answered as FromCsms,
-)
-from linkray.model.uplink import (
+    OWNED,
     Asks,
     Boot,
     Given,
@@ -60,6 +58,9 @@ from linkray.model.uplink import (
     Status,
     ToUplink,
 )
+from linkray.model.uplink import (
+    Answered as FromCsms,
+)
 from linkray.model.views import ChargerView
 from linkray.ocpp import frame as frames
 from linkray.ocpp import messages
@@ -67,9 +68,10 @@ from linkray.ocpp.frame import BadFrame, Call
 from linkray.ocpp.lenient import Unreadable, moment, read_as
 from linkray.ocpp.messages import Payload, encode
 from linkray.ocpp.peer import Answered, Asked, Event, Failed, Peer, Stray
+from linkray.ocpp.splice import with_field
 
 from .bucket import Bucket
-from .commission import OWNED, Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
+from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
 from .connector import Connector
 from .freshness import Freshness
 from .inquiry import Inquiry, make_of
@@ -2090,13 +2092,6 @@ def _replied(call_id: str, event: Answered | Failed) -> Replied:
         code, _, text = event.text.partition(": ")
         return Replied(call_id, None, code, text)
     return Replied(call_id, None, "GenericError", f"the charger did not answer: {event.text}")
-
-
-def with_field(payload: bytes, name: str, value: str | int) -> bytes:
-    """The payload with this field; all others stay as their sender wrote them."""
-    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    fields[name] = msgspec.Raw(msgspec.json.encode(value))
-    return msgspec.json.encode(fields)
 
 
 class _Info(msgspec.Struct, frozen=True):

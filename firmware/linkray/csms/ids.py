@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 KEPT_MAX = 256  # of one charger: its queue of stops that come late is shorter
-FIELD = "transactionId"
+FIELD = "transactionId"  # where a payload names one
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -66,18 +66,6 @@ class Ids:
     def is_taken(self, at_charger: int) -> bool:
         """Whether the charger already knows a transaction by this number."""
         return any(known.at_charger == at_charger for known in self._by_number.values())
-
-
-def with_id(payload: bytes, transaction_id: int) -> bytes:
-    """The payload with this transaction id; all else stays as its sender wrote it.
-
-    Raises `msgspec.DecodeError` where the payload is no JSON object.
-    """
-    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    if bytes(fields.get(FIELD, b"")) == str(transaction_id).encode():
-        return payload
-    fields[FIELD] = msgspec.Raw(str(transaction_id).encode())
-    return msgspec.json.encode(fields)
 
 
 def id_in(payload: bytes) -> int | None:

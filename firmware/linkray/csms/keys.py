@@ -11,23 +11,14 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from linkray.model.uplink import OWNED
+from linkray.ocpp.schedule import CONFIGURATION
+
 INTERVAL = "MeterValueSampleInterval"
 MEASURANDS = "MeterValuesSampledData"
 PASSWORD = "AuthorizationKey"  # noqa: S105 - the key's name
-OWNED = {
-    key.lower(): key
-    for key in (
-        "AuthorizationCacheEnabled", "AuthorizeRemoteTxRequests", "AllowOfflineTxForUnknownId",
-        "LocalAuthorizeOffline", INTERVAL, MEASURANDS, "StopTxnSampledData",
-    )
-}  # fmt: skip
-OURS = {  # what LinkRay itself can do with the CSMS's profiles (ocpp/schedule.py)
-    "chargeprofilemaxstacklevel": ("ChargeProfileMaxStackLevel", "100"),
-    "chargingscheduleallowedchargingrateunit":
-        ("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-    "chargingschedulemaxperiods": ("ChargingScheduleMaxPeriods", "200"),
-    "maxchargingprofilesinstalled": ("MaxChargingProfilesInstalled", "32"),
-}  # fmt: skip
+OWN = {key.lower(): key for key in OWNED}
+OURS = {one.key.lower(): one for one in CONFIGURATION}  # what LinkRay does with profiles
 FEATURES = "supportedfeatureprofiles"
 SMART = "SmartCharging"
 VALUE_CHARS_MAX = 500  # OCPP 1.6, 7.29
@@ -67,10 +58,10 @@ class Keys:
         lower = key.lower()
         if lower in OURS:
             return "Rejected"
-        if lower not in OWNED:
+        if lower not in OWN:
             return None
         if len(value) > VALUE_CHARS_MAX or (
-            OWNED[lower] == INTERVAL and not (value.isascii() and value.isdigit()
+            OWN[lower] == INTERVAL and not (value.isascii() and value.isdigit()
                                               and int(value) <= INTERVAL_S_MAX)
         ):  # fmt: skip
             return "Rejected"
@@ -81,7 +72,7 @@ class Keys:
         """What the CSMS is told that an owned key is; None: the charger's own word counts."""
         lower = key.lower()
         if lower in OURS:
-            return OURS[lower][1]
+            return OURS[lower].value
         wished = self.wished.get(lower)
         return self._before.get(lower) if wished is None else wished
 
@@ -110,9 +101,9 @@ class Keys:
             return answer
         changed = self._shown(told)
         present = {entry.key.lower() for entry in told.configurationKey}
-        for lower, (key, value) in OURS.items():
+        for lower, ours in OURS.items():
             if lower not in present and (not asked or lower in asked):
-                told.configurationKey.append(_Entry(key, readonly=True, value=value))
+                told.configurationKey.append(_Entry(ours.key, readonly=True, value=ours.value))
                 if told.unknownKey is not UNSET:
                     names = [name for name in told.unknownKey if name.lower() != lower]
                     told.unknownKey = names or UNSET
@@ -124,7 +115,7 @@ class Keys:
         changed = False
         for entry in told.configurationKey:
             lower, value = entry.key.lower(), self.value(entry.key)
-            if lower in OWNED or lower in OURS:
+            if lower in OWN or lower in OURS:
                 if value is not None and entry.value != value:
                     entry.value, changed = value, True
             elif lower == FEATURES and SMART.lower() not in (entry.value or "").lower():

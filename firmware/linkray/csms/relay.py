@@ -37,9 +37,10 @@ from linkray.ocpp import frame as frames
 from linkray.ocpp.frame import BadFrame, Call, Error, Result
 from linkray.ocpp.lenient import Unreadable, read_exactly
 from linkray.ocpp.messages import CsChargingProfiles
+from linkray.ocpp.splice import with_field, without_field
 
 from .bounds import Bounds
-from .ids import Ids, Known, id_in, with_id
+from .ids import FIELD, Ids, Known, id_in
 from .keys import PASSWORD, Keys, asked_keys
 from .outbox import Entry, Outbox
 from .thin import Thinning
@@ -481,7 +482,7 @@ class Relay:
             known = self._ids.of(what.transaction)
             if known is None or known.csms is None:
                 return self._set_aside("the CSMS has not taken its start", now)
-            payload = with_id(payload, known.csms)
+            payload = with_field(payload, FIELD, known.csms)
         return [self._say(_Head(what.message_id, head), what.action, payload, now)]
 
     def _say(self, what: _Open, action: str, payload: bytes, now: float) -> Send:
@@ -643,7 +644,7 @@ class Relay:
         if named is not None:
             if self._ids.number(named) is None and self._ids.is_taken(named):
                 return [_result(call.id, b'{"status":"Rejected"}')]  # that is another session here
-            payload = with_id(payload, self._ids.at_charger(named))
+            payload = with_field(payload, FIELD, self._ids.at_charger(named))
         return self._to_charger(call, payload)
 
     def bounds_again(self, now: float) -> list[CsmsBound]:
@@ -674,8 +675,7 @@ class Relay:
                      "warning")] if why else []  # fmt: skip
         return [*self._profiles_changed(), *note, _result(call.id, answer)]
 
-    def _clear_profile(self, call: Call, now: float) -> list[Out]:
-        del now
+    def _clear_profile(self, call: Call, _now: float) -> list[Out]:
         try:
             answer = self._bounds.clear(bytes(call.payload))
         except Unreadable as bad:
@@ -707,7 +707,7 @@ class Relay:
             return [Note("charging profile refused", {
                 "peer": self._terms.url, "cause": verdict.reason}, "warning"),
                 _result(call.id, b'{"status":"Rejected"}')]  # fmt: skip
-        outs = self._to_charger(call, without(bytes(call.payload), "chargingProfile"))
+        outs = self._to_charger(call, without_field(bytes(call.payload), "chargingProfile"))
         if isinstance(outs[-1] if outs else None, ToLink):
             self._awaited[f"{self._asked}"] = (asked.connectorId, asked.idTag)
         else:
@@ -804,13 +804,6 @@ class Relay:
         if self._link == "up":
             return Seen("behind", "", waiting, aside)
         return Seen("away", self._why, waiting, aside)
-
-
-def without(payload: bytes, name: str) -> bytes:
-    """The payload without this field; all others stay as their sender wrote them."""
-    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    fields.pop(name, None)
-    return msgspec.json.encode(fields)
 
 
 def _refusal(call_id: str, code: str, text: str) -> Send:

@@ -116,7 +116,6 @@ class UplinkRoom:
         views: dict[str, Cell[UplinkView]],
         may_pass: Callable[[str], bool] = lambda _charger: True,
         before: Callable[[str], Mapping[str, str | None]] = lambda _charger: {},
-        password: Callable[[], str] = lambda: "",
         tell: Callable[[CsmsBound], object] = lambda _fact: None,
         connectors: Callable[[str], int] = lambda _charger: 1,
         connect: Connect = trio.open_tcp_stream,
@@ -132,7 +131,6 @@ class UplinkRoom:
         self.views = views
         self.may_pass = may_pass
         self.before = before
-        self.password = password
         self.tell = tell
         self.connectors = connectors
         self.connect = connect
@@ -169,8 +167,7 @@ class UplinkRoom:
         if not csms.url or not self.may_pass(charger):
             return Terms()
         kept = self.kept.get(charger)
-        own = kept.password if kept is not None and kept.csms == csms.url else ""
-        password = own or self.password()
+        password = kept.password if kept is not None and kept.csms == csms.url else ""
         return Terms(
             csms.url, csms.prefix, password, csms.ca, wired=self._wired(charger)
         )
@@ -552,6 +549,7 @@ def _headers(terms: Terms, charger: str) -> list[tuple[bytes, bytes]]:
 
 
 CERTIFICATE = {  # OpenSSL's verify codes
+    7: "the CSMS's certificate is of an unknown issuer",  # one of the same name signed it
     9: "the CSMS's certificate is not valid yet (or the clock is wrong)",
     10: "the CSMS's certificate has expired (or the clock is wrong)",
     18: "the CSMS's certificate is self-signed; give its CA file if it is yours",
@@ -573,7 +571,7 @@ def reason(error: BaseException, url: str) -> str:
             known = CERTIFICATE.get(cause.verify_code)
             return known or f"the CSMS's certificate is not right: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
-            return f"TLS with the CSMS failed: {cause.reason or cause}"
+            return f"TLS with the CSMS failed: {cause}"
         cause = cause.__cause__
     if isinstance(error, ValueError):
         return str(error)

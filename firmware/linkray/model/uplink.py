@@ -6,6 +6,12 @@ import msgspec
 
 from .records import Outgoing
 
+OWNED = (  # configuration keys of a charger that LinkRay writes (chargers.md, Commissioning 3)
+    "AuthorizationCacheEnabled", "AuthorizeRemoteTxRequests", "AllowOfflineTxForUnknownId",
+    "LocalAuthorizeOffline", "MeterValueSampleInterval", "MeterValuesSampledData",
+    "StopTxnSampledData",
+)  # fmt: skip
+
 
 class Boot(msgspec.Struct, frozen=True):
     """What the charger says it is; said to the CSMS at the beginning of each uplink."""

@@ -469,7 +469,7 @@ def test_a_key_that_linkray_owns_is_remembered_and_the_charger_keeps_its_own() -
         {"key": "MeterValueSampleInterval", "readonly": False, "value": "10"}]}).encode()))
 
     told = csms.frames[-1][2]["configurationKey"]
-    assert told == [{"key": "MeterValueSampleInterval", "value": "60"}] or told[0]["value"] == "60"
+    assert told == [{"key": "MeterValueSampleInterval", "readonly": False, "value": "60"}]
 
 
 def test_the_password_that_the_csms_gives_stays_with_linkray() -> None:
@@ -523,9 +523,8 @@ def test_statuses_that_come_while_statuses_are_said_are_said_too() -> None:
     csms.answer()
 
     said = [f[3] for f in csms.frames if f[2] == "StatusNotification"]
-    assert said[0] == {"connectorId": 1, "status": "Available"}
-    assert {one["connectorId"] for one in said[1:]} == {0, 1, 2}
-    assert said[-1] == {"connectorId": 1, "status": "Preparing"} or said[3]["connectorId"] == 1
+    assert said == [{"connectorId": 1, "status": "Available"}, {"connectorId": 2},
+                    {"connectorId": 0}, {"connectorId": 1, "status": "Preparing"}]  # fmt: skip
 
 
 def test_a_status_behind_a_line_that_stopped_is_said_when_it_goes_on() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from linkray.csms.address import BadAddress, read_address
-from linkray.csms.ids import KEPT_MAX, Ids, Known, id_in, with_id
+from linkray.csms.ids import KEPT_MAX, Ids, Known, id_in
 from linkray.csms.keys import Keys, asked_keys
 from linkray.csms.outbox import WINDOW_MAX, Outbox
 from linkray.csms.task import client_context
@@ -20,16 +20,6 @@ from linkray.model.uplink import Passed
 from .central import outgoing
 
 # -- numbers -----------------------------------------------------------------------------------
-
-
-def test_a_number_is_put_in_and_all_else_stays_as_it_was_written() -> None:
-    payload = b'{ "connectorId": 1, "transactionId": 7, "meterValue": [ {"a":1.0e0 } ] }'
-
-    assert with_id(payload, 7) is payload
-    assert with_id(payload, 99) == (
-        b'{"connectorId":1,"transactionId":99,"meterValue":[ {"a":1.0e0 } ]}'
-    )
-    assert with_id(b'{"meterStop":3}', 5) == b'{"meterStop":3,"transactionId":5}'
 
 
 @pytest.mark.parametrize(
