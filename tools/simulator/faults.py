@@ -657,13 +657,16 @@ async def priorities_change(run: Run) -> None:
 
 @charger_trouble("people", every_s=2_400.0)
 async def charger_deleted(run: Run, charger: Charger) -> None:
-    """Somebody deletes a charger that stands there still, and enters it again (C25)."""
+    """Somebody deletes a charger that stands there still, and enters it again (C25). From then
+    on nobody is added of himself: not knowing what it is wired to, none could keep its limits.
+    """
     kept = run.settings.charger(charger.id)
     assert kept is not None
     now = run.scene.store.settings.value
-    await run.change(chargers=tuple(c for c in now.chargers if c.id != charger.id))
+    others = tuple(c for c in now.chargers if c.id != charger.id)
+    await run.change(chargers=others, new_chargers="ask")
     await trio.sleep(run.chance.uniform(30.0, 300.0))
     now = run.scene.store.settings.value
-    if now.charger(charger.id) is None:
-        await run.change(chargers=(*now.chargers, kept))
+    others = tuple(c for c in now.chargers if c.id != charger.id)
+    await run.change(chargers=(*others, kept))
     await trio.sleep(30.0)

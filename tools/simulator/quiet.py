@@ -35,6 +35,9 @@ STILL_MA = 200  # a building that moves by no more is constant
 NOISE_MA = 2_000  # trust.md 1, Model: the reference noise
 CAR_MA = 1_000  # a car that draws so much more or less under the same offer has its own ideas
 TAPER_MA = 900  # one that draws so much less than it did at its newest offer: its battery fills
+DEMAND_S = 60.0  # balancing.md 2: what it has used at the most for so long …
+DEMAND_MA = 150  # … and the threshold is what it is told where it uses no more, once rounded
+FILLS_S = 900.0  # it may have been told so long ago before: others' doings lie between
 HOUR_S = 3_600.0
 CHANGES_MAX = 10  # of a charger in an hour
 CHANGE_MA = 50
@@ -74,6 +77,7 @@ class Quiet:
         self._band: list[tuple[int, int]] = []  # lowest and highest since something stirred
         self._drawn: dict[tuple[str, int], int] = {}
         self._peak: dict[tuple[str, int], int] = {}  # drawn since its offer changed, once settled
+        self._used: dict[tuple[str, int], deque[tuple[float, int]]] = {}  # for a quarter of an hour
         self._changed_at: dict[tuple[str, int], float] = {}  # its offer; a renewal changes none
         self._told: dict[tuple[str, int], int] = {}
         self._hour: dict[str, deque[float]] = {}
@@ -123,6 +127,10 @@ class Quiet:
             self._drawn[key] = used
             if not follows or before is None:
                 self._stir(now)
+        recent = self._used.setdefault(key, deque())
+        recent.append((now, used))
+        while recent[0][0] < now - FILLS_S:
+            recent.popleft()
         settles = now - self._changed_at.get(key, now) <= 2 * self.ruling.site.measurand_interval_s
         self._peak[key] = used if settles else max(used, self._peak.get(key, used))
 
@@ -164,7 +172,7 @@ class Quiet:
         if before is None or issue.is_new_session:
             return
         self.changes += 1
-        if self._has_tapered(issue.post) or self._tapers():
+        if self._has_tapered(issue.post, now) or self._tapers():
             self._moved_at = now  # also for those who get what it leaves
         change = Change(
             now, key, before, issue.ma, changed_at,
@@ -203,11 +211,21 @@ class Quiet:
             self.ruling.violated("INV-15", "changed too often within an hour", change.at,
                                  charger=charger, changes=len(hour))  # fmt: skip
 
-    def _has_tapered(self, post: Post) -> bool:
+    def _has_tapered(self, post: Post, now: float) -> bool:
         """Whether its battery fills: too slow a fall to stir, and yet no constant input."""
         used = max(post.drawn)
         peak, self._peak[post.key] = self._peak.get(post.key, used), used
-        return peak - used >= TAPER_MA
+        return peak - used >= TAPER_MA or self._follows_use(post, now)
+
+    def _follows_use(self, post: Post, now: float) -> bool:
+        """Whether it is told just what a car uses that fills, however others' offers have moved."""
+        recent, site = self._used.get(post.key, ()), self.ruling.site
+        since = now - DEMAND_S - site.measurand_interval_s
+        shown = max((used for at, used in recent if at >= since), default=0)
+        return (
+            abs(self._told[post.key] - shown - site.reduction_threshold_ma) <= DEMAND_MA
+            and max((used for _, used in recent), default=0) - max(post.drawn) >= TAPER_MA
+        )  # fmt: skip
 
     def _tapers(self) -> bool:
         """Whether such a one is about to be told less by the same plan: its frame comes later."""

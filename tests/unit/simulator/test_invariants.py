@@ -1155,13 +1155,17 @@ def test_inv_15_what_a_lost_charger_leaves_is_an_input(drops: bool, is_found: bo
     assert ("INV-15" in t.broken) is is_found, t.why()
 
 
-def with_a_battery_that_fills() -> Trace:
-    """C1 takes a quarter of an ampere less every 80 s, down to 19 A."""
-    t = settled(330, 50)
-    for quarters in range(1, 5):
-        t.draw("C1", 20 - quarters / 4)
-        t.says("C1", 20 - quarters / 4)
+def fills(t: Trace, from_a: float, to_a: float) -> None:
+    """C1 takes a quarter of an ampere less every 80 s."""
+    for quarters in range(1, round((from_a - to_a) * 4) + 1):
+        t.draw("C1", from_a - quarters / 4)
+        t.says("C1", from_a - quarters / 4)
         t.wait(80, dt=1.0)
+
+
+def with_a_battery_that_fills() -> Trace:
+    t = settled(330, 50)
+    fills(t, 20, 19)
     return t
 
 
@@ -1174,6 +1178,28 @@ def test_inv_15_a_battery_that_fills_is_an_input_and_what_follows_an_offer_is_no
     t.wait(301, dt=1.0)  # … and then it stands still
     t.tell("C1", 18, transaction=1)
     assert t.broken == {"INV-15"}
+
+
+@pytest.mark.parametrize(("told_a", "is_found"), [(17.0, False), (16.0, True)])
+def test_inv_15_a_battery_fills_also_across_the_offers_that_others_change(
+    told_a: float, is_found: bool
+) -> None:
+    """Its demand is what it used and the threshold; not less."""
+    t = settled(0)
+    fills(t, 20.0, 16.0)
+    t.tell("C1", 18, transaction=1)  # by its use
+    fills(t, 16.0, 15.5)
+    t.fact(facts.LinkUp("C2", t.now))
+    t.tell("C1", 16.4, transaction=1)  # for somebody who comes …
+    t.wait(40, dt=1.0)
+    t.tell("C1", 18, transaction=1)  # … and goes
+    fills(t, 15.5, 15.0)
+    t.wait(190, dt=1.0)
+    t.says("C1", 15.0)
+
+    t.tell("C1", told_a, transaction=1)
+
+    assert ("INV-15" in t.broken) is is_found, t.why()
 
 
 @pytest.mark.parametrize("is_told_less", [True, False])
