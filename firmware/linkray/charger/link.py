@@ -32,6 +32,7 @@ from linkray.model.records import (
     AnyRecord,
     Called,
     ChargerSeen,
+    IdLearned,
     Outgoing,
     PassportForgotten,
     PassportFound,
@@ -933,9 +934,9 @@ class Link:
             fits = given is not None and 0 < given <= INT32_MAX
             own = run.id if given is None or not fits or self._sessions.is_called(given) else given
             outs = self._of_tag(start.id_tag, said.idTagInfo.status, now)
-            if own == given:
-                outs.append(Later((Called(run.id, own),)))
-            else:
+            if own != run.id:  # before the charger can name it: after a crash it still will
+                outs.append(Record((Called(run.id, own), IdLearned(run.id, own))))
+            if own != given:
                 payload = with_field(payload, "transactionId", own)
             answer = Send(self._peer.answer(call_id, payload))
             return [*outs, *self._start_answered(run, start, own, now, answer)]
@@ -945,7 +946,7 @@ class Link:
             run.accepted = decision.accepted
             own = run.id if not self._sessions.is_called(run.id) else self._new_id()
             answer = self._started(call_id, own, decision.accepted)
-            outs: list[Out] = [Later((Called(run.id, own),))] if own != run.id else []
+            outs: list[Out] = [Record((Called(run.id, own),))] if own != run.id else []
             return [*outs, *self._start_answered(run, start, own, now, answer)]
 
         self._up.wait(call.id, now, then=answered, otherwise=decided)

@@ -13,7 +13,7 @@ from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
 from linkray.model.plan import Offer
-from linkray.model.records import AnyRecord, Called, TagAccepted, TransactionSampled
+from linkray.model.records import AnyRecord, TagAccepted, TransactionSampled
 from linkray.model.settings import Charger
 from linkray.model.tags import Decision
 from linkray.model.uplink import FromUplink, ToUplink
@@ -147,7 +147,7 @@ class Record(msgspec.Struct, frozen=True):
 class Later(msgspec.Struct, frozen=True):
     """On disk with the next commit: samples whose answer need not wait (decided.md)."""
 
-    samples: tuple[TransactionSampled | Called | TagAccepted, ...]
+    samples: tuple[TransactionSampled | TagAccepted, ...]
 
 
 class Send(msgspec.Struct, frozen=True):

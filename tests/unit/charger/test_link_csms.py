@@ -13,6 +13,7 @@ from linkray.model.facts import Drawn, SessionBegan
 from linkray.model.records import (
     Called,
     ChargerSeen,
+    IdLearned,
     Outgoing,
     Refused,
     TagAccepted,
@@ -131,6 +132,10 @@ def test_a_start_waits_for_the_csms_and_gets_its_answer_untouched() -> None:
     assert next(o.text for o in played.out if isinstance(o, Send)) == f'[3,"s1",{raw.decode()}]'
     assert played.new(Given) == [Given(1001, 77)]
     assert played.records(Called) == [Called(1001, 77)]
+    assert played.records(IdLearned) == [IdLearned(1001, 77)]
+    assert [type(o) for o in played.out if isinstance(o, Record | Send)][:2] == [Record, Send], (
+        "it may die once the charger has its number"
+    )
     assert played.records(TagAccepted)[-1].tag == "TAG"
     assert played.records(TransactionBegan)[-1].authorised_by == "csms"
 
