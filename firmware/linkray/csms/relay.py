@@ -187,7 +187,7 @@ class Relay:
         self._starts: dict[str, Outgoing] = {}  # answered ones, by what they were said with
         self._here = False
         self._authorization = ""
-        self._left_at = -math.inf
+        self._left_at = now  # it may come at once: after a restart all chargers do
         self._link = "down"  # down, dialled, up
         self._stage = "boot"  # of a link that is up: boot, statuses, open
         self._to_say: list[int] = []  # connectors whose status is still to be said

@@ -124,6 +124,23 @@ def test_what_is_kept_is_delivered_though_its_charger_never_comes_back() -> None
     assert csms.hung_up == ["the charger is gone"]
 
 
+def test_what_is_kept_is_delivered_before_its_charger_is_back_and_the_link_stays_for_it() -> None:
+    first = Central()
+    first.feed(Here(here=True), Boot(BOOT))
+    first.store(outgoing(1, "StartTransaction"), outgoing(2, "StopTransaction"))
+    csms = first.restart()
+    csms.passes(0)
+    csms.link()
+    assert csms.left() == []
+
+    csms.passes(5)
+    csms.feed(Here(here=True))
+    csms.passes(300)
+
+    assert csms.hung_up == []
+    assert len(csms.dials) == 1
+
+
 # -- in order ----------------------------------------------------------------------------------
 
 
