@@ -60,14 +60,17 @@ def noon_zone() -> str:
 class Process:
     """A process and what it tells on stdout, lines of JSON or words; stderr goes to a file."""
 
-    def __init__(self, words: list[str], noise: Path, *, hear: Callable[[Any], None] | None = None):
+    def __init__(
+        self, words: list[str], noise: Path, *, hear: Callable[[Any], None] | None = None,
+        python: str = sys.executable,
+    ) -> None:  # fmt: skip
         self.noise = noise
         self.told: list[Any] = []
         self._hear = hear
         self._news = threading.Condition()
         with noise.open("ab") as errors:
             self.popen = subprocess.Popen(
-                [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [python, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=errors, cwd=ROOT,
             )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -300,8 +303,11 @@ class Box:
 
     # -- processes -------------------------------------------------------------------------------
 
-    def run(self, *words: str, name: str, hear: Callable[[Any], None] | None = None) -> Process:
-        process = Process(list(words), self.state / f"{name}.log", hear=hear)
+    def run(
+        self, *words: str, name: str, hear: Callable[[Any], None] | None = None,
+        python: str = sys.executable,
+    ) -> Process:  # fmt: skip
+        process = Process(list(words), self.state / f"{name}.log", hear=hear, python=python)
         self.started.append(process)
         return process
 

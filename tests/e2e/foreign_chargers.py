@@ -5,23 +5,27 @@
 They boot, take the profiles they are sent, draw what these allow, tell it in MeterValues, and dial
 again when the link is lost, their sessions going on. Each second a line on stdout tells of them:
 {"chargers": [{"id", "connected", "limit_a", "current_a", "transaction", "status", "profiles",
-"energy_wh"}]}.
+"energy_wh"}]}; with --frames also every frame (`foreign_wire.py`).
 Lines on stdin: {"do": "start" | "stop" | "drop" | "want", "id": …, "amps": …}; "want" is what the
-car takes at most; without "id" it is for all of them. The end of stdin ends them.
+car takes at most, and "start" holds a "tag" to the reader; without "id" it is for all of them. The
+end of stdin ends them. What they have to say of a transaction they keep until it is answered.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import sys
 import time
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
 import websockets
+from foreign_wire import Ear, say
 from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint, call, call_result
 from websockets.asyncio.client import connect
@@ -33,11 +37,6 @@ STEP_S = 0.2
 REDIAL_S = 1.0
 
 
-def say(told: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")
-    sys.stdout.flush()
-
-
 def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -45,8 +44,10 @@ def now_text() -> str:
 class Socket:
     """What stays of a charger while links come and go: plug, session, profiles, meter."""
 
-    def __init__(self, identity: str, phases: int, max_a: float) -> None:
+    def __init__(self, identity: str, phases: int, max_a: float, password: str = "") -> None:
         self.id = identity
+        pair = base64.b64encode(f"{identity}:{password}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {pair}"} if password else {}
         self.phases = phases
         self.max_a = max_a
         self.want_a = max_a
@@ -65,6 +66,7 @@ class Socket:
         self.profiles: dict[tuple[str, int], tuple[float, dict[str, Any]]] = {}
         self.profiles_taken = 0
         self.transaction: int | None = None
+        self.unsaid: deque[Any] = deque()  # starts and stops that are not answered yet
         self.began = 0.0
         self.tag = ""
         self.current_a = 0.0
@@ -211,7 +213,21 @@ class Foreign(ChargePoint):
 
     async def boot(self) -> None:
         await self.call(call.BootNotification("Foreign", "ocpp-package", firmware_version="2.1"))
+        await self.tell_kept()
         await self.tell_status()
+
+    async def tell_kept(self) -> None:
+        """What is to be said of transactions, in its order; kept until it is answered."""
+        socket = self.socket
+        while socket.unsaid:
+            said = socket.unsaid[0]
+            told = await self.call(said)
+            socket.unsaid.popleft()
+            if not isinstance(said, call.StartTransaction) or told is None:
+                continue
+            socket.transaction = told.transaction_id
+            if told.id_tag_info["status"] != "Accepted":
+                self.end("DeAuthorized")
 
     async def tell_status(self) -> None:
         status = self.socket.status_now()
@@ -231,32 +247,36 @@ class Foreign(ChargePoint):
             transaction_id=socket.transaction,
         ))  # fmt: skip
 
-    async def begin(self, tag: str) -> None:
+    async def begin(self, tag: str, *, ask: bool) -> None:
         socket = self.socket
-        if socket.transaction is not None:
+        if socket.transaction is not None or socket.unsaid:
             return
+        if ask:
+            told = await self.call(call.Authorize(tag))
+            if told is None or told.id_tag_info["status"] != "Accepted":
+                return
         socket.began, socket.tag = time.time(), tag
-        told = await self.call(
-            call.StartTransaction(1, tag, round(socket.energy_wh), now_text())
-        )
-        socket.transaction = told.transaction_id
-        if told.id_tag_info["status"] != "Accepted":
-            await self.stop("DeAuthorized")
-            return
+        socket.unsaid.append(call.StartTransaction(1, tag, round(socket.energy_wh), now_text()))
+        await self.tell_kept()
         await self.tell_status()
 
     async def stop(self, reason: str) -> None:
-        socket = self.socket
-        if socket.transaction is None:
+        if self.socket.transaction is None:
             return
-        said = call.StopTransaction(
+        self.end(reason)
+        await self.tell_kept()
+        await self.tell_status()
+
+    def end(self, reason: str) -> None:
+        """The current ends; what is to be said of it waits for its turn."""
+        socket = self.socket
+        assert socket.transaction is not None
+        socket.unsaid.append(call.StopTransaction(
             round(socket.energy_wh), now_text(), socket.transaction, reason, socket.tag
-        )
+        ))  # fmt: skip
         socket.transaction = None
         for key in [key for key in socket.profiles if key[0] == "TxProfile"]:
             del socket.profiles[key]
-        await self.call(said)
-        await self.tell_status()
 
     async def live(self) -> None:
         """Boot, then do what is wanted and tell values in their interval."""
@@ -279,8 +299,8 @@ class Foreign(ChargePoint):
 
     async def do(self, wanted: str) -> None:
         word, _, rest = wanted.partition(" ")
-        if word == "start":
-            await self.begin(rest)
+        if word in ("start", "present"):
+            await self.begin(rest, ask=word == "present")
         elif word == "stop":
             await self.stop(rest or "Local")
         elif word == "BootNotification":
@@ -291,14 +311,18 @@ class Foreign(ChargePoint):
             await self.tell_values()
 
 
-async def keep_dialling(socket: Socket, url: str) -> None:
+async def keep_dialling(socket: Socket, url: str, ear: Ear | None) -> None:
     """A link, and another when it is lost."""
     while True:
         with contextlib.suppress(
             OSError, TimeoutError, websockets.exceptions.WebSocketException, asyncio.TimeoutError
         ):
-            async with connect(f"{url}/{socket.id}", subprotocols=["ocpp1.6"]) as connection:
+            async with connect(
+                f"{url}/{socket.id}", subprotocols=["ocpp1.6"], additional_headers=socket.headers
+            ) as connection:
                 socket.link = Foreign(socket, connection)
+                if ear is not None:
+                    ear.links[socket.id] += 1
                 await one_link(socket.link)
         socket.link = None
         await asyncio.sleep(REDIAL_S)
@@ -346,15 +370,16 @@ async def obey(socket: Socket, said: dict[str, Any]) -> None:
         socket.want_a = float(said["amps"])
     elif socket.link is not None and verb in ("start", "stop"):
         tag = said.get("tag", "FOREIGN")
-        await socket.link.wants.put(f"start {tag}" if verb == "start" else "stop Local")
+        await socket.link.wants.put(f"present {tag}" if verb == "start" else "stop Local")
     elif socket.link is not None and verb == "drop":
         await socket.link._connection.close()
 
 
 async def run(args: argparse.Namespace) -> None:
     names = args.id or [f"FOREIGN-{n + 1}" for n in range(args.count)]
-    sockets = {name: Socket(name, args.phases, args.max_amps) for name in names}
-    tasks = [asyncio.create_task(keep_dialling(s, args.url)) for s in sockets.values()]
+    sockets = {name: Socket(name, args.phases, args.max_amps, args.password) for name in names}
+    ear = Ear("ocpp") if args.frames else None
+    tasks = [asyncio.create_task(keep_dialling(s, args.url, ear)) for s in sockets.values()]
     tasks.append(asyncio.create_task(flow_and_tell(list(sockets.values()))))
     ends = asyncio.create_task(obey_stdin(sockets))
     await asyncio.wait([*tasks, ends], return_when=asyncio.FIRST_COMPLETED)
@@ -372,6 +397,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3, help="how many, where none is named")
     parser.add_argument("--phases", type=int, choices=(1, 3), default=1)
     parser.add_argument("--max-amps", type=float, default=32.0)
+    parser.add_argument("--password", default="", help="of all of them, for HTTP Basic")
+    parser.add_argument("--frames", action="store_true", help="tell every frame")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run(parser.parse_args()))
 
