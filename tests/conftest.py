@@ -27,7 +27,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2].startswith(
         "test_case_"
     ):
-        metafunc.parametrize("seed", range(1, 1 + (SEEDS or SEEDS_A_DAY)))
+        a_day = getattr(metafunc.module, "SEEDS_A_DAY", SEEDS_A_DAY)
+        metafunc.parametrize("seed", range(1, 1 + (SEEDS or a_day)))
 
 
 def pytest_configure(config: pytest.Config) -> None:

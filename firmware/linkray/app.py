@@ -185,6 +185,7 @@ class House:
             views=self.uplink_views, may_pass=self.chargers.may_pass,
             before=self.chargers.before,
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
+            ceiling=lambda: self.ceiling.limit.value,
             connect=self.dial, strict=self.strict,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
@@ -597,6 +598,7 @@ class House:
         while True:
             seq, _limit = await self.ceiling.limit.wait_newer(seq)
             self.tell(self._ceiling_told())
+            self.uplinks.take_settings()
             self._note_fail_safe()
             self.desk.stir()
 

@@ -27,13 +27,16 @@ from linkray.ocpp.schedule import Bound, Kept, Profiles, Supply, Verdict
 
 
 class Wired(msgspec.Struct, frozen=True):
-    """What the settings say of a charger, as far as its profiles depend on it."""
+    """What the settings say of a charger, as far as its profiles depend on it.
+
+    `most_ma`, `most_mw`: what LinkRay ever allows it, by its own maximum and every limit over it.
+    """
 
     connectors: int = 1
     voltage_mv: int = 230_000
     phases: int = 3
-    most_ma: int | None = 32_000  # on each phase; None: it is told watts
-    most_mw: int | None = None
+    most_ma: int | None = 32_000  # on each phase
+    most_mw: int | None = None  # in all; None: it is told amps
 
     @property
     def supply(self) -> Supply:

@@ -619,14 +619,14 @@ class Relay:
     # -- what the CSMS asks ----------------------------------------------------------------------
 
     def _called(self, call: Call, now: float) -> list[Out]:
+        if not self._here:  # what LinkRay would answer itself, too: nobody is there to keep to it
+            return [_refusal(call.id, "GenericError", GONE)]
         own = self._own.get(call.action)
         if own is not None:
             return own(self, call, now)
         return self._to_charger(call, bytes(call.payload))
 
     def _to_charger(self, call: Call, payload: bytes) -> list[Out]:
-        if not self._here:
-            return [Send(frames.write(Error(call.id, "GenericError", GONE)))]
         if call.id in self._asks.values():
             return []
         if len(self._asks) >= ASKS_MAX:

@@ -30,8 +30,10 @@ from linkray.kit.clock import WallClock
 from linkray.kit.keep import contain
 from linkray.model.facts import CsmsBound
 from linkray.model.faults import Cleared, Raised
+from linkray.model.narrow import narrowest
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
+from linkray.model.units import Phases
 from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
 from linkray.model.views import UplinkView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
@@ -118,6 +120,7 @@ class UplinkRoom:
         before: Callable[[str], Mapping[str, str | None]] = lambda _charger: {},
         tell: Callable[[CsmsBound], object] = lambda _fact: None,
         connectors: Callable[[str], int] = lambda _charger: 1,
+        ceiling: Callable[[], Phases | None] = lambda: None,
         connect: Connect = trio.open_tcp_stream,
         strict: bool = False,
         ocpp_log: Callable[[str, str, str], None] | None = None,
@@ -133,11 +136,12 @@ class UplinkRoom:
         self.before = before
         self.tell = tell
         self.connectors = connectors
+        self.ceiling = ceiling
         self.connect = connect
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.kept: dict[str, UplinkKept] = {}
-        self.dialled: dict[str, tuple[str, float]] = {}  # whom, and when; also of one that failed
+        self._dialled: dict[tuple[str, str], float] = {}  # charger and address: when, this minute
         self._uplinks: dict[str, Uplink] = {}
         self._wanted: list[Uplink] = []  # to be begun
         self._again: list[tuple[str, float]] = []  # chargers whose uplink has failed, and when
@@ -178,10 +182,14 @@ class UplinkRoom:
         connectors = max(1, self.connectors(charger))
         if kept is None:
             return Wired(connectors)
-        watts = kept.highest_w()
+        settings, ceiling, watts = self.settings.value, self.ceiling(), kept.highest_w()
+        limit = settings.site.limit_ma.phases()
+        narrow_ma, _where = narrowest(
+            settings, kept, limit if ceiling is None else limit.at_most(ceiling)
+        )
         return Wired(
-            connectors, self.settings.value.site.voltage_mv, kept.phases,
-            kept.highest_ma() if watts is None else None,
+            connectors, settings.site.voltage_mv, kept.phases,
+            min(kept.highest_ma(), narrow_ma) if watts is None else narrow_ma,
             None if watts is None else watts * 1_000,
         )  # fmt: skip
 
@@ -207,6 +215,18 @@ class UplinkRoom:
                     self._begin(charger)
             else:
                 uplink.put(TermsNow(terms))
+
+    def dials(self, charger: str, url: str) -> None:
+        """An attempt is made now: the next of this charger there is a minute away, also where its
+        uplink fails, or another address is set and taken back (INV-17).
+        """
+        now = trio.current_time()
+        self._dialled = {k: at for k, at in self._dialled.items() if now < at + ATTEMPT_S}
+        self._dialled[charger, url] = now
+
+    def not_before(self, charger: str, url: str) -> float:
+        """When a charger's uplink may dial this address first."""
+        return self._dialled.get((charger, url), -math.inf) + ATTEMPT_S
 
     def _begin(self, charger: str) -> Uplink:
         uplink = self._uplinks[charger] = Uplink(self, charger)
@@ -316,13 +336,11 @@ class Uplink:
             for one in (*reversed(recent), *running)
         ]  # fmt: skip
         now = trio.current_time()
-        url, dialled_at = room.dialled.get(charger, ("", -math.inf))
-        not_before = dialled_at + ATTEMPT_S if url == terms.url else -math.inf
         return Relay(
             charger, terms, prefix=f"LR-{room.clock.utc():%y%m%d%H%M%S}-",
             wall=room.wall, box=Outbox(waiting, aside, newest),
             known=known, kept=kept, before=room.before(charger),
-            not_before=not_before, now=now,
+            not_before=room.not_before(charger, terms.url), now=now,
         )  # fmt: skip
 
     async def _wait(self, due: float) -> None:
@@ -344,7 +362,7 @@ class Uplink:
                 case Load(after):
                     await self._load(after)
                 case Dial(terms):
-                    self._room.dialled[self.charger] = terms.url, trio.current_time()
+                    self._room.dials(self.charger, terms.url)
                     nursery.start_soon(self._link, terms)
                 case _:
                     self._do_now(out)

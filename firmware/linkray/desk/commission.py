@@ -11,8 +11,9 @@ from typing import Literal
 
 from linkray.model.asks import Answer
 from linkray.model.failsafe import PLAIN, Make, fail_safes, maximum, on_their_own, over
+from linkray.model.narrow import narrowest
 from linkray.model.settings import Charger, Group, Settings
-from linkray.model.units import PHASES, ZERO, Phases, amps, site_phases
+from linkray.model.units import PHASES, ZERO, Phases, amps
 from linkray.model.views import CommissioningCheck, Finding
 
 from .desk import no
@@ -200,14 +201,7 @@ def _minimums(settings: Settings, in_force: Phases) -> Iterator[Finding]:
         if charger.highest_w() is not None:
             continue
         least = charger.lowest_ma()
-        narrow = min(in_force[leg] for leg in site_phases(charger.connection))
-        where, group = "the site", settings.group(charger.group or "")
-        while group is not None:
-            if group.limit_ma < narrow:
-                narrow, where = group.limit_ma, f"group {group.name}"
-            group = settings.group(group.parent or "")
-        if charger.supply_limit_ma is not None and charger.supply_limit_ma < narrow:
-            narrow, where = charger.supply_limit_ma, "its supply limit"
+        narrow, where = narrowest(settings, charger, in_force)
         if least > narrow:
             yield Finding("minimum", "warning", f"{charger.id} needs {amps(least)} to charge and "
                           f"{where} allows {amps(narrow)}", charger=charger.id,
