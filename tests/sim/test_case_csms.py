@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import ssl
+from pathlib import Path
 
 import pytest
 import trio
 from tests.sim.csms_cases import URL, behind, central
+from tests.sim.uplinks import URL as UPLINKS_URL
+from tests.sim.uplinks import a_store, month, uplinks
+from tests.unit.csms.authority import DAY, HOST, NOW, Authority
+from tools.world.csms import Csms
 from tools.world.operator import a_profile
 
 SEEDS_A_DAY = 1  # each plays minutes of a whole site: a campaign takes more
@@ -248,3 +255,116 @@ async def test_an_address_set_and_taken_back_is_not_dialled_twice_in_a_minute() 
         case.s.csms = first
         await case.settings(url=URL)
         await case.live()
+
+
+async def test_k2_a_month_of_sessions_is_delivered_in_order_through_a_restart(seed: int) -> None:
+    store, behind_it = await a_store(), Csms(chance=random.Random(seed))
+    await month(store, "C1", sessions=3, values=1)
+    async with uplinks(store, behind_it) as one:
+        await one.until(lambda: len(behind_it.book.told["C1"]) > 60 + seed)
+    async with uplinks(store, behind_it) as one:
+        await one.until(lambda: bool(one.views) and not one.waiting())
+        await store.flush()
+
+    sessions = behind_it.book.transactions("C1")
+    began = [session.start.payload["timestamp"] for session in sessions]
+    assert len(sessions) == 90
+    assert began == sorted(began)
+    stops = [[told for told in one.stops if not told.is_repeat] for one in sessions]
+    assert all(len(told) == 1 for told in stops), "a resend is the very same"
+    ids = [session.id for session in sessions]
+    assert [session.stops[0].payload["transactionId"] for session in sessions] == ids
+    assert len({t.id for t in behind_it.book.told["C1"] if not t.id.startswith("LR-")}) == 270
+    assert await store.waiting("C1", UPLINKS_URL) == (0, 0, 0)
+    await store.close()
+
+
+async def test_k3_a_line_that_breaks_every_five_seconds_is_dialled_once_a_minute(
+    seed: int,
+) -> None:
+    async with behind(seed) as case:
+        case.csms.flap(5.0)
+        await case.charging("C1")
+        await trio.sleep(600)
+        await case.ended("C1")
+        case.csms.obey()
+        await case.live()
+
+        assert len(case.csms.book.knocks) <= 2 * (trio.current_time() / 60 + 1)
+
+
+async def test_k4_a_tls_without_a_common_word_is_named_and_tried_once_a_minute(
+    seed: int, tmp_path: Path
+) -> None:
+    authority = Authority()
+    server = authority.server(tmp_path, HOST)
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    server.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # its certificate is no RSA
+    secure = central(seed, tls=server)
+    async with behind(
+        seed, csms=secure, live=False, url=f"wss://{HOST}/ocpp", ca=authority.pem
+    ) as case:
+        await case.s.until(lambda: "csms" in case.s.faults("C1"), 60)
+        await case.charging("C1")
+        await trio.sleep(120)
+
+        assert "TLS with the CSMS failed" in case.view().text
+        assert len(secure.book.knocks) <= 2 * (trio.current_time() / 60 + 1)
+        server.set_ciphers("DEFAULT")
+        await case.live()
+        await case.ended("C1")
+
+
+async def test_k12_32_chargers_wait_each_for_itself_on_a_csms_that_takes_a_minute(
+    seed: int,
+) -> None:
+    store, slow = await a_store(), Csms(chance=random.Random(seed))
+    names = [f"C{n:02}" for n in range(1, 33)]
+    for name in names:
+        await month(store, name, days=1, sessions=2, values=1)
+    slow.answer_after(60.0)
+    quick = "C07"
+    async with uplinks(store, slow) as all_of_them:
+        await trio.sleep(300)
+        said = {name: len(slow.book.told[name]) for name in names}
+        assert min(said.values()) >= 4, "32 one after the other would be 32 times as slow"
+        assert max(said.values()) <= 6
+        slow.answer_after(0.0)
+        await all_of_them.until(lambda: not all_of_them.waiting())
+
+    assert all(len(slow.book.transactions(name)) == 2 for name in names)
+    assert [one.stops[0].payload["transactionId"] for one in slow.book.transactions(quick)] == [
+        one.id for one in slow.book.transactions(quick)
+    ]
+    await store.close()
+
+
+async def test_k14_a_certificate_that_expires_is_a_fault_and_cars_charge_on(
+    seed: int, tmp_path: Path
+) -> None:
+    authority = Authority()
+    good = authority.server(tmp_path, HOST)
+    old = authority.server(tmp_path, HOST, since=NOW - 3 * DAY, until=NOW - 2 * DAY)
+    secure = central(seed, tls=good)
+    async with behind(seed, csms=secure, url=f"wss://{HOST}/ocpp", ca=authority.pem) as case:
+        await case.charging("C1")
+        before = case.s.watch("C1")
+        secure.tls = old
+        secure.drop()
+        await case.s.until(lambda: "csms" in case.s.faults("C1"), 120)
+        await trio.sleep(60)
+        assert "has expired" in case.view().text
+        assert case.s.house.led.value.look == "red solid"
+        case.s.went_on(before)
+        await case.charging("C2")
+
+        secure.tls = good
+        await case.live()
+        await case.s.until(lambda: case.s.house.led.value.look == "green blinking", 10)
+        await case.ended("C1", "C2")
+
+
+def test_every_case_of_the_uplink_is_here() -> None:
+    named = {name.split("_")[1] for name in globals() if name.startswith("test_k")}
+
+    assert named == {f"k{n}" for n in range(1, 16)}

@@ -4,62 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.unit.csms.authority import DAY, HOST, NOW, Authority
 from trio.testing import memory_stream_pair
 
 from linkray.csms.task import client_context, reason
-
-HOST = "csms.example"
-NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
-
-
-class Authority:
-    """Somebody who signs certificates."""
-
-    def __init__(self, name: str = "authority") -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        made = self._made(self._name, self._key, NOW - DAY, NOW + DAY).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        )
-        signed = made.sign(self._key, hashes.SHA256())
-        self.pem = signed.public_bytes(serialization.Encoding.PEM).decode()
-
-    def _made(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, since: datetime,
-              until: datetime) -> x509.CertificateBuilder:  # fmt: skip
-        return (
-            x509.CertificateBuilder().subject_name(name).issuer_name(self._name)
-            .public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(since).not_valid_after(until)
-        )  # fmt: skip
-
-    def server(self, folder: Path, host: str = HOST, since: datetime = NOW - DAY,
-               until: datetime = NOW + DAY) -> ssl.SSLContext:  # fmt: skip
-        """A server with a certificate for this host and time."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        also = x509.SubjectAlternativeName([x509.DNSName(host)])
-        signed = self._made(name, key, since, until).add_extension(also, critical=False).sign(
-            self._key, hashes.SHA256()
-        )
-        file = folder / "server.pem"
-        file.write_bytes(
-            signed.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
 
 
 async def refused(server: ssl.SSLContext, ca: str) -> str:
@@ -126,3 +78,12 @@ async def test_one_that_is_not_valid_yet_is_named(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_whatever_else_goes_wrong_has_words(error: Exception, words: str) -> None:
     assert words in reason(error, "ws://csms.example")
+
+
+def test_tls_is_1_2_or_newer_and_looks_at_certificate_and_name() -> None:
+    for ca in ("", Authority().pem):
+        context = client_context(ca)
+
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
