@@ -120,14 +120,13 @@ async def behind(
     make: Make | None = None,
     strict: bool = True,
     live: bool = True,
-    wires: Callable[[random.Random], Link] | None = None,
-    before: Callable[[Scene], None] | None = None,
+    wire: Callable[[random.Random], Link] | None = None,
     **more: object,
 ) -> AsyncIterator[Behind]:
     """A site drawn from the seed with a CSMS behind it, live where `live`; judged at the end.
 
-    `make`: of the first charger. `wires`: the line of each charger. `more`: parts of the CSMS's
-    settings.
+    `make`: of the first charger. `wire`: makes the line of each charger. `more`: parts of the
+    CSMS's settings.
     """
     chance = random.Random(seed * 7_919 + 3)
     names = [f"C{n + 1}" for n in range(chargers)]
@@ -141,10 +140,13 @@ async def behind(
         for name in names
     } | ({names[0]: make} if make is not None else {})
 
-    async with scene(settings, seed=seed, makes=makes, csms=behind_it, strict=strict) as s:
+    wires = None if wire is None else {
+        name: wire(random.Random(chance.getrandbits(32))) for name in names
+    }  # fmt: skip
+    async with scene(
+        settings, seed=seed, makes=makes, csms=behind_it, strict=strict, wires=wires
+    ) as s:
         s.world.keep_books(frames=True)
-        if before is not None:
-            before(s)
         case = Behind(s, behind_it, chance, names)
         if live:
             await case.live()

@@ -304,10 +304,12 @@ async def scene(
     strict: bool = True,
     disk: Disk | None = None,
     csms: Csms | None = None,
+    wires: dict[str, Link] | None = None,
 ) -> AsyncIterator[Scene]:
     """A box with these settings and a simulated charger for each that it knows, all dialled in.
 
-    `csms`: what stands behind it, under the address of the settings.
+    `csms`: what stands behind it, under the address of the settings. `wires`: of those chargers
+    that have a line of their own.
 
     `meter` names a map of `tools.world.meters`, on the RS-485 line or (where the map says `tcp`)
     behind `House.dial`. `disk`, plugged, holds its database. Ends when the block does.
@@ -315,6 +317,7 @@ async def scene(
 
     def prepare(a_scene: Scene) -> None:
         a_scene.disk, a_scene.csms = disk, csms
+        a_scene.wires = dict(wires or {})
 
     location = settings.site.meter.location
     limit = settings.site.limit_ma

@@ -496,37 +496,32 @@ class Uplink:
     async def _serve(self, ws: WebSocketConnection) -> None:
         """Frames to the core, and pings, until either side has enough."""
         heard_at = trio.current_time()
-        pinged_at, answered = heard_at, True
 
-        async def ping() -> None:
-            nonlocal heard_at, answered
+        async def pings() -> None:
+            nonlocal heard_at
             with suppress(ConnectionClosed):
-                await ws.ping()
-                heard_at = trio.current_time()
-            answered = True
+                while True:
+                    await trio.sleep(PING_S)
+                    await ws.ping()
+                    heard_at = trio.current_time()
 
         async with trio.open_nursery() as nursery:
-            while True:
-                wake_at = min(pinged_at + PING_S if answered else math.inf, heard_at + SILENT_S)
+            nursery.start_soon(pings)
+            while trio.current_time() < heard_at + SILENT_S:
                 text: str | bytes | None = None
                 try:
-                    with trio.move_on_at(wake_at):
+                    with trio.move_on_at(heard_at + SILENT_S):
                         text = await ws.get_message()
                 except ConnectionClosed as closed:
                     said = closed.reason
                     words = f"{said.code} {said.reason or said.name}" if said else "no reason"
                     self._why = self._why or f"the CSMS closed the connection: {words}".strip()
                     break
-                now = trio.current_time()
                 if text is not None:
-                    heard_at = now
+                    heard_at = trio.current_time()
                     self._heard(text)
-                elif now >= heard_at + SILENT_S:
-                    self._why = f"nothing heard for {SILENT_S:.0f} s"
-                    break
-                else:
-                    pinged_at, answered = now, False
-                    nursery.start_soon(ping)
+            else:
+                self._why = f"nothing heard for {SILENT_S:.0f} s"
             nursery.cancel_scope.cancel()
 
     def _heard(self, text: str | bytes) -> None:
