@@ -94,7 +94,8 @@ def _day(
         began = stamp(at)
         yield TransactionBegan(number, charger, 1, "TAG", day * 1_000, began, began)
         yield _said(store, charger, number, "StartTransaction", {
-            "connectorId": 1, "idTag": "TAG", "meterStart": day * 1_000, "timestamp": began})  # fmt: skip
+            "connectorId": 1, "idTag": "TAG", "meterStart": day * 1_000, "timestamp": began,
+        })  # fmt: skip
         for value in range(values):
             yield _said(store, charger, number, "MeterValues", {
                 "connectorId": 1, "transactionId": number, "meterValue": [{
@@ -103,7 +104,8 @@ def _day(
                 }]})  # fmt: skip
         yield _said(store, charger, number, "StopTransaction", {
             "transactionId": number, "meterStop": day * 1_000 + 900,
-            "timestamp": stamp(at + timedelta(hours=2))})  # fmt: skip
+            "timestamp": stamp(at + timedelta(hours=2)),
+        })  # fmt: skip
 
 
 def _said(

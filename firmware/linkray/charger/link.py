@@ -1018,7 +1018,7 @@ class Link:
             payload = bytes(call.payload)
             if ending.run is not None and ending.run.ending == DEAUTHORIZED:
                 payload = with_field(payload, "reason", DEAUTHORIZED)
-            named = not number or self._sessions.is_passed(number)
+            named = self._sessions.is_passed(number) if number else stop.transaction_id > 0  # C18
             said = self._said(call, number, payload, now) if named else ()
             outs += [Record((*ending.records, *said)), *self._up_stored(said)]
         outs.append(self._reply(call.id, messages.StopTransactionResponse()))
@@ -1056,7 +1056,10 @@ class Link:
         if connector is not None:
             run = self._sessions.running.get(connector.id)
             of_another = values.transaction_id is not None and (
-                values.transaction_id != (run.at_charger if run is not None else None)
+                run is None or (
+                    values.transaction_id != run.at_charger
+                    and self._sessions.meant(values.transaction_id, connector.id) != run.id
+                )
             )
             if not of_another or (run is None and not self._sessions.has_ended(
                 values.transaction_id or 0
@@ -1077,8 +1080,8 @@ class Link:
         if values.transaction_id is None and run is None:
             passed = Passed(call.id, call.action, payload)
             return self._up_with(passed) if self._up.live else []
-        number = 0 if values.transaction_id is None else self._sessions.number(
-            values.transaction_id
+        number = 0 if values.transaction_id is None else self._sessions.meant(
+            values.transaction_id, values.connector_id
         )  # fmt: skip
         if number and not self._sessions.is_passed(number):
             return []  # begun before there was this CSMS: it could not be named

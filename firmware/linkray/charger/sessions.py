@@ -312,8 +312,23 @@ class Sessions:
             TransactionEnded(run.id, None, stamp(utc), run.ending or "Other"),
         )
 
+    def meant(self, named: int, connector: int) -> int:
+        """Our number of the transaction that values of a connector name; 0: none that is known.
+
+        One whose start still waits has no number at its charger: it says 0 or -1 (trust.md C19).
+        """
+        run = self.running.get(connector)
+        if named <= 0 and run is not None and run.waits:
+            return run.id
+        return self.number(named)
+
     def by_id(self, transaction_id: int) -> Running | None:
-        """The running transaction that its charger calls so, of whichever connector."""
+        """The running transaction that its charger calls so, of whichever connector; by 0 or -1
+        the one whose start still waits (C19), where there is but one.
+        """
+        if transaction_id <= 0:
+            unnamed = [run for run in self.running.values() if run.waits]
+            return unnamed[0] if len(unnamed) == 1 else None
         return next(
             (r for r in self.running.values() if r.at_charger == transaction_id and not r.waits),
             None,

@@ -76,6 +76,7 @@ BOOT_AGAIN_S = 60.0  # where it was not accepted and no interval was named
 ASKS_MAX = 16  # calls of the CSMS that may wait for the charger at once
 DESCRIPTION_CHARS_MAX = 255  # OCPP-J 1.6, 4.2.3
 STARTS_MAX = 16  # answered ones whose number may still change
+SCHEMES = ("http", "https", "ftp", "ftps", "sftp")  # trust.md A37: where a charger is sent
 STATUS = "StatusNotification"
 GONE = "the charger is not connected"
 
@@ -135,6 +136,10 @@ class _OfConnector(msgspec.Struct):
     connectorId: int = 0  # noqa: N815
 
 
+class _Elsewhere(msgspec.Struct):
+    location: str = ""
+
+
 class _Trigger(msgspec.Struct):
     requestedMessage: str = ""  # noqa: N815
     connectorId: int = 0  # noqa: N815
@@ -145,10 +150,11 @@ class Relay:
 
     __slots__ = (
         "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
-        "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since",
-        "_faulted", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at", "_link",
+        "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since", "_faulted",
+        "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at", "_link",
         "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen", "_slow",
-        "_stage", "_starts", "_statuses", "_terms", "_to_say", "_wall", "_why", "keys", "thinning",
+        "_stage", "_starts", "_statuses", "_terms", "_to_say", "_turn", "_wall", "_why", "keys",
+        "thinning",
     )  # fmt: skip
 
     def __init__(
@@ -163,12 +169,14 @@ class Relay:
         kept: UplinkKept | None = None,
         before: Mapping[str, str | None] | None = None,
         not_before: float = -math.inf,
+        turn: Callable[[float], float] = lambda now: now,
         now: float,
     ) -> None:
         """`prefix` begins the ids of what LinkRay says on its own; no other relay's, ever.
 
         `before`: the charger's configuration before LinkRay changed it. `not_before`: when the CSMS
-        may be dialled first. `wall`: UTC of a monotonic time.
+        may be dialled first; `turn`: when, after the attempts of others, one that is due may be
+        made. `wall`: UTC of a monotonic time.
         """
         self._charger = charger
         self._terms = terms
@@ -193,6 +201,8 @@ class Relay:
         self._to_say: list[int] = []  # connectors whose status is still to be said
         self._boot_at = 0.0
         self._dial_at = not_before
+        self._turn = turn
+        self._has_turn = False  # `_dial_at` is a moment of its own
         self._attempts = 0
         self._dialled = terms
         self._numbers = 0
@@ -427,7 +437,7 @@ class Relay:
         """Whatever can be done now: dial, hang up, say the next thing, tell how it stands."""
         outs = self._look_at(self._wall(now).timestamp(), now)
         if self._link == "down" and self._wants_link(now) and now >= self._dial_at:
-            outs.append(self._dial(now))
+            outs += self._dial(now)
         elif self._link == "up" and not self._wants_link(now):
             self._link = "leaving"
             outs.append(HangUp("the charger is gone" if self._terms.url else "no CSMS is set"))
@@ -438,12 +448,15 @@ class Relay:
             outs.append(Load(after))
         return [*outs, *self._stands(now)]
 
-    def _dial(self, now: float) -> Dial:
-        self._link = "dialled"
+    def _dial(self, now: float) -> list[Out]:
+        if not self._has_turn and (at := self._turn(now)) > now:
+            self._dial_at, self._has_turn = at, True
+            return []
+        self._link, self._has_turn = "dialled", False
         self._attempts += 1
         self._dial_at = now + ATTEMPT_S + self._spread() * ATTEMPT_JITTER_S
         self._dialled = self._terms
-        return Dial(msgspec.structs.replace(self._terms, authorization=self._authorization))
+        return [Dial(msgspec.structs.replace(self._terms, authorization=self._authorization))]
 
     def _spread(self) -> float:
         """From 0 to 1, for each charger and attempt its own."""
@@ -746,6 +759,22 @@ class Relay:
             self.thinning.asked(asked.connectorId)
         return self._to_charger(call, bytes(call.payload))
 
+    def _elsewhere(self, call: Call, _now: float) -> list[Out]:
+        """UpdateFirmware, GetDiagnostics: nowhere but to a server of files (trust.md A37)."""
+        try:
+            where = msgspec.json.decode(call.payload, type=_Elsewhere).location
+        except msgspec.DecodeError as error:
+            return [_refusal(call.id, "TypeConstraintViolation", str(error))]
+        scheme, _, place = where.partition("://")
+        if scheme.lower() in SCHEMES and place:
+            return self._to_charger(call, bytes(call.payload))
+        why = f"expected an address of {', '.join(SCHEMES)}, got {where[:80]!r}"
+        return [
+            Note("call of the CSMS refused", {
+                "peer": self._terms.url, "about": call.action, "cause": why}, "warning"),
+            _refusal(call.id, "SecurityError", why),
+        ]  # fmt: skip
+
     def _replied(self, reply: Replied) -> list[Out]:
         read = self._reads.pop(reply.call_id, None)
         awaited = self._awaited.pop(reply.call_id, None)
@@ -765,10 +794,12 @@ class Relay:
         "ClearChargingProfile": _clear_profile,
         "GetCompositeSchedule": _composite,
         "GetConfiguration": _get_configuration,
+        "GetDiagnostics": _elsewhere,
         "RemoteStartTransaction": _remote_start,
         "RemoteStopTransaction": _remote_stop,
         "SetChargingProfile": _set_profile,
         "TriggerMessage": _trigger,
+        "UpdateFirmware": _elsewhere,
     }
 
     # -- what is shown ---------------------------------------------------------------------------

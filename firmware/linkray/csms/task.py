@@ -44,6 +44,7 @@ from .bounds import Wired
 from .ids import KEPT_MAX, Known
 from .outbox import WINDOW_MAX, Outbox
 from .relay import ATTEMPT_S, Relay
+from .turns import Turns
 from .wire import (
     Dial,
     Ended,
@@ -141,6 +142,7 @@ class UplinkRoom:
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.kept: dict[str, UplinkKept] = {}
+        self.turns = Turns()
         self._dialled: dict[tuple[str, str], float] = {}  # charger and address: when, this minute
         self._uplinks: dict[str, Uplink] = {}
         self._wanted: list[Uplink] = []  # to be begun
@@ -340,7 +342,7 @@ class Uplink:
             charger, terms, prefix=f"LR-{room.clock.utc():%y%m%d%H%M%S}-",
             wall=room.wall, box=Outbox(waiting, aside, newest),
             known=known, kept=kept, before=room.before(charger),
-            not_before=room.not_before(charger, terms.url), now=now,
+            not_before=room.not_before(charger, terms.url), turn=room.turns.take, now=now,
         )  # fmt: skip
 
     async def _wait(self, due: float) -> None:

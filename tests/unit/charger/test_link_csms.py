@@ -16,6 +16,7 @@ from linkray.model.records import (
     IdLearned,
     Outgoing,
     Refused,
+    StopUnknown,
     TagAccepted,
     TransactionBegan,
     TransactionSampled,
@@ -434,3 +435,35 @@ def test_a_stop_of_a_session_older_than_linkray_goes_up_as_it_is() -> None:
     (message,) = played.new(Message)
     assert (message.outgoing.transaction, json.loads(message.outgoing.payload)["transactionId"]) \
         == (0, 31_337)  # fmt: skip
+
+
+def test_c19_what_is_said_of_a_session_whose_start_still_waits_is_its_own() -> None:
+    played = Behind()
+    played.begin()
+
+    played.meter(9.5, register=1_500, transactionId=-1)
+    (values,) = played.new(Message)
+    assert values.outgoing.transaction == 1001
+    assert played.facts(Drawn)[-1].current_ma.l1 == 9_500
+    played.stop(-1)
+    (stop,) = played.new(Message)
+    assert stop.outgoing.transaction == 1001
+    assert played.new(SessionOver) == [SessionOver(1, 1001)]
+
+    played.says(accepted(77), transaction=1001)
+
+    assert played.answered("s1") == [[3, "s1", accepted(77)]]
+    assert played.new(Given) == [Given(1001, 77)]
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_c18_a_stop_of_no_transaction_is_kept_and_told_to_nobody(number: int) -> None:
+    played = Behind()
+    played.begin()
+    played.says(accepted(77), transaction=1001)
+
+    assert played.stop(number)[0] == 3
+
+    assert played.new(Message) == []
+    assert [type(one) for one in played.records()][-1] is StopUnknown
+    assert played.new(SessionOver) == []

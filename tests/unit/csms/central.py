@@ -59,6 +59,7 @@ class Central:
 
     def __init__(self, *, waiting: Sequence[Outgoing] = (), terms: Terms | None = None,
                  kept: UplinkKept | None = None, ids: dict[int, int] | None = None,
+                 charger: str = "CP1", turn: Callable[[float], float] = lambda now: now,
                  now: float = 1_000.0) -> None:  # fmt: skip
         self.now = now
         self._inbox: deque[Item] = deque()
@@ -85,7 +86,7 @@ class Central:
         self.answers: Callable[[list[Any]], dict[str, Any] | None] = self.well
         newest = max(self.disk, default=0)
         self.relay = Relay(
-            "CP1", Terms(URL) if terms is None else terms, prefix="LR-",
+            charger, Terms(URL) if terms is None else terms, prefix="LR-", turn=turn,
             wall=lambda now: ZERO_AT + timedelta(seconds=now),
             box=Outbox(len(self.disk), newest=newest),
             known=[Known(n, n, csms) for n, csms in self.ids.items()], kept=kept, now=now,
