@@ -687,6 +687,7 @@ class House:
             seq = -1
             while not self.store.settings.value.csms.url:  # a stand-alone site has no uplinks
                 seq, _settings = await self.store.settings.wait_newer(seq)
+            nursery.start_soon(self._kept("queue", self.store.keep_gathering, rests=True))
             nursery.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
 
     async def _tell_settings_on(self, cell: Cell[Any]) -> None:

@@ -16,11 +16,16 @@ from tools.world.disk import FOR_EVER, LOSSES, Disk, Platter
 
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
-from linkray.model.records import TransactionBegan, TransactionEnded, TransactionSampled
+from linkray.model.records import (
+    Outgoing,
+    TransactionBegan,
+    TransactionEnded,
+    TransactionSampled,
+)
 from linkray.model.settings import Settings, Site
 from linkray.store import copies, reserve
 from linkray.store.copies import make_daily_copy
-from linkray.store.db import FILE, Store, StoreError
+from linkray.store.db import FILE, GATHER_S, Store, StoreError
 from linkray.store.runner import Inline, InThread
 
 AT = "2026-01-02T03:04:05.000Z"
@@ -139,6 +144,71 @@ async def test_p10_many_callers_share_one_sync(disk):
     assert disk.syncs - before <= 3
     assert len(await store.running()) == 101
     await store.close()
+
+
+def value(number: int, charger: str) -> Outgoing:
+    return Outgoing(number, charger, f"m{number}", "MeterValues", "{}", 1, AT, "ws://csms.example")
+
+
+async def test_p10_values_that_must_be_kept_take_one_sync_a_second_however_many_there_are(disk):
+    store = await opened(disk)
+    waited: list[float] = []
+
+    def gather(number: int) -> None:
+        came_at = trio.current_time()
+
+        def told(error: StoreError | None) -> None:
+            assert error is None
+            waited.append(trio.current_time() - came_at)
+
+        store.gather([value(number, f"C{number % 32}")], told)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.keep_gathering)
+        before, began_at = disk.syncs, trio.current_time()
+        for number in range(1, 601):
+            gather(number)
+            await trio.sleep(0.1)
+        assert disk.syncs - before <= trio.current_time() - began_at + 1
+        await trio.sleep(GATHER_S)
+        nursery.cancel_scope.cancel()
+    assert len(waited) == 600
+    assert max(waited) <= GATHER_S
+    killed(store)
+
+
+async def test_a_stop_waits_for_nobodys_values_and_takes_them_along(disk):
+    store = await opened(disk)
+    await store.commit([began(1)])
+    told: list[StoreError | None] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.keep_gathering)
+        store.gather([value(1, "C1")], told.append)
+        await trio.sleep(0.1)
+        store.gather([value(2, "C1")], told.append)
+        before = disk.syncs
+        await store.commit([TransactionEnded(1, 2_000, AT, "Local", AT), value(3, "C1")])
+        assert told == [None, None], "also what came a moment ago"
+        assert disk.syncs == before + 1
+        nursery.cancel_scope.cancel()
+    found, _more = await store.load("C1", "ws://csms.example", 0, 9)
+    assert [one.number for one in found] == [1, 2, 3]
+    killed(store)
+
+
+async def test_p3_what_could_not_be_gathered_is_told_so_and_is_not_written_later(disk):
+    store = await opened(disk)
+    told: list[StoreError | None] = []
+    disk.failing_syncs = FOR_EVER
+    store.gather([value(1, "C1")], told.append)
+    with pytest.raises(StoreError):
+        await store.flush()
+    store.gather([value(2, "C1")], told.append)
+    assert [type(one) for one in told] == [StoreError, StoreError], "the second at once"
+    disk.failing_syncs = 0
+    await store.flush()
+    assert await store.load("C1", "ws://csms.example", 0, 9) == ((), False)
+    killed(store)
 
 
 def test_p10_a_busy_day_is_written_with_few_bytes_and_syncs():

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
 import msgspec
 import pytest
 import trio
@@ -9,6 +14,7 @@ from tools.simulator.conservation import conserve
 from tools.simulator.passing import disciplined
 from tools.simulator.scene import HERE, Scene, hungry, scene, single, site
 from tools.world.csms import Csms
+from tools.world.disk import FOR_EVER, Disk
 from tools.world.operator import Operator, a_profile
 
 from linkray.model.settings import Csms as CsmsSettings
@@ -17,6 +23,8 @@ from linkray.model.views import ConnectorView
 
 C = [single(f"C{n}") for n in range(1, 4)]
 URL = "ws://csms.example/ocpp"
+
+T = TypeVar("T")
 
 
 def passed(amps: int = 60) -> Settings:
@@ -372,3 +380,85 @@ async def test_without_a_wish_the_csms_gets_values_as_often_as_the_charger_was_s
         told = central.book.of("MeterValues", "C1")
         assert len([one for one in told if "Sample.Periodic" in one.text]) <= 1_200 / every_s + 3
         holds(s, central)
+
+
+class Stuck:
+    """A disk on which everything takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.free = trio.Event()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        await self.free.wait()
+        return work()
+
+
+@contextmanager
+def stuck(s: Scene) -> Iterator[None]:
+    """The box's disk takes nothing and refuses nothing meanwhile."""
+    s.store._runner = disk = Stuck()
+    try:
+        yield
+    finally:
+        disk.free.set()
+
+
+def answered_after_s(s: Scene, charger: str, since: float) -> list[float]:
+    """How long LinkRay's calls to a charger took until their answer was read."""
+    asked, took = {}, []
+    for frame in (f for f in s.frames if f.charger == charger and f.at >= since):
+        message = json.loads(frame.text)
+        if frame.way == "out" and message[0] == 2:
+            asked[message[1]] = frame.at
+        elif frame.way == "in" and message[0] in (3, 4):
+            took.append(frame.at - asked.pop(message[1]))
+    assert not asked, "all were answered"
+    return took
+
+
+async def test_p11_a_disk_that_is_stuck_holds_up_the_answers_of_values_and_nothing_else() -> None:
+    central = csms()
+    async with scene(passed(40), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1", "C2")
+        central.cut()
+        await trio.sleep(600)  # what there is to be found out of them is found out
+        dials = [s.world.charger(n).dials for n in ("C1", "C2")]
+        since = trio.current_time()
+        with stuck(s):
+            await trio.sleep(90)
+            car = s.world.charger("C2").connector(1).car
+            assert car is not None
+            car.max_ma = 8_000
+            await s.until(lambda: s.pilots_a("C1")[0] >= 28, 90, lambda: s.pilots_a("C1", "C2"))
+            assert max(answered_after_s(s, "C1", since)) < 1
+            assert [s.world.charger(n).dials for n in ("C1", "C2")] == dials
+        central.restore()
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        holds(s, central)
+
+
+async def test_p3_values_that_the_disk_does_not_take_are_refused_and_the_session_goes_on() -> None:
+    central = csms()
+    with Disk().plugged() as disk:
+        async with scene(passed(40), csms=central, disk=disk) as s:
+            await live(s, central, "C1", "C2", "C3")
+            await charging(s, "C1")
+            central.cut()
+            await trio.sleep(60)
+            disk.failing_syncs = FOR_EVER
+            await trio.sleep(300)
+            refused = [f for f in s.frames if f.way == "out" and f.text.startswith("[4,")]
+            assert refused
+            assert all("InternalError" in f.text for f in refused)
+            disk.failing_syncs = 0
+            await s.until(lambda: "storage" not in s.faults(), 70)
+            central.restore()
+            await live(s, central, "C1", "C2", "C3")
+            s.world.charger("C1").unplug()
+            await trio.sleep(60)
+
+            assert len(central.book.transactions("C1")) == 1
+            holds(s, central)

@@ -92,6 +92,7 @@ from .wire import (
     Command,
     Emergency,
     Garbage,
+    Gather,
     Gone,
     Introduced,
     Item,
@@ -1065,30 +1066,35 @@ class Link:
                 values.transaction_id or 0
             )):  # fmt: skip
                 outs = self._values(connector, values.meter_value, run, now)
-        outs += self._values_up(call, values, now) if self._terms.csms else []
-        outs.append(Send(self._peer.answer(call.id, EMPTY)))
-        return outs
+        answer = Send(self._peer.answer(call.id, EMPTY))
+        if not self._terms.csms:
+            return [*outs, answer]
+        return [*outs, *self._values_up(call, values, answer, now)]
 
-    def _values_up(self, call: Call, values: messages.MeterValues, now: float) -> list[Out]:
+    def _values_up(
+        self, call: Call, values: messages.MeterValues, answer: Send, now: float
+    ) -> list[Out]:
         """As often, and of what, the CSMS wants them; those of a transaction are never lost: on
         disk before the charger's answer while it is away (decided.md, Samples and the disk).
         """
         payload = self._around.for_csms(self._charger, bytes(call.payload), now)
         if payload is None:
-            return []
+            return [answer]
         run = self._sessions.running.get(values.connector_id)
         if values.transaction_id is None and run is None:
             passed = Passed(call.id, call.action, payload)
-            return self._up_with(passed) if self._up.live else []
+            return [*(self._up_with(passed) if self._up.live else []), answer]
         number = 0 if values.transaction_id is None else self._sessions.meant(
             values.transaction_id, values.connector_id
         )  # fmt: skip
         if number and not self._sessions.is_passed(number):
-            return []  # begun before there was this CSMS: it could not be named
+            return [answer]  # begun before there was this CSMS: it could not be named
         outgoing = self._outgoing(call, number, payload, now)
         if self._up.live:
-            return [Up(Message(outgoing, stored=False))]
-        return [Record((outgoing,)), Up(Message(outgoing))]
+            return [Up(Message(outgoing, stored=False)), answer]
+        failed = frames.Error(call.id, "InternalError", "the disk takes no writes")
+        return [Gather((outgoing,), then=(Up(Message(outgoing)), answer), full=(answer,),
+                       failed=(Send(frames.write(failed)),))]
 
     def _values(
         self,

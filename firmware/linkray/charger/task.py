@@ -11,6 +11,7 @@ import itertools
 import math
 import socket
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -56,10 +57,19 @@ from linkray.model.records import (
     TransactionEnded,
 )
 from linkray.model.settings import CHARGERS_MAX, Charger, Settings
-from linkray.model.uplink import Answered, Asks, FromUplink, Here, Live, Replied, ToUplink
+from linkray.model.uplink import (
+    Answered,
+    Asks,
+    FromUplink,
+    Here,
+    Live,
+    Message,
+    Replied,
+    ToUplink,
+)
 from linkray.model.views import ChargerView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
-from linkray.store.db import StoreError
+from linkray.store.db import DiskFull, StoreError
 
 from . import wire
 from .bucket import Bucket
@@ -76,6 +86,7 @@ from .wire import (
     Command,
     Emergency,
     Garbage,
+    Gather,
     Gone,
     Introduced,
     Item,
@@ -127,6 +138,8 @@ UNTOLD_MAX = 256
 NOTE_S = 60.0  # the same line of one link is written once in this time (trust.md C21, A34)
 NOTED_MAX = 64
 UNTOLD_AGAIN_S = 0.1
+GATHERED_S = 5.0  # trust.md P11: an answer may wait so long for the disk
+GATHERED_MAX = 64  # values of a link that may wait for the disk; it has 16 open calls
 
 PassportAsk = ReadPassports | ReadPassport | ImportPassports | ProbeAgain
 
@@ -137,6 +150,9 @@ class RoomStore(Protocol):
     """What the chargers need of the store."""
 
     async def commit(self, records: Sequence[AnyRecord]) -> None: ...
+    def gather(
+        self, records: Sequence[AnyRecord], told: Callable[[StoreError | None], None]
+    ) -> None: ...
     def later(self, records: Sequence[AnyRecord]) -> None: ...
     def take_transaction_id(self) -> int: ...
     def take_queue_number(self) -> int: ...
@@ -758,13 +774,29 @@ class Wire(trio.abc.Stream):
             self.when_closed()
 
 
+class _Gathering:
+    """What is written down while the link goes on, or goes up behind that."""
+
+    __slots__ = ("due", "failed", "is_done", "outs")
+
+    def __init__(
+        self, outs: Sequence[Out] = (), *, failed: Sequence[Send] = (), due: float = math.inf,
+    ) -> None:  # fmt: skip
+        self.outs = outs
+        self.failed = failed  # what is said where the disk takes too long
+        self.due = due
+        self.is_done = not failed
+
+
 class Standing:
     """A link that stands: its socket, its core, and what waits for it."""
 
-    __slots__ = ("_alarm", "_answers", "_bell", "_close", "_items", "_noted", "_ping_at",
-        "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_untold",
+    __slots__ = (
+        "_alarm", "_answers", "_bell", "_close", "_gathering", "_items", "_noted", "_ping_at",
+        "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_unsent", "_untold",
         "_waits", "_why", "_wire", "_ws", "address", "authorization", "charger", "core", "done",
-        "introduced")  # fmt: skip
+        "introduced",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -794,6 +826,8 @@ class Standing:
         self._close: tuple[int, str] = (1001, "LinkRay stops")
         self._why = ""
         self._untold: list[AnyFact] = []
+        self._gathering: deque[_Gathering] = deque()
+        self._unsent: list[Send] = []  # answers that waited for the disk
         self._noted: dict[tuple[str | int, ...], float] = {}
         self._waits: dict[int, trio.Event] = {}
         self._answers: dict[int, Answer] = {}
@@ -875,12 +909,14 @@ class Standing:
 
     async def _wait(self) -> None:
         """Until something waits for the core, or its time or the next ping's has come."""
-        if self._items:
+        if self._items or self._unsent:
             return
         self._bell = trio.Event()
         self._alarm = min(self.core.due(), self._silent_at())
         if not self._pinging:
             self._alarm = min(self._alarm, self._ping_at)
+        if self._gathering:
+            self._alarm = min([self._alarm, *(one.due for one in self._gathering)])
         if self._untold:
             self._alarm = min(self._alarm, trio.current_time() + UNTOLD_AGAIN_S)
         with trio.move_on_at(self._alarm):
@@ -889,6 +925,9 @@ class Standing:
 
     async def _work(self) -> None:
         self._tell_again()
+        self._refuse_late()
+        while self._unsent:
+            await self._send(self._unsent.pop(0).text)
         while self._items:
             await self._do(self.core.feed(self._items.pop(0), trio.current_time()))
         now = trio.current_time()
@@ -984,7 +1023,12 @@ class Standing:
             case Up(item):
                 if isinstance(item, Here) and item.here:
                     item = Here(here=True, authorization=self.authorization)
-                self._room.to_uplink(self.charger, item)
+                if self._gathering and isinstance(item, Message):  # it keeps its place
+                    self._gathering.append(_Gathering((out,)))
+                else:
+                    self._room.to_uplink(self.charger, item)
+            case Gather():
+                self._gather(out)
             case Reply(reply_id, answer):
                 waits = self._waits.get(reply_id)
                 if waits is not None:
@@ -1040,6 +1084,48 @@ class Standing:
             self.end(1011, "the storage failed")
             return False
         return True
+
+    def _gather(self, out: Gather) -> None:
+        """Down with what others have to write; what comes of it in the order of the gathering."""
+        one = _Gathering(failed=out.failed, due=trio.current_time() + GATHERED_S)
+
+        def told(error: StoreError | None) -> None:
+            if error is None:
+                one.outs = out.then
+            else:
+                one.outs = out.full if isinstance(error, DiskFull) else out.failed
+            if one.due == math.inf:  # it was answered when it took too long
+                one.outs = [each for each in one.outs if isinstance(each, Up)]
+            if error is not None:
+                self._note(Note("not written down", {"cause": str(error)}, "warning"))
+            one.is_done = True
+            while self._gathering and self._gathering[0].is_done:
+                self._gathered(self._gathering.popleft().outs)
+
+        if len(self._gathering) >= GATHERED_MAX:
+            self._gathered(out.failed)
+            return
+        self._gathering.append(one)
+        if one.due < self._alarm:
+            self._bell.set()
+        self._room.store.gather(out.records, told)
+
+    def _refuse_late(self) -> None:
+        """A charger says nothing more while it waits for its answer: what takes too long is refused
+        (trust.md P11), and kept all the same if the disk takes it in the end.
+        """
+        now = trio.current_time()
+        for one in [each for each in self._gathering if each.due <= now]:
+            one.due = math.inf
+            self._gathered(one.failed)
+
+    def _gathered(self, outs: Sequence[Out]) -> None:
+        for out in outs:
+            if isinstance(out, Send):
+                self._unsent.append(out)
+                self._bell.set()
+            elif isinstance(out, Up):
+                self._room.to_uplink(self.charger, out.item)
 
     def _tell(self, fact: AnyFact) -> None:
         """To the balancer; what finds its inbox full is told again, currents aside."""

@@ -13,7 +13,7 @@ from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
 from linkray.model.plan import Offer
-from linkray.model.records import AnyRecord, TagAccepted, TransactionSampled
+from linkray.model.records import AnyRecord, Outgoing, TagAccepted, TransactionSampled
 from linkray.model.settings import Charger
 from linkray.model.tags import Decision
 from linkray.model.uplink import FromUplink, ToUplink
@@ -156,6 +156,24 @@ class Send(msgspec.Struct, frozen=True):
     text: str
 
 
+class Up(msgspec.Struct, frozen=True):
+    """To the charger's uplink, without waiting."""
+
+    item: ToUplink
+
+
+class Gather(msgspec.Struct, frozen=True):
+    """On disk within a second, with what others have for it; then `then`. Nothing else waits, but
+    what goes up after it. `full`: what is done where there is no room; `failed`: where the disk
+    does not take it.
+    """
+
+    records: tuple[Outgoing, ...]
+    then: tuple[Up | Send, ...]
+    full: tuple[Send, ...]
+    failed: tuple[Send, ...]
+
+
 class Tell(msgspec.Struct, frozen=True):
     """A fact to the balancer, without waiting."""
 
@@ -173,12 +191,6 @@ class Reply(msgspec.Struct, frozen=True):
 
     reply_id: int
     answer: Answer
-
-
-class Up(msgspec.Struct, frozen=True):
-    """To the charger's uplink, without waiting."""
-
-    item: ToUplink
 
 
 class Introduced(msgspec.Struct, frozen=True):
@@ -201,5 +213,6 @@ class Note(msgspec.Struct, frozen=True):
 
 
 Out = (
-    Record | Later | Send | Tell | View | Reply | Up | Introduced | Close | Note | Raised | Cleared
+    Record | Gather | Later | Send | Tell | View | Reply | Up | Introduced | Close | Note | Raised
+    | Cleared
 )

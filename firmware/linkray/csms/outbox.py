@@ -30,7 +30,8 @@ class Entry(msgspec.Struct):
 class Outbox:
     """The line of one charger."""
 
-    __slots__ = ("_last", "_line", "_loading", "_newest", "retry_at", "set_aside", "waiting")
+    __slots__ = ("_last", "_line", "_loading", "_newest", "_through", "retry_at", "set_aside",
+                 "waiting")
 
     def __init__(self, waiting: int = 0, set_aside: int = 0, newest: int = 0) -> None:
         """`waiting`, `set_aside`: how many the store holds of either; `newest`: its last number."""
@@ -38,6 +39,7 @@ class Outbox:
         self._last = 0 if waiting else newest  # the highest number that has been in the line
         self._newest = newest  # the highest that is known to be in the store
         self._loading = False
+        self._through = 0  # the highest number that has left the line
         self.waiting = waiting
         self.set_aside = set_aside
         self.retry_at = 0.0  # of the head, where it was refused
@@ -58,7 +60,10 @@ class Outbox:
         if isinstance(what, Outgoing) and kept:
             self.waiting += 1
             self._newest = max(self._newest, what.number)
-            if is_full or what.number <= self._last:  # it is read from the store, or was just now
+            if what.number <= self._last:
+                self._put_late(what)
+                return True
+            if is_full:  # it is read from the store
                 return True
         elif is_full:
             return False
@@ -67,6 +72,19 @@ class Outbox:
             self._newest = max(self._newest, what.number)
         self._line.append(Entry(what, kept))
         return True
+
+    def _put_late(self, what: Outgoing) -> None:
+        """One that waited for the disk while a later one went up, into its place; what was read
+        from the store just now is in the line, or through, already.
+        """
+        place = 1  # what is being said stays the head
+        for at, entry in enumerate(self._line):
+            if isinstance(entry.what, Outgoing) and entry.what.number <= what.number:
+                if entry.what.number == what.number:
+                    return
+                place = at + 1
+        if what.number > self._through:
+            self._line.insert(max(1, place), Entry(what, kept=True))
 
     def load_after(self) -> int | None:
         """The number after which more is to be read from the store, where it is time to."""
@@ -94,6 +112,8 @@ class Outbox:
         """The head is through: the CSMS has it, or nobody wants it any more."""
         gone = self._line.popleft()
         self.waiting -= gone.kept
+        if isinstance(gone.what, Outgoing):
+            self._through = max(self._through, gone.what.number)
         self.retry_at = 0.0
         return gone
 

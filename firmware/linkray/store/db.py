@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -39,7 +40,7 @@ from .files import REAL, Files
 from .reserve import Reserve
 from .runner import Runner
 
-__all__ = ["FILE", "Store", "StoreError"]
+__all__ = ["FILE", "DiskFull", "Store", "StoreError"]
 
 FILE = "linkray.db"  # its name in the state folder
 TRIED = "storage tried"
@@ -48,6 +49,7 @@ VITAL = TransactionBegan | TransactionEnded | StopUnknown | SetAside  # what the
 THINNED_AT_ONCE = 2_000  # samples: one small commit
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
+GATHER_S = 1.0  # trust.md P10: while the CSMS is away one sync a second more
 CLOSE_S = 5.0
 
 T = TypeVar("T")
@@ -67,6 +69,26 @@ class _Write(Generic[T]):
         self.outcome: T | StoreError | None = None
         self.done = False
 
+    def settle(self, outcome: object) -> None:
+        """It has what came of it, and what follows from it is in force."""
+        self.outcome, self.done = outcome, True  # type: ignore[assignment]  # what `do` gave
+        if self.then is not None and not isinstance(outcome, StoreError):
+            self.then(outcome)  # type: ignore[arg-type]
+
+
+class _Gathered(_Write[None]):
+    """Records for which nobody waits; `told` hears what came of them, once."""
+
+    def __init__(
+        self, do: Callable[[Disk], None], told: Callable[[StoreError | None], None]
+    ) -> None:
+        super().__init__(do, None, is_vital=False)
+        self._told = told
+
+    def settle(self, outcome: object) -> None:
+        super().settle(outcome)
+        self._told(outcome if isinstance(outcome, StoreError) else None)
+
 
 class Store:
     """One writer, gathered commits: many callers, one sync. Made by `Store.open`.
@@ -81,6 +103,9 @@ class Store:
         self._clock = clock
         self._queue: list[_Write[object]] = []  # at most one of each waiting caller
         self._turn = trio.Lock()
+        self._gathered: list[_Gathered] = []  # for the second's commit, or the next
+        self._gathered_at = -math.inf
+        self._bell = trio.Event()
         self._held: dict[int, TransactionSampled] = {}
         self._held_others: list[AnyRecord] = []
         self._kv = disk.kv()
@@ -127,7 +152,7 @@ class Store:
     async def close(self) -> None:
         """Write what is held, checkpoint, close. Nothing may be asked of the store afterwards."""
         with trio.move_on_after(CLOSE_S, shield=True):
-            if self._held or self._held_others:
+            if self._is_holding:
                 try:
                     await self.flush()
                 except StoreError as error:
@@ -177,6 +202,36 @@ class Store:
                 if isinstance(record, TagAccepted):
                     self._tags[record.tag.casefold()] = record.at
                 self._held_others.append(record)
+
+    def gather(
+        self, records: Sequence[AnyRecord], told: Callable[[StoreError | None], None]
+    ) -> None:
+        """Write records down with whatever is written next, within a second where `keep_gathering`
+        runs; `told` is called once: None, they would survive a power cut; else nothing of them was
+        written. They are written before what is committed after them.
+        """
+        if not self.takes_writes:
+            told(StoreError(self._troubles[DISK]))
+            return
+        numbered = [(record, 0) for record in records]
+        self._gathered.append(_Gathered(lambda disk: disk.put(numbered), told))
+        self._bell.set()
+
+    async def keep_gathering(self) -> None:
+        """What is gathered goes down, in one commit a second at the most. Never ends."""
+        while True:
+            self._bell = trio.Event()
+            if not self._gathered:
+                await self._bell.wait()
+            await trio.sleep_until(self._gathered_at + GATHER_S)
+            async with self._turn:
+                if self._gathered:
+                    with trio.CancelScope(shield=True):
+                        await self._write_gathered()
+
+    @property
+    def _is_holding(self) -> bool:
+        return bool(self._held or self._held_others or self._gathered)
 
     async def flush(self) -> None:
         """Write down what `later` holds."""
@@ -328,7 +383,7 @@ class Store:
         if not self.takes_writes:
             at = self._clock.stamp()
             await self._write(lambda disk: disk.remember(TRIED, at), is_vital=True)
-        if self._held or self._held_others:
+        if self._is_holding:
             await self.flush()
 
     async def _make_room(self) -> None:
@@ -409,7 +464,11 @@ class Store:
 
     async def _write_gathered(self) -> None:
         """All that wait; on a full disk the starts and stops among them, from the reserve."""
-        batch, self._queue = self._queue, []
+        gathered, self._gathered = self._gathered, []
+        queue, self._queue = self._queue, []
+        batch: list[_Write[object]] = [*gathered, *queue]  # type: ignore[list-item]
+        if gathered:
+            self._gathered_at = trio.current_time()
         if self._reserve.is_spent:
             batch = _vital_of(batch, DiskFull(StoreError.FULL))
         error = await self._write_down(batch) if batch else None
@@ -423,7 +482,8 @@ class Store:
             is_only_full = isinstance(error, DiskFull) and not any(w.is_vital for w in batch)
             self.say(FULL if is_only_full else DISK, str(error))
             log.warning("not written", cause=str(error), writes=len(batch))
-            _settle(batch, [error] * len(batch))
+            for write in batch:
+                write.settle(error)
 
     async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
         """One commit with what is held; why not, where nothing of it was written."""
@@ -443,20 +503,14 @@ class Store:
         self.say(DISK, None)
         if not self._reserve.is_spent:
             self.say(FULL, None)
-        _settle(batch, outcomes[-len(batch) :])
+        for write, outcome in zip(batch, outcomes[-len(batch) :], strict=True):
+            write.settle(outcome)
         return None
 
 
 def _vital_of(batch: list[_Write[object]], error: StoreError) -> list[_Write[object]]:
     """The starts and stops; for the others there is no room."""
-    others = [write for write in batch if not write.is_vital]
-    _settle(others, [error] * len(others))
+    for write in batch:
+        if not write.is_vital:
+            write.settle(error)
     return [write for write in batch if write.is_vital]
-
-
-def _settle(batch: list[_Write[object]], outcomes: Sequence[object]) -> None:
-    """Each has what came of it, and what follows from it is in force."""
-    for write, outcome in zip(batch, outcomes, strict=True):
-        write.outcome, write.done = outcome, True
-        if write.then is not None and not isinstance(outcome, StoreError):
-            write.then(outcome)

@@ -15,6 +15,7 @@ from linkray.csms.outbox import WINDOW_MAX, Outbox
 from linkray.csms.task import client_context
 from linkray.csms.thin import Thinning
 from linkray.kit.tls import own_certificate
+from linkray.model.records import Outgoing
 from linkray.model.uplink import Passed
 
 from .central import outgoing
@@ -269,3 +270,21 @@ def test_a_ca_file_may_have_words_around_its_certificates(tmp_path: Path) -> Non
     pem = own_certificate(tmp_path / "tls").read_text()
 
     assert client_context(f"# M\u00fcller's own authority\n{pem}").cert_store_stats()["x509"] == 1
+
+
+def test_one_that_waited_for_the_disk_keeps_its_place_before_what_went_up_meanwhile() -> None:
+    box = Outbox()
+    box.put(outgoing(1), kept=True)
+    box.put(outgoing(3), kept=False)
+
+    box.put(outgoing(2), kept=True)
+    box.put(outgoing(2), kept=True)  # read from the store as well
+
+    assert [said(box) for _ in range(3)] == [1, 2, 3]
+    assert box.is_empty
+
+
+def said(box: Outbox) -> int:
+    what = box.answered().what
+    assert isinstance(what, Outgoing)
+    return what.number
