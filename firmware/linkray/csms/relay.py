@@ -151,7 +151,8 @@ class Relay:
     __slots__ = (
         "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
         "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since", "_faulted",
-        "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at", "_link",
+        "_garbled", "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at",
+        "_link",
         "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen", "_slow",
         "_stage", "_starts", "_statuses", "_terms", "_to_say", "_turn", "_wall", "_why", "keys",
         "thinning",
@@ -208,6 +209,7 @@ class Relay:
         self._numbers = 0
         self._open: _Open | None = None
         self._open_since = 0.0
+        self._garbled = ""  # what came since and was no frame: it may have been the answer
         self._slow = False
         self._is_caught_up = False
         self._is_live = False
@@ -500,6 +502,7 @@ class Relay:
 
     def _say(self, what: _Open, action: str, payload: bytes, now: float) -> Send:
         self._open, self._open_since, self._slow = what, now, False
+        self._garbled = ""
         return Send(frames.write(Call(what.id, action, msgspec.Raw(payload))))
 
     def _next_id(self) -> str:
@@ -507,8 +510,13 @@ class Relay:
         return f"{self._prefix}{self._numbers}"
 
     def _unanswered(self, now: float) -> list[Out]:
-        """No answer in all that time: a message of a transaction is said again, the same (K5)."""
-        was, self._open = self._open, None
+        """No answer in all that time: a message of a transaction is said again, the same (K5).
+        Where it was answered with what is no frame, that is an error like any other.
+        """
+        was = self._open
+        if self._garbled and was is not None:
+            return self._taken(was, Error(was.id, "FormationViolation", self._garbled), now)
+        self._open = None
         if isinstance(was, _Boot):
             self._boot_at = now
         return self._stop_live()  # what was only passed on is said no more
@@ -541,13 +549,23 @@ class Relay:
             outs: list[Out] = []
             if bad.message_id is not None:
                 outs.append(Send(frames.write(Error(bad.message_id, bad.code, bad.text))))
+            elif self._open is not None:
+                self._garbled = bad.text
+                if f'"{self._open.id}"' in text:
+                    outs += self._taken(
+                        self._open, Error(self._open.id, bad.code, bad.text), now
+                    )
             return [*outs, Note("protocol error", {"peer": self._terms.url, "cause": bad.text},
                                 "warning")]  # fmt: skip
         if isinstance(frame, Call):
             return self._called(frame, now)
         if self._open is None or frame.id != self._open.id:
             return self._answered_again(frame)
-        was, self._open, self._slow = self._open, None, False
+        return self._taken(self._open, frame, now)
+
+    def _taken(self, was: _Open, frame: Result | Error, now: float) -> list[Out]:
+        """The answer to the open call."""
+        self._open, self._slow = None, False
         if isinstance(was, _Boot):
             return self._boot_answered(frame, now)
         if isinstance(was, _Status) or was.entry is not self._box.head():

@@ -8,6 +8,7 @@ import json
 import pytest
 from tests.unit.csms.central import BOOT, URL, Central, outgoing
 
+from linkray.csms.relay import ANSWER_S
 from linkray.csms.wire import Received, Terms, TermsNow
 from linkray.model.faults import Cleared, Code, Raised
 from linkray.model.uplink import Answered, Asks, Boot, Given, Here, Message, Passed, Replied, Status
@@ -274,6 +275,38 @@ def test_k6_a_message_refused_three_times_is_set_aside_and_the_next_goes_on() ->
     assert csms.frames[-1][1] == "m3"
     assert csms.shown.set_aside == 1
     assert "message set aside" in csms.notes
+
+
+@pytest.mark.parametrize("answer", ['[3,"m1",7', '[3,"m1"]', '[3,"m1",NaN]', "no JSON", "[]"])
+def test_k6_a_message_answered_three_times_with_no_frame_is_set_aside(answer: str) -> None:
+    csms = Central(waiting=[outgoing(1, transaction=0), outgoing(2, "StartTransaction", 2)])
+    well, csms.answers = csms.answers, lambda call: None if call[1] == "m1" else well(call)
+    csms.arrive()
+
+    said, began_at = 0, csms.now
+    while not csms.aside:
+        if len(csms.calls) > said:
+            said += 1
+            csms.feed(Received(answer))
+        csms.passes(1)
+        assert csms.now - began_at < 3 * ANSWER_S + 31
+
+    assert set(csms.aside) == {1}
+    assert [call[1] for call in csms.calls] == ["m1", "m1", "m1", "m2"]
+    assert csms.is_live
+
+
+def test_rubbish_beside_a_slow_answer_refuses_nothing() -> None:
+    csms = Central(waiting=[outgoing(1, transaction=0)])
+    csms.answers = lambda call: None if call[1] == "m1" else csms.well(call)
+    csms.arrive()
+
+    csms.feed(Received("no JSON"))
+    csms.passes(60)
+    csms.answer()
+
+    assert csms.left() == []
+    assert csms.aside == {}
 
 
 def test_k6_what_belongs_to_a_start_that_was_set_aside_is_set_aside_with_it() -> None:
