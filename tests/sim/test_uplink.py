@@ -462,3 +462,19 @@ async def test_p3_values_that_the_disk_does_not_take_are_refused_and_the_session
 
             assert len(central.book.transactions("C1")) == 1
             holds(s, central)
+
+
+async def test_a_bound_that_finds_the_balancer_busy_is_told_again() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1")
+        await charging(s, "C1")
+        tell, s.house.uplinks.tell = s.house.uplinks.tell, lambda _fact: False
+        asked = await Operator(central, "C1").set_profile(a_profile(periods=((0, 10.0),)), 1)
+        assert asked.status == "Accepted"
+        await trio.sleep(5)
+        assert s.offer("C1").reason.code != "csms_profile"
+
+        s.house.uplinks.tell = tell
+        await s.offered(10.0)
+        s.is_safe()

@@ -76,6 +76,7 @@ SILENT_S = 60.0
 READ_S = 30.0  # for the store to say what waits
 KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
+UNTOLD_AGAIN_S = 0.1  # a balancer whose inbox is full hears it then
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
 ITEMS_MAX = 256  # frames of a CSMS that wait while one is written to it
 
@@ -119,7 +120,7 @@ class UplinkRoom:
         views: dict[str, Cell[UplinkView]],
         may_pass: Callable[[str], bool] = lambda _charger: True,
         before: Callable[[str], Mapping[str, str | None]] = lambda _charger: {},
-        tell: Callable[[CsmsBound], object] = lambda _fact: None,
+        tell: Callable[[CsmsBound], bool] = lambda _fact: True,
         connectors: Callable[[str], int] = lambda _charger: 1,
         ceiling: Callable[[], Phases | None] = lambda: None,
         connect: Connect = trio.open_tcp_stream,
@@ -204,7 +205,7 @@ class UplinkRoom:
         now = trio.current_time()
         for uplink in self._uplinks.values():
             for fact in uplink.core.bounds_again(now) if uplink.core is not None else ():
-                self.tell(fact)
+                uplink.tell(fact)
 
     def take_settings(self) -> None:
         """The newest settings, places and passwords are in force."""
@@ -279,6 +280,7 @@ class Uplink:
         self.core: Relay | None = None
         self._room = room
         self._items: list[Item] = []
+        self._untold: dict[int, CsmsBound] = {}  # by connector: the newest is what holds
         self._bell = trio.Event()
         self._ws: WebSocketConnection | None = None
         self._scope: trio.CancelScope | None = None
@@ -308,9 +310,11 @@ class Uplink:
                     while self._items:
                         core.keys.was(self._room.before(self.charger))
                         await self._do(core.feed(self._items.pop(0), trio.current_time()), nursery)
+                    self._tell_again()
                     now = trio.current_time()
                     if self._stopping:
                         await self._do(core.farewell(now), nursery)
+                        await self._tell_all()
                         nursery.cancel_scope.cancel()
                         return
                     if now >= core.due():
@@ -349,8 +353,26 @@ class Uplink:
         if self._items or self._stopping:
             return
         self._bell = trio.Event()
-        with trio.move_on_at(due):
+        again_at = trio.current_time() + UNTOLD_AGAIN_S if self._untold else math.inf
+        with trio.move_on_at(min(due, again_at)):
             await self._bell.wait()
+
+    def tell(self, fact: CsmsBound) -> None:
+        """To the balancer, without waiting; where its inbox is full, again a moment later."""
+        self._untold.pop(fact.connector, None)
+        if not self._room.tell(fact):
+            self._untold[fact.connector] = fact
+            self._bell.set()
+
+    def _tell_again(self) -> None:
+        """What found the balancer's inbox full."""
+        self._untold = {n: fact for n, fact in self._untold.items() if not self._room.tell(fact)}
+
+    async def _tell_all(self) -> None:
+        """The last it has to say: a bound of a CSMS that is gone would hold for ever."""
+        while self._untold:
+            await trio.sleep(UNTOLD_AGAIN_S)
+            self._tell_again()
 
     # -- what the core says ----------------------------------------------------------------------
 
@@ -376,7 +398,7 @@ class Uplink:
             case ToLink(item):
                 self._room.to_link(self.charger, item)
             case Tell(fact):
-                self._room.tell(fact)
+                self.tell(fact)
             case HangUp(why):
                 self._end(why)
             case Seen(state, text, waiting, set_aside):

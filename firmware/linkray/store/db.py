@@ -489,10 +489,10 @@ class Store:
         """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
         others, self._held_others = self._held_others, []
-        writes = [write.do for write in batch]
-        if held or others:  # first: what was held is older, and an end takes no samples after it
-            records = [(record, 0) for record in (*held.values(), *others)]
-            writes.insert(0, lambda disk: disk.put(records))
+        # First what was held: it is older, and an end takes no samples after it. Each by itself: one
+        # that is refused takes no other with it.
+        records: list[AnyRecord] = [*held.values(), *others]
+        writes = [*(_put(record) for record in records), *(write.do for write in batch)]
         try:
             outcomes = await self._runner.run(lambda: self._disk.write(writes))
         except StoreError as error:
@@ -503,9 +503,16 @@ class Store:
         self.say(DISK, None)
         if not self._reserve.is_spent:
             self.say(FULL, None)
-        for write, outcome in zip(batch, outcomes[-len(batch) :], strict=True):
+        for record, refused in zip(records, outcomes, strict=False):
+            if isinstance(refused, StoreError):
+                log.error("not written", what=type(record).__name__, cause=str(refused))
+        for write, outcome in zip(batch, outcomes[len(records) :], strict=True):
             write.settle(outcome)
         return None
+
+
+def _put(record: AnyRecord) -> Callable[[Disk], None]:
+    return lambda disk: disk.put([(record, 0)])
 
 
 def _vital_of(batch: list[_Write[object]], error: StoreError) -> list[_Write[object]]:

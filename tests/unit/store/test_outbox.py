@@ -78,6 +78,18 @@ async def test_what_may_be_written_late_is_written_with_the_next_commit() -> Non
     assert (await store.waiting("C1", URL))[0] == 0
 
 
+async def test_one_held_record_that_is_refused_takes_no_other_with_it() -> None:
+    store = await opened()
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), message(1)])
+    store.later((TransactionSampled(1, 5, AT), IdLearned(1, 2**63), Called(1, 77), Delivered(1)))
+
+    await store.flush()
+
+    (found,) = await store.recent("C1")
+    assert (found.at_charger, found.csms_id, found.meter_last_wh) == (77, None, 5)
+    assert await store.waiting("C1", URL) == (0, 0, 0)
+
+
 async def test_what_is_only_held_is_seen_by_the_next_link() -> None:
     store = await opened()
     await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), message(1)])
