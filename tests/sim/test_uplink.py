@@ -478,3 +478,28 @@ async def test_a_bound_that_finds_the_balancer_busy_is_told_again() -> None:
         s.house.uplinks.tell = tell
         await s.offered(10.0)
         s.is_safe()
+
+
+async def test_what_is_kept_for_a_charger_that_is_deleted_is_said_all_the_same() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.cut()
+        await charging(s, "C1", "C2")
+        await trio.sleep(120)
+        for name in ("C1", "C2"):
+            s.world.charger(name).unplug()
+        await trio.sleep(30)
+        await s.change(chargers=(C[1], C[2]), new_chargers="ask")
+        await trio.sleep(30)
+        await s.restart()
+        await trio.sleep(30)
+        await s.change(chargers=(C[2],))
+        central.restore()
+        await trio.sleep(180)
+
+        for name in ("C1", "C2"):
+            (found,) = central.book.transactions(name)
+            assert found.stops
+            assert not central.is_linked(name), "there is nothing more to say of it"
+        holds(s, central)

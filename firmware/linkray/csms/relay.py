@@ -382,6 +382,11 @@ class Relay:
 
     # -- the link --------------------------------------------------------------------------------
 
+    @property
+    def owes(self) -> bool:
+        """Whether there is something that the CSMS has not heard."""
+        return not self._box.is_empty
+
     def _keeps_on(self) -> bool:
         """Whether there is something to be said although the charger is not there."""
         return bool(self._kept.boot) and not self._box.is_empty

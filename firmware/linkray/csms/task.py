@@ -146,6 +146,7 @@ class UplinkRoom:
         self.turns = Turns()
         self._dialled: dict[tuple[str, str], float] = {}  # charger and address: when, this minute
         self._uplinks: dict[str, Uplink] = {}
+        self._owing: set[str] = set()  # not passed any more, and something of theirs is kept
         self._wanted: list[Uplink] = []  # to be begun
         self._again: list[tuple[str, float]] = []  # chargers whose uplink has failed, and when
         self._bell = trio.Event()
@@ -171,7 +172,7 @@ class UplinkRoom:
     def terms(self, charger: str) -> Terms:
         """What the settings say for a charger's uplink now."""
         csms = self.settings.value.csms
-        if not csms.url or not self.may_pass(charger):
+        if not csms.url or not (self.may_pass(charger) or charger in self._owing):
             return Terms()
         kept = self.kept.get(charger)
         password = kept.password if kept is not None and kept.csms == csms.url else ""
@@ -210,6 +211,10 @@ class UplinkRoom:
     def take_settings(self) -> None:
         """The newest settings, places and passwords are in force."""
         for charger, uplink in list(self._uplinks.items()):
+            if not self.may_pass(charger) and uplink.owes:
+                self._owing.add(charger)
+            else:
+                self._owing.discard(charger)
             terms = self.terms(charger)
             if terms.url != uplink.url:  # what is kept for one CSMS is not said to another (K13)
                 del self._uplinks[charger]
@@ -243,6 +248,7 @@ class UplinkRoom:
         self.kept = {one.charger: one for one in await self.store.uplinks()}
         url = self.settings.value.csms.url
         for charger in await self.store.waiting_chargers(url) if url else ():
+            self._owing.add(charger)
             if charger not in self._uplinks:
                 self._begin(charger)
         async with trio.open_nursery() as nursery:
@@ -286,6 +292,11 @@ class Uplink:
         self._scope: trio.CancelScope | None = None
         self._why = ""
         self._stopping = False
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is kept that the CSMS has not heard, as far as is known."""
+        return self.core is None or self.core.owes
 
     def stop(self) -> None:
         """Its CSMS is no longer the one that is set."""
