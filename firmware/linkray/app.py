@@ -34,7 +34,9 @@ from linkray.balance.task import PlanTimes, run_balance
 from linkray.charger import task as charger_task
 from linkray.charger.passport import in_force
 from linkray.charger.quirks import BadQuirk, Quirks, load
+from linkray.csms.address import same_place
 from linkray.csms.task import UplinkRoom
+from linkray.csms.wire import Terms
 from linkray.desk.commission import BuildingSteps, fail_safe_trouble
 from linkray.desk.desk import no, yes
 from linkray.desk.snapshot import Seen
@@ -54,6 +56,7 @@ from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
 from linkray.model.asks import (
+    ASSEMBLER,
     Answer,
     Ask,
     DeleteCharger,
@@ -65,12 +68,15 @@ from linkray.model.asks import (
     ReadBundle,
     ReadPassport,
     ReadPassports,
+    ReadSetAside,
     SetEmergencyStop,
     SetPriority,
+    SetUplinkPassword,
     ShippedMeter,
     StartCharging,
     StopCharging,
     SupportBundle,
+    TryUplink,
     Who,
 )
 from linkray.model.failsafe import Make
@@ -115,6 +121,11 @@ STOPPED_S = 10.0  # how long a charger that is deleted is given to end its sessi
 STAYS = frozenset({"lock", CEILING})  # in a factory reset: the supply is not its user's
 ITSELF = Who("linkray", 4, "itself")
 
+UPLINK_PASSWORD = "uplink_password"  # noqa: S105 - the name of what is kept: address and password
+PASSWORD_CHARS_MAX = 128  # OCPP's own AuthorizationKey has 16 to 40; CSMS give longer ones too
+SET_ASIDE_MAX = 50  # in one answer: 64 KiB each at the very most (the desk's frame is 8 MiB)
+TRIAL = "LINKRAY-TEST"  # as whom a CSMS is tried out where no charger is named
+
 PASSPORT_ASKS = (ReadPassports, ReadPassport, ImportPassports, ProbeAgain)
 
 log = structlog.get_logger(source="LINKRAY")
@@ -155,6 +166,8 @@ class House:
         self.began = trio.current_time()
         self.listed = Listed(self.store, self.wall)
         self.energy_today_wh = 0
+        self.oldest: dict[str, str] = {}  # of what waits for the CSMS, by charger
+        self.trying = trio.CapacityLimiter(1)  # one CSMS is tried out at a time
         self.stopped_by: str | None = None
         self.safe_mode = False
         self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
@@ -186,7 +199,7 @@ class House:
             before=self.chargers.before,
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
             ceiling=lambda: self.ceiling.limit.value,
-            connect=self.dial, strict=self.strict,
+            connect=self.dial, common=self._common_password, strict=self.strict,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
 
@@ -239,6 +252,7 @@ class House:
             plan_gap_s_max=round(self.times.gap_s_max, 3),
             simulated=self.board.simulated,
             csms=self._csms(),
+            uplinks=tuple(self._uplinks()),
             commissioning_open=self.commissioning_open(),
             ceiling_ma=self.ceiling.limit.value,
         )
@@ -253,6 +267,15 @@ class House:
         if "waits" in states:
             return "not accepted"
         return "catching up" if "behind" in states else "connected"
+
+    def _uplinks(self) -> Iterator[UplinkView]:
+        url = self.store.settings.value.csms.url
+        for charger, cell in self.uplink_views.items():
+            view = cell.value
+            yield msgspec.structs.replace(
+                view, oldest=self.oldest.get(charger) if view.waiting else None,
+                has_password=bool(url and self.uplinks.password(charger, url)),
+            )  # fmt: skip
 
     def commissioning_open(self) -> bool:
         """Whether the printed password is let in at all (trust.md 4, rule 5)."""
@@ -277,6 +300,9 @@ class House:
             PressButton: self._press,
             FactoryReset: self._reset,
             ReadBundle: self._bundle,
+            ReadSetAside: self._set_aside,
+            TryUplink: self._try_uplink,
+            SetUplinkPassword: self._uplink_password,
         }
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
@@ -405,6 +431,53 @@ class House:
             return no("invalid", f"Expected 0 to 60 s, got {ask.hold_s:g}", "$.hold_s")
         await self.board.button.hold(ask.hold_s)
         return yes(f"Held for {ask.hold_s:g} s")
+
+    # -- the uplink ------------------------------------------------------------------------------
+
+    async def _set_aside(self, ask: ReadSetAside, _who: Who) -> Answer:
+        found = await self.store.set_aside(ask.after, min(max(ask.limit, 1), SET_ASIDE_MAX))
+        return yes(data=found)
+
+    def _common_password(self, url: str) -> str:
+        """The password of all uplinks to this address that have none of their own."""
+        kept = self.store.recall(UPLINK_PASSWORD)
+        at, password = msgspec.json.decode(kept, type=tuple[str, str]) if kept else ("", "")
+        return password if url and at == url else ""
+
+    async def _uplink_password(self, ask: SetUplinkPassword, who: Who) -> Answer:
+        url, word = self.store.settings.value.csms.url, ask.password
+        if not url:
+            return no("refused", "Expected an address of a CSMS first: a password is for one alone")
+        if len(word) > PASSWORD_CHARS_MAX or not word.isprintable():
+            return no("invalid", f"Expected at most {PASSWORD_CHARS_MAX} printable characters, got "
+                                 f"{len(word)}", "$.password")  # fmt: skip
+        known = {*self.views, *(c.id for c in self.store.settings.value.chargers)}
+        if ask.charger and ask.charger not in known:
+            return no("unknown", f"Expected a known charger, got {ask.charger!r}", "$.charger")
+        whose = f"the uplink of {ask.charger}" if ask.charger else "all uplinks"
+        await self.store.audit(who, f"password of {whose}", new="given" if word else "none")
+        if ask.charger:
+            await self.uplinks.set_password(ask.charger, word)
+        else:
+            kept = msgspec.json.encode((url, word)).decode()
+            await self.store.remember(UPLINK_PASSWORD, kept)
+            self.uplinks.take_settings()
+        return yes(f"{whose[0].upper()}{whose[1:]} {'use' if not ask.charger else 'uses'} "
+                   f"{'this password' if word else 'no password'}")  # fmt: skip
+
+    async def _try_uplink(self, ask: TryUplink, who: Who) -> Answer:
+        csms, charger = self.store.settings.value.csms, ask.charger or TRIAL
+        given = (ask.url, ask.prefix, ask.ca, ask.password)
+        if who.level < ASSEMBLER and given != (csms.url, csms.prefix, csms.ca, None):
+            return no("forbidden", "Only the Assembler tries what is not set")
+        if self.uplinks.is_linked(charger) and same_place(ask.url, csms.url):
+            words = (f"{charger} is connected there now, and a second link in its name would end "
+                     "the first: take another charger")  # fmt: skip
+            return no("refused", words, "$.charger")
+        word = self.uplinks.password(charger, ask.url) if ask.password is None else ask.password
+        async with self.trying:
+            terms = Terms(ask.url, ask.prefix, word, ask.ca)
+            return yes(data=await self.uplinks.try_out(terms, charger))
 
     async def _bundle(self, _ask: ReadBundle, _who: Who) -> Answer:
         """All of one moment, packed in a thread: the control loop goes on."""
@@ -725,9 +798,15 @@ class House:
             try:
                 self.passports = {p.make: p for p in await self.store.passports()}
                 self.energy_today_wh = await self.store.energy_since(stamp(midnight))
+                self.oldest = await self._oldest()
             except StoreError as error:
                 log.warning("energy of today not known", cause=str(error))
             await trio.sleep(FIGURES_S)
+
+    async def _oldest(self) -> dict[str, str]:
+        behind = [c for c, cell in self.uplink_views.items() if cell.value.waiting]
+        url = self.store.settings.value.csms.url
+        return await self.store.oldest_waiting(url, behind) if behind and url else {}
 
     async def _follow_storage(self) -> None:
         seq = -1

@@ -29,6 +29,15 @@ class Address(msgspec.Struct, frozen=True):
         return "/".join(parts) if self.path else "/" + "/".join(parts[1:])
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two addresses are of the same server; one that cannot be read is of none."""
+    try:
+        a, b = read_address(one), read_address(other)
+    except BadAddress:
+        return False
+    return (a.host, a.port) == (b.host, b.port)
+
+
 def read_address(url: str) -> Address:
     """The parts of an address; raises `BadAddress`."""
     try:

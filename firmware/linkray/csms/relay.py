@@ -57,6 +57,7 @@ from .wire import (
     Note,
     NotLinked,
     Out,
+    PasswordNow,
     Received,
     Seen,
     Send,
@@ -152,10 +153,9 @@ class Relay:
         "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
         "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since", "_faulted",
         "_garbled", "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at",
-        "_link",
-        "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen", "_slow",
-        "_stage", "_starts", "_statuses", "_terms", "_to_say", "_turn", "_wall", "_why", "keys",
-        "thinning",
+        "_link", "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen",
+        "_slow", "_stage", "_starts", "_statuses", "_terms", "_to_say", "_tries", "_turn", "_wall",
+        "_why", "keys", "thinning",
     )  # fmt: skip
 
     def __init__(
@@ -205,6 +205,7 @@ class Relay:
         self._turn = turn
         self._has_turn = False  # `_dial_at` is a moment of its own
         self._attempts = 0
+        self._tries = 0  # since there was a link
         self._dialled = terms
         self._numbers = 0
         self._open: _Open | None = None
@@ -284,6 +285,8 @@ class Relay:
                 return self._is_here(here, now)
             case TermsNow(terms):
                 return self._terms_now(terms, now)
+            case PasswordNow(password):
+                return self._keep(password=password)
             case Linked():
                 return self._linked(now)
             case NotLinked(why) | Ended(why):
@@ -402,6 +405,7 @@ class Relay:
             self._link = "leaving"
             return [HangUp("the settings have changed")]
         self._link, self._stage, self._why = "up", "boot", ""
+        self._tries = 0
         self._open, self._slow, self._is_caught_up = None, False, False
         self._boot_at = now
         return [Note("CSMS connected", {"peer": self._terms.url})]
@@ -461,6 +465,7 @@ class Relay:
             return []
         self._link, self._has_turn = "dialled", False
         self._attempts += 1
+        self._tries += 1
         self._dial_at = now + ATTEMPT_S + self._spread() * ATTEMPT_JITTER_S
         self._dialled = self._terms
         return [Dial(msgspec.structs.replace(self._terms, authorization=self._authorization))]
@@ -853,11 +858,14 @@ class Relay:
             return Seen("off", "", waiting, aside)
         if self._is_live:
             return Seen("live", "", waiting, aside)
+        is_due = self._link == "down" and self._wants_link(math.inf)
+        tries, next_at = self._tries, self._dial_at if is_due else None
         if self._refused:
-            return Seen("waits", self._refused, waiting, aside)
+            next_at = self._boot_at if self._link == "up" else next_at
+            return Seen("waits", self._refused, waiting, aside, tries, next_at)
         if self._link == "up":
             return Seen("behind", "", waiting, aside)
-        return Seen("away", self._why, waiting, aside)
+        return Seen("away", self._why, waiting, aside, tries, next_at)
 
 
 def _refusal(call_id: str, code: str, text: str) -> Send:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import math
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +28,7 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from linkray.kit.cell import Cell
-from linkray.kit.clock import WallClock
+from linkray.kit.clock import WallClock, stamp
 from linkray.kit.keep import contain
 from linkray.model.facts import CsmsBound
 from linkray.model.faults import Cleared, Raised
@@ -35,7 +37,7 @@ from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
 from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
-from linkray.model.views import UplinkView
+from linkray.model.views import UplinkTested, UplinkView
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
 
@@ -58,6 +60,7 @@ from .wire import (
     Note,
     NotLinked,
     Out,
+    PasswordNow,
     Received,
     Seen,
     Send,
@@ -78,6 +81,7 @@ KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
 UNTOLD_AGAIN_S = 0.1  # a balancer whose inbox is full hears it then
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
+TRIAL_S = 1.0  # who opens and closes at once does so by then (csms.md, Connecting)
 ITEMS_MAX = 256  # frames of a CSMS that wait while one is written to it
 
 log = structlog.get_logger(source="CSMS")
@@ -105,7 +109,8 @@ class UplinkRoom:
 
     `to_link` puts an item into a charger's link without waiting; `connect` opens a TCP stream;
     `may_pass` says whether a charger is passed to the CSMS at all (decided.md, Past the licence).
-    `before` is a charger's configuration before LinkRay changed it.
+    `before` is a charger's configuration before LinkRay changed it. `common` gives the password of
+    all uplinks to an address that have none of their own.
     """
 
     def __init__(
@@ -124,6 +129,7 @@ class UplinkRoom:
         connectors: Callable[[str], int] = lambda _charger: 1,
         ceiling: Callable[[], Phases | None] = lambda: None,
         connect: Connect = trio.open_tcp_stream,
+        common: Callable[[str], str] = lambda _url: "",
         strict: bool = False,
         ocpp_log: Callable[[str, str, str], None] | None = None,
     ) -> None:
@@ -140,6 +146,7 @@ class UplinkRoom:
         self.connectors = connectors
         self.ceiling = ceiling
         self.connect = connect
+        self.common = common
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.kept: dict[str, UplinkKept] = {}
@@ -174,11 +181,59 @@ class UplinkRoom:
         csms = self.settings.value.csms
         if not csms.url or not (self.may_pass(charger) or charger in self._owing):
             return Terms()
-        kept = self.kept.get(charger)
-        password = kept.password if kept is not None and kept.csms == csms.url else ""
         return Terms(
-            csms.url, csms.prefix, password, csms.ca, wired=self._wired(charger)
-        )
+            csms.url, csms.prefix, self.password(charger, csms.url), csms.ca,
+            wired=self._wired(charger),
+        )  # fmt: skip
+
+    def password(self, charger: str, url: str) -> str:
+        """What is said for a charger at this address and no other; empty: none."""
+        kept = self.kept.get(charger)
+        own = kept.password if kept is not None and kept.csms == url else ""
+        return own or self.common(url)
+
+    async def set_password(self, charger: str, password: str) -> None:
+        """A charger's own, on disk before it is said anywhere."""
+        url = self.settings.value.csms.url
+        kept = self.kept.get(charger) or UplinkKept(charger, url)
+        if kept.csms != url:  # numbers, wishes and profiles of another CSMS
+            kept = UplinkKept(charger, url, kept.boot)
+        kept = msgspec.structs.replace(kept, password=password)
+        await self.store.commit((kept,))
+        self.kept[charger] = kept
+        uplink = self._uplinks.get(charger)
+        if uplink is not None:
+            uplink.put(PasswordNow(password))
+        self.take_settings()
+
+    def is_linked(self, charger: str) -> bool:
+        """Whether its uplink stands now."""
+        uplink = self._uplinks.get(charger)
+        return uplink is not None and uplink.is_up
+
+    async def try_out(self, terms: Terms, charger: str) -> UplinkTested:
+        """Whether a CSMS lets this charger in, in words; nothing is said to it but the handshake,
+        and nothing else of it is touched.
+        """
+        why = found = ""
+        began = trio.current_time()
+        try:
+            address = read_address(terms.url)
+            with trio.fail_after(CONNECT_S):
+                stream = await _opened(self.connect, address, terms.ca)
+            try:
+                async with trio.open_nursery() as nursery:
+                    with trio.fail_after(CONNECT_S):
+                        ws = await _handshake(nursery, stream, address, terms, charger)
+                    found = _found(stream, ws, trio.current_time() - began)
+                    why = await _parting(ws)
+                    nursery.cancel_scope.cancel()
+            finally:
+                with trio.move_on_after(CLOSE_S, shield=True):
+                    await trio.aclose_forcefully(stream)
+        except* _NOT_THERE as group:
+            why = reason(group, terms.url)
+        return UplinkTested(not why, why or found)
 
     def _wired(self, charger: str) -> Wired:
         """What the settings say of a charger, as far as its profiles depend on it."""
@@ -298,6 +353,11 @@ class Uplink:
         """Whether something is kept that the CSMS has not heard, as far as is known."""
         return self.core is None or self.core.owes
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a link."""
+        return self._ws is not None
+
     def stop(self) -> None:
         """Its CSMS is no longer the one that is set."""
         self._stopping = True
@@ -412,8 +472,10 @@ class Uplink:
                 self.tell(fact)
             case HangUp(why):
                 self._end(why)
-            case Seen(state, text, waiting, set_aside):
-                view = UplinkView(self.charger, state, text, waiting, set_aside)
+            case Seen(state, text, waiting, set_aside, attempts, next_at):
+                next_attempt = None if next_at is None else stamp(self._room.wall(next_at))
+                view = UplinkView(self.charger, state, text, waiting, set_aside,
+                                  attempts=attempts, next_attempt=next_attempt)  # fmt: skip
                 cell = self._room.views.get(self.charger)
                 if cell is None:
                     self._room.views[self.charger] = Cell(view)
@@ -484,19 +546,13 @@ class Uplink:
             try:
                 address = read_address(terms.url)
                 with trio.fail_after(CONNECT_S):
-                    stream = await self._open(address, terms)
+                    stream = await _opened(self._room.connect, address, terms.ca)
                 async with trio.open_nursery() as nursery:
                     try:
                         with trio.fail_after(CONNECT_S):
-                            self._ws = await wrap_client_stream(
-                                nursery,
-                                stream,  # type: ignore[arg-type]  # any trio stream will do
-                                address.host,
-                                address.resource(terms.prefix, self.charger),
-                                subprotocols=[SUBPROTOCOL],
-                                extra_headers=_headers(terms, self.charger),
-                                max_message_size=FRAME_BYTES_MAX,
-                            )  # fmt: skip
+                            self._ws = await _handshake(
+                                nursery, stream, address, terms, self.charger
+                            )
                         is_up = True
                         self.put(Linked())
                         await self._serve(self._ws)
@@ -512,21 +568,6 @@ class Uplink:
         why = self._why or "the connection ended"
         self._scope = None
         self.put(Ended(why) if is_up else NotLinked(why))
-
-    async def _open(self, address: Address, terms: Terms) -> trio.abc.Stream:
-        context = client_context(terms.ca) if address.is_tls else None
-        stream = await self._room.connect(address.host, address.port)
-        if context is None:
-            return stream
-        secured = trio.SSLStream(stream, context, server_hostname=address.host)
-        is_secured = False
-        try:
-            await secured.do_handshake()
-            is_secured = True
-        finally:
-            if not is_secured:
-                await trio.aclose_forcefully(stream)
-        return secured
 
     async def _serve(self, ws: WebSocketConnection) -> None:
         """Frames to the core, and pings, until either side has enough."""
@@ -566,6 +607,61 @@ class Uplink:
         if self._room.ocpp_log is not None:
             self._room.ocpp_log(self.charger, "down", text)
         self.put(Received(text))
+
+
+async def _opened(connect: Connect, address: Address, ca: str) -> trio.abc.Stream:
+    """TCP, and TLS where the address asks for it."""
+    context = client_context(ca) if address.is_tls else None
+    stream = await connect(address.host, address.port)
+    if context is None:
+        return stream
+    secured = trio.SSLStream(stream, context, server_hostname=address.host)
+    is_secured = False
+    try:
+        await secured.do_handshake()
+        is_secured = True
+    finally:
+        if not is_secured:
+            await trio.aclose_forcefully(stream)
+    return secured
+
+
+async def _handshake(
+    nursery: trio.Nursery, stream: trio.abc.Stream, address: Address, terms: Terms, charger: str
+) -> WebSocketConnection:
+    """The WebSocket of a charger's uplink on an open stream."""
+    return await wrap_client_stream(
+        nursery,
+        stream,  # type: ignore[arg-type]  # any trio stream will do
+        address.host,
+        address.resource(terms.prefix, charger),
+        subprotocols=[SUBPROTOCOL],
+        extra_headers=_headers(terms, charger),
+        max_message_size=FRAME_BYTES_MAX,
+    )
+
+
+def _found(stream: trio.abc.Stream, ws: WebSocketConnection, took_s: float) -> str:
+    """What a link that came to be is like."""
+    over = f" over {stream.version()}" if isinstance(stream, trio.SSLStream) else ""
+    if ws.subprotocol != SUBPROTOCOL:
+        return (f"the CSMS lets it in{over}, but does not confirm {SUBPROTOCOL}: it may speak "
+                "another version of OCPP")  # fmt: skip
+    return f"the CSMS lets it in: {SUBPROTOCOL}{over}, in {took_s:.1f} s"
+
+
+async def _parting(ws: WebSocketConnection) -> str:
+    """Hang up; why the CSMS did so first, where it closes what it has just opened."""
+    with trio.move_on_after(TRIAL_S):
+        try:
+            await ws.get_message()
+        except ConnectionClosed as closed:
+            said = closed.reason
+            words = f": {said.code} {said.reason or said.name}" if said else ""
+            return f"the CSMS opened the connection and closed it at once{words}"
+    with trio.move_on_after(CLOSE_S):
+        await ws.aclose()
+    return ""
 
 
 CERTIFICATES = re.compile(
@@ -630,8 +726,34 @@ def reason(error: BaseException, url: str) -> str:
     if isinstance(error, ProtocolError | h11.ProtocolError | HandshakeError):
         return f"the CSMS does not speak WebSocket with {SUBPROTOCOL}: {error}"
     if isinstance(error, OSError):
-        return f"no connection to {url}: {error.strerror or error}"
+        return f"no connection to {url}: {_no_line(error)}"
     return "the CSMS closed the connection"
+
+
+NO_LINE = {
+    errno.ECONNREFUSED: "Connection refused; nothing answers at this port",
+    errno.ECONNRESET: "the other side closed it",
+    errno.EHOSTUNREACH: "nobody has this address, or there is no way to it",
+    errno.ENETUNREACH: "this box has no network that leads there",
+    errno.ETIMEDOUT: "no answer; is the address right, does a firewall stand between?",
+    socket.EAI_NONAME: "this name is not known",
+    socket.EAI_NODATA: "this name has no address",
+    socket.EAI_AGAIN: "no name server answers; is this box online?",
+}
+
+
+def _no_line(error: OSError) -> str:
+    """Trio tells of several addresses as one: the cause is what the first of them said."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and cause.errno in NO_LINE:
+            return NO_LINE[cause.errno]
+        if cause.__cause__ is None and isinstance(cause, OSError):
+            return cause.strerror or str(cause)
+        cause = cause.__cause__
+    return str(error)
 
 
 def _rejected(status: int) -> str:

@@ -34,6 +34,12 @@ class TermsNow(msgspec.Struct, frozen=True):
     terms: Terms
 
 
+class PasswordNow(msgspec.Struct, frozen=True):
+    """A person has given the uplink's password; empty: none."""
+
+    password: str
+
+
 class Linked(msgspec.Struct, frozen=True):
     """The link to the CSMS stands."""
 
@@ -63,7 +69,7 @@ class Loaded(msgspec.Struct, frozen=True):
     more: bool
 
 
-Item = ToUplink | TermsNow | Linked | NotLinked | Ended | Received | Loaded
+Item = ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded
 
 
 # what should be done
@@ -124,6 +130,8 @@ class Seen(msgspec.Struct, frozen=True):
     text: str
     waiting: int
     set_aside: int
+    attempts: int = 0  # to connect, since it was connected last
+    next_at: float | None = None  # monotonic; None: none is due
 
 
 class Note(msgspec.Struct, frozen=True):

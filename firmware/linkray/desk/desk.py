@@ -29,6 +29,7 @@ from linkray.model.asks import (
     ReadMeters,
     ReadPassport,
     ReadPassports,
+    ReadSetAside,
     ReadSettings,
     ReadSnapshot,
     SealCeiling,
@@ -51,7 +52,7 @@ KEY_MARK = "key:"  # how an API key is called in `Who.name`
 ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$")
 READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
-    ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport,
+    ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -23,6 +23,7 @@ from linkray.model.views import (
     PlanView,
     SiteView,
     Snapshot,
+    UplinkView,
 )
 
 HALF_S = timedelta(seconds=0.5)
@@ -57,6 +58,7 @@ class Seen(msgspec.Struct, frozen=True):
     plan_gap_s_max: float = 0.0
     simulated: bool = False
     commissioning_open: bool = True
+    uplinks: tuple[UplinkView, ...] = ()
     ceiling_ma: Phases | None = None
 
 
@@ -78,6 +80,7 @@ def build(seq: int, at: str, seen: Seen, *, released: bool, passwords_changed: s
         faults=seen.faults,
         led=seen.led,
         groups=tuple(GroupView(g.name, g.limit_ma, g.parent) for g in seen.settings.groups),
+        uplinks=tuple(sorted(seen.uplinks, key=lambda uplink: uplink.charger)),
     )
 
 

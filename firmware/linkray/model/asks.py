@@ -199,6 +199,38 @@ class ProbeAgain(Ask, frozen=True, tag=True):
     charger: str
 
 
+class ReadSetAside(Ask, frozen=True, tag=True):
+    """What the CSMS did not take, as a list of `SetAsideMessage`: after this number, in order."""
+
+    after: int = 0
+    limit: int = 100
+
+
+class TryUplink(Ask, frozen=True, tag=True):
+    """Dial a CSMS as a charger would and hang up again; answers `UplinkTested`.
+
+    Nothing is kept and no uplink is touched. The Installer tries what is set; other addresses,
+    authorities and passwords are for whoever may set them.
+    """
+
+    url: str
+    prefix: str = ""
+    charger: str = ""
+    ca: str = ""
+    password: str | None = None  # None: the one that is kept for this charger and address
+
+
+class SetUplinkPassword(Ask, frozen=True, tag=True):
+    """The Basic password of a charger's uplink (csms.md); it is never shown again.
+
+    `charger` empty: of all that have none of their own. `password` empty: none; then the charger's
+    own header is passed on. It belongs to the address that is set, and never goes to another.
+    """
+
+    charger: str
+    password: str
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -206,6 +238,7 @@ AnyAsk = (
     | CheckMeter
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
     | ReadCeiling | SealCeiling | CheckCommissioning
+    | ReadSetAside | TryUplink | SetUplinkPassword
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -238,6 +271,9 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadCeiling: INSTALLER,
     SealCeiling: ASSEMBLER,  # and on site, at the desk's word
     CheckCommissioning: INSTALLER,
+    ReadSetAside: INSTALLER,
+    TryUplink: INSTALLER,  # of what is set; of anything else see the ask
+    SetUplinkPassword: ASSEMBLER,
 }
 
 

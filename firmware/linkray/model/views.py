@@ -200,6 +200,32 @@ class UplinkView(msgspec.Struct, frozen=True):
     text: str = ""  # why
     waiting: int = 0  # messages of transactions on disk
     set_aside: int = 0
+    oldest: str | None = None  # UTC; since when the first of those that wait does
+    attempts: int = 0  # to connect, since it was connected last
+    next_attempt: str | None = None  # UTC; None: none is due
+    has_password: bool = False  # one was given by hand or by the CSMS; it is never shown
+
+
+class SetAsideMessage(msgspec.Struct, frozen=True):
+    """A message of a transaction that the CSMS did not take: it waits for a person (csms.md)."""
+
+    number: int  # its place in the order in which chargers said them
+    charger: str
+    action: str
+    transaction: int  # LinkRay's number of it; 0: of none that LinkRay knows
+    at: str  # UTC; when the charger said it
+    why: str  # the CSMS's last answer, or what else kept it back
+    aside_at: str  # UTC
+    csms: str  # the address it is for
+    message_id: str
+    payload: str  # as the charger wrote it
+
+
+class UplinkTested(msgspec.Struct, frozen=True):
+    """What came of trying an uplink out, in words."""
+
+    reached: bool
+    text: str
 
 
 class CeilingView(msgspec.Struct, frozen=True):
@@ -258,3 +284,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     led: LedView
     groups: tuple[GroupView, ...] = ()
+    uplinks: tuple[UplinkView, ...] = ()  # of every charger that has one, by id

@@ -31,8 +31,9 @@ from linkray.model.records import (
     UplinkKept,
 )
 from linkray.model.settings import Settings
+from linkray.model.views import SetAsideMessage
 
-from . import outbox
+from . import aside, outbox
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Disk, DiskFull, StoreError
@@ -330,6 +331,16 @@ class Store:
         """The next messages of a charger, and whether there are others after them."""
         return await self._read(lambda disk: disk.outbox(
             lambda db: outbox.load(db, charger, csms, after, limit)))
+
+    async def oldest_waiting(self, csms: str, chargers: Sequence[str]) -> dict[str, str]:
+        """Since when (UTC) something of these chargers waits for this address."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: aside.oldest(db, csms, chargers)))
+
+    async def set_aside(self, after: int, limit: int) -> tuple[SetAsideMessage, ...]:
+        """What the CSMS did not take, after this number, in order."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: aside.listed(db, after, limit)))
 
     async def waiting_chargers(self, csms: str) -> list[str]:
         """Every charger for which something waits."""

@@ -40,7 +40,8 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.CheckMeter("{}"), asks.ReadPassports(), asks.ReadPassport("CP1"),
     asks.ImportPassports(RAW), asks.ProbeAgain("CP1"), asks.ReadCeiling(),
     asks.SealCeiling(LimitPhases(80_000, 80_000, 80_000)), asks.CheckCommissioning(),
-    asks.ReadBundle(),
+    asks.ReadBundle(), asks.ReadSetAside(), asks.TryUplink("ws://csms.example"),
+    asks.SetUplinkPassword("CP1", "word"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

@@ -26,6 +26,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
+from linkray.model.views import SetAsideMessage, UplinkTested
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 HOST = "linkray-1.local"
@@ -81,6 +82,7 @@ class Box:
         self.seen = seen or Seen(serial="LR1", version="1.2.3")
         self.clock = WallClock.fixed(START)
         self.did: list[asks.Ask] = []
+        self.aside: list[SetAsideMessage] = []
         self.ceiling = Sealing(self.shelf)
         if commissioned:
             for name, word in WORDS.items():
@@ -100,11 +102,21 @@ class Box:
             bundle = asks.SupportBundle("linkray-LR1.zip", b"PK")
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(bundle)))
 
+        async def tried(ask: asks.TryUplink, _who: asks.Who) -> Answer:
+            self.did.append(ask)
+            found = UplinkTested(reached=True, text=f"{ask.url} lets it in")
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
+
+        async def aside(ask: asks.ReadSetAside, _who: asks.Who) -> Answer:
+            found = [one for one in self.aside if one.number > ask.after][: min(ask.limit, 2)]
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
+
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
-                 asks.ImportPassports, asks.ProbeAgain)  # fmt: skip
+                 asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword)  # fmt: skip
+        own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside}
         self.desk = Desk(
-            self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | {asks.ReadBundle: pack},
+            self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
             ceiling=self.ceiling, strict=True,
         )  # fmt: skip

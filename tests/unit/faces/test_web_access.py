@@ -27,6 +27,8 @@ BODIES: dict[str, object] = {
     "delete": {"chargers": ["CP1"]},
     "emergency_stop": {"on": True},
     "import_passports": {"version": 1, "passports": []},
+    "try_csms": {"url": "ws://csms.example"},
+    "uplink_password": {"charger": "CP1", "password": "word"},
     "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
 }  # fmt: skip
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}

@@ -21,7 +21,13 @@ from linkray.model.faults import Code, Fault
 from linkray.model.plan import Held, Offer, Plan, Reason
 from linkray.model.settings import Charger, Settings, Site, least_levels
 from linkray.model.units import Phases
-from linkray.model.views import ChargerView, ConnectorView, MeterView
+from linkray.model.views import (
+    ChargerView,
+    ConnectorView,
+    MeterView,
+    SetAsideMessage,
+    UplinkView,
+)
 
 SEEN = Seen(
     settings=Settings(site=Site(name="Yard"), chargers=(Charger("CP1", name="Bay 1"),)),
@@ -680,3 +686,50 @@ async def test_w8_a_limit_above_the_ceiling_is_a_problem_and_the_check_says_what
         "limit_ma": 80_000,
         "text": "The site limit of 100 A on L1 is lowered to the engineering ceiling of 80 A",
     }  # fmt: skip
+
+
+# -- uplinks ---------------------------------------------------------------------------------------
+
+
+def set_aside(number: int) -> SetAsideMessage:
+    return SetAsideMessage(
+        number, "CP1", "StartTransaction", 5, "2026-11-21T07:00:00.000Z", "InternalError: no",
+        "2026-11-21T08:00:00.000Z", "ws://csms.example", f"m{number}", '{"connectorId":1}',
+    )
+
+
+async def test_what_was_set_aside_is_listed_in_parts_and_downloaded_whole():
+    box = await Box().open()
+    box.aside = [set_aside(number) for number in range(1, 6)]
+    browser = await box.signed_in("Installer")
+
+    part = await browser.call("GET", "/api/v1/set-aside?after=2")
+    whole = await browser.call("GET", "/api/v1/set-aside/export")
+
+    assert [one["number"] for one in part.json] == [3, 4]
+    assert [one["number"] for one in whole.json] == [1, 2, 3, 4, 5]
+    assert whole.json[0]["payload"] == '{"connectorId":1}'
+    assert "linkray-set-aside.json" in whole.headers["content-disposition"]
+    bad = await browser.call("GET", "/api/v1/set-aside?after=x")
+    assert (bad.status, bad.json["path"]) == (422, "$.after")
+
+
+async def test_a_csms_is_tried_out_and_a_password_given_that_nobody_is_told():
+    box = await Box(seen=replace(SEEN, uplinks=(UplinkView("CP1", "live"),))).open()
+    browser = await box.signed_in("Assembler")
+    body = {"url": "ws://csms.example", "charger": "CP1", "password": "secret word"}
+
+    found = await browser.call("POST", "/api/v1/csms/test", body)
+    given = await browser.call(
+        "PUT", "/api/v1/csms/password", {"charger": "CP1", "password": "secret word"}
+    )
+    shown = await browser.call("GET", "/api/v1/uplinks")
+
+    assert found.json == {"reached": True, "text": "ws://csms.example lets it in"}
+    assert box.did == [
+        asks.TryUplink("ws://csms.example", charger="CP1", password="secret word"),
+        asks.SetUplinkPassword("CP1", "secret word"),
+    ]
+    assert given.json == {"ok": True, "text": "Done"}
+    assert [(one["charger"], one["state"]) for one in shown.json] == [("CP1", "live")]
+    assert "secret" not in found.text + given.text + shown.text

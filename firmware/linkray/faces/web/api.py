@@ -29,6 +29,7 @@ from .near import Network, is_near, source_of
 from .passports import Passports
 from .ports import Call, Control, Door, Hashing
 from .problem import Problem, checked, read
+from .uplinks import Uplinks
 
 ASK_S = 10.0
 ACT_S = 35.0  # a charger has 30 s to answer (chargers.md, Frames)
@@ -90,7 +91,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports):
+class Api(Passports, Uplinks):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -127,11 +128,14 @@ class Api(Passports):
         except ControlAway as error:
             raise Problem(503, str(error), retry_s=2) from None
 
-    def _parts(self) -> _Parts:
+    def _snapshot(self) -> bytes:
         raw = self._control.snapshot.value
         if raw is None:
             raise Problem(503, "LinkRay's control does not answer", retry_s=2)
-        return msgspec.json.decode(raw, type=_Parts)
+        return raw
+
+    def _parts(self) -> _Parts:
+        return msgspec.json.decode(self._snapshot(), type=_Parts)
 
     def _seen_site(self) -> SiteView | None:
         """The site of the newest snapshot; None while control is away."""
@@ -288,8 +292,7 @@ class Api(Passports):
     # -- seeing ----------------------------------------------------------------------------------
 
     async def snapshot(self, _call: Call) -> ASGIApp:
-        self._parts()
-        return as_json(self._control.snapshot.value or b"")
+        return as_json(self._snapshot())
 
     async def events(self, call: Call) -> ASGIApp:
         token = call.asker.token

@@ -20,8 +20,11 @@ from linkray.model.views import (
     MeterView,
     OfferChange,
     PlanView,
+    SetAsideMessage,
     SiteView,
     Snapshot,
+    UplinkTested,
+    UplinkView,
 )
 
 KIB = 1024
@@ -106,6 +109,26 @@ class Seal(Body, frozen=True):
     """The engineering ceiling: amps of the agreed supply on L1, L2 and L3."""
 
     limit_ma: LimitPhases
+
+
+class TryCsms(Body, frozen=True):
+    """A CSMS to be tried out as this charger; `password` null: the one that is kept for it."""
+
+    url: str
+    prefix: str = ""
+    charger: str = ""
+    ca: str = ""
+    password: str | None = None
+
+
+class UplinkPassword(Body, frozen=True):
+    """The Basic password of a charger's uplink, or of all that have none; it is never told again.
+
+    An empty `charger`: all. An empty `password`: none.
+    """
+
+    password: str
+    charger: str = ""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -194,6 +217,19 @@ TABLE: tuple[Entry, ...] = (
           "Replace all settings by a file's, all or nothing; `?check=1` changes nothing and "
           "answers with `changes`: each setting's `name`, its value `now` and the `new` one",
           takes=Settings, gives=Settings, body_max=2048 * KIB),
+    Entry("GET", "/api/v1/uplinks", EV, "uplinks", "How each charger's link to the CSMS stands",
+          gives=tuple[UplinkView, ...], quiet=True),
+    Entry("POST", "/api/v1/csms/test", INSTALLER, "try_csms",
+          "Dial a CSMS as a charger would, hang up and say in words what came of it; "
+          "an Installer tries what is set",
+          takes=TryCsms, gives=UplinkTested, body_max=128 * KIB),
+    Entry("PUT", "/api/v1/csms/password", ASSEMBLER, "uplink_password",
+          "Give the password of a charger's uplink, or of all", takes=UplinkPassword, gives=Done),
+    Entry("GET", "/api/v1/set-aside", INSTALLER, "set_aside",
+          "Messages that the CSMS did not take, at most 50 after `?after=NUMBER`",
+          gives=tuple[SetAsideMessage, ...]),
+    Entry("GET", "/api/v1/set-aside/export", INSTALLER, "export_set_aside",
+          "The same as a file, all of them", gives=tuple[SetAsideMessage, ...]),
     Entry("GET", "/api/v1/ceiling", INSTALLER, "ceiling", "The engineering ceiling",
           gives=CeilingView),
     Entry("PUT", "/api/v1/ceiling", ASSEMBLER, "seal_ceiling",
