@@ -61,11 +61,14 @@ from linkray.model.asks import (
     Ask,
     DeleteCharger,
     FactoryReset,
+    FrameFile,
     Identify,
     ImportPassports,
     PressButton,
     ProbeAgain,
     ReadBundle,
+    ReadFrameFile,
+    ReadFrames,
     ReadPassport,
     ReadPassports,
     ReadSetAside,
@@ -97,6 +100,7 @@ from linkray.store.ceiling import Ceiling
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread, Runner
 from linkray.upkeep.bundle import about, bundle
+from linkray.upkeep.ocpplog import FrameLog, content
 from linkray.upkeep.task import factory_reset, finish_reset
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
@@ -123,6 +127,7 @@ ITSELF = Who("linkray", 4, "itself")
 
 UPLINK_PASSWORD = "uplink_password"  # noqa: S105 - the name of what is kept: address and password
 PASSWORD_CHARS_MAX = 128  # OCPP's own AuthorizationKey has 16 to 40; CSMS give longer ones too
+FRAMES_READ_MAX = 500  # of the OCPP log, in one answer
 SET_ASIDE_MAX = 50  # in one answer: 64 KiB each at the very most (the desk's frame is 8 MiB)
 TRIAL = "LINKRAY-TEST"  # as whom a CSMS is tried out where no charger is named
 
@@ -172,6 +177,7 @@ class House:
         self.safe_mode = False
         self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
         self.steps = BuildingSteps()
+        self.frames = FrameLog(self.wall.stamp)
         self.passports: dict[tuple[str, str, str], Passport] = {}
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
@@ -190,7 +196,7 @@ class House:
             add_charger=self._add_charger, licence_total=self.licence, emergency=self.emergency,
             faults=self.faults, views=self.views, strict=self.strict,
             is_vip=lambda tag: is_vip(tag, self.store.settings.value),
-            to_uplink=self._to_uplink, for_csms=self._for_csms,
+            to_uplink=self._to_uplink, for_csms=self._for_csms, ocpp_log=self.frames.add,
         )  # fmt: skip
         self.uplinks = UplinkRoom(
             settings=self.store.settings, store=self.store, clock=self.wall,
@@ -200,6 +206,7 @@ class House:
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
             ceiling=lambda: self.ceiling.limit.value,
             connect=self.dial, common=self._common_password, strict=self.strict,
+            ocpp_log=self.frames.add,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
 
@@ -301,6 +308,8 @@ class House:
             FactoryReset: self._reset,
             ReadBundle: self._bundle,
             ReadSetAside: self._set_aside,
+            ReadFrames: self._read_frames,
+            ReadFrameFile: self._frame_file,
             TryUplink: self._try_uplink,
             SetUplinkPassword: self._uplink_password,
         }
@@ -438,6 +447,17 @@ class House:
         found = await self.store.set_aside(ask.after, min(max(ask.limit, 1), SET_ASIDE_MAX))
         return yes(data=found)
 
+    async def _read_frames(self, ask: ReadFrames, _who: Who) -> Answer:
+        limit = min(max(ask.limit, 1), FRAMES_READ_MAX)
+        return yes(data=self.frames.read(ask.after, limit, ask.charger, ask.ways))
+
+    async def _frame_file(self, ask: ReadFrameFile, _who: Who) -> Answer:
+        found = self.frames.file(ask.number)
+        if found is None:
+            return no("unknown", f"Expected a file that there is, got number {ask.number}")
+        name, frames = found
+        return yes(data=FrameFile(name, await self.packer.run(lambda: content(frames))))
+
     def _common_password(self, url: str) -> str:
         """The password of all uplinks to this address that have none of their own."""
         kept = self.store.recall(UPLINK_PASSWORD)
@@ -484,10 +504,12 @@ class House:
         made, serial = self.wall.stamp(), self.board.identity.serial
         segments, lines = self.fact_ring.segments(), tuple(self.ring.lines)
         settings, snapshot = self.store.settings.value, self.desk.look()
+        held = self.frames.files()
 
         def pack() -> bytes:
             recording = to_file(segments, __version__, made)
-            return bundle(about(made, serial), settings, snapshot, lines, recording)
+            files = ((name, content(frames)) for name, frames in held)
+            return bundle(about(made, serial), settings, snapshot, lines, recording, files)
 
         packed = await self.packer.run(pack)
         return yes(data=SupportBundle(f"linkray-{serial}-{made[:10]}.zip", packed))

@@ -6,6 +6,7 @@ import msgspec
 import trio
 from tools.simulator.scene import Scene, scene, single, site
 from tools.world.csms import Csms
+from tools.world.operator import Operator
 
 from linkray.model import asks
 from linkray.model.asks import Answer, Who
@@ -177,3 +178,24 @@ async def test_what_waits_is_shown_with_its_age_the_attempts_and_the_next_one() 
         assert found[0].why.startswith("InternalError")
         assert found[0].at == first
         assert len(found) == shown.set_aside
+
+
+async def test_every_frame_to_and_from_the_csms_is_in_the_log_and_no_password_is() -> None:
+    central = Csms(path="/ocpp")
+    async with scene(passed(), csms=central) as s:
+        s.house.chargers.ocpp_log = s.house.frames.add
+        await linked(s, central)
+        await s.until(lambda: bool(s.house.frames.read(0, 1, "C1", ("in",)).frames), 90)
+        operator = Operator(central, "C1")
+        assert (await operator.change_configuration("AuthorizationKey", WORD)).status == "Accepted"
+        await s.until(lambda: uplink(s, "C1").has_password, 30)
+
+        told = [msgspec.json.decode(f.text) for f in s.house.frames.read(0, 500, "C1").frames]
+        up = [f.text for f in s.house.frames.read(0, 500, "C1", ("up",)).frames]
+        assert [one.text for one in central.book.told["C1"]] == [
+            text for text in up if text.startswith("[2")
+        ]
+        assert ["AuthorizationKey", "***"] in [
+            [one[3]["key"], one[3]["value"]] for one in told if one[2] == "ChangeConfiguration"
+        ]
+        assert WORD not in str(told)

@@ -67,7 +67,7 @@ from linkray.model.uplink import (
     Replied,
     ToUplink,
 )
-from linkray.model.views import ChargerView
+from linkray.model.views import ChargerView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import DiskFull, StoreError
 
@@ -191,7 +191,7 @@ class ChargerRoom:
         to_uplink: Callable[[str, ToUplink], None] = lambda _charger, _item: None,
         for_csms: Callable[[str, bytes, float], bytes | None] = lambda _charger, raw, _now: raw,
         strict: bool = False,
-        ocpp_log: Callable[[str, str, str], None] | None = None,
+        ocpp_log: Callable[[str, Way, str], None] | None = None,
     ) -> None:
         self.settings = settings
         self.plan = plan

@@ -37,7 +37,7 @@ from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
 from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
-from linkray.model.views import UplinkTested, UplinkView
+from linkray.model.views import UplinkTested, UplinkView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
 
@@ -131,7 +131,7 @@ class UplinkRoom:
         connect: Connect = trio.open_tcp_stream,
         common: Callable[[str], str] = lambda _url: "",
         strict: bool = False,
-        ocpp_log: Callable[[str, str, str], None] | None = None,
+        ocpp_log: Callable[[str, Way, str], None] | None = None,
     ) -> None:
         self.settings = settings
         self.store = store

@@ -23,6 +23,8 @@ from linkray.model.asks import (
     FactoryReset,
     ReadAccounts,
     ReadCeiling,
+    ReadFrameFile,
+    ReadFrames,
     ReadHistory,
     ReadKeys,
     ReadLog,
@@ -53,6 +55,7 @@ ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A
 READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
+    ReadFrames, ReadFrameFile,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

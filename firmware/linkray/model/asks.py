@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
+from linkray.model.views import Way
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
 
@@ -231,6 +232,21 @@ class SetUplinkPassword(Ask, frozen=True, tag=True):
     password: str
 
 
+class ReadFrames(Ask, frozen=True, tag=True):
+    """The OCPP log's newest frames after a number, as `FramesRead`; empty filters take all."""
+
+    after: int = 0
+    limit: int = 200
+    charger: str = ""
+    ways: tuple[Way, ...] = ()
+
+
+class ReadFrameFile(Ask, frozen=True, tag=True):
+    """A file of the OCPP log, 0 the newest: a `FrameFile`."""
+
+    number: int
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -238,7 +254,7 @@ AnyAsk = (
     | CheckMeter
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
     | ReadCeiling | SealCeiling | CheckCommissioning
-    | ReadSetAside | TryUplink | SetUplinkPassword
+    | ReadSetAside | TryUplink | SetUplinkPassword | ReadFrames | ReadFrameFile
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -274,6 +290,8 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadSetAside: INSTALLER,
     TryUplink: INSTALLER,  # of what is set; of anything else see the ask
     SetUplinkPassword: ASSEMBLER,
+    ReadFrames: INSTALLER,
+    ReadFrameFile: INSTALLER,
 }
 
 
@@ -343,6 +361,13 @@ class Key(msgspec.Struct, frozen=True):
 
 class SupportBundle(msgspec.Struct, frozen=True):
     """What `ReadBundle` answers: a zip, in base64 on the way."""
+
+    name: str
+    content: bytes
+
+
+class FrameFile(msgspec.Struct, frozen=True):
+    """What `ReadFrameFile` answers: lines of text, in base64 on the way."""
 
     name: str
     content: bytes

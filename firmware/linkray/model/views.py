@@ -228,6 +228,28 @@ class UplinkTested(msgspec.Struct, frozen=True):
     text: str
 
 
+Way = Literal["in", "out", "up", "down"]  # from and to the charger, to and from the CSMS
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A frame of the OCPP log; of secrets and tags it tells no more than a log may."""
+
+    number: int
+    at: str  # UTC
+    charger: str
+    way: Way
+    text: str
+
+
+class FramesRead(msgspec.Struct, frozen=True):
+    """`GET /api/v1/ocpp-log`: the newest frames, oldest first."""
+
+    frames: tuple[Frame, ...]
+    last: int  # the newest number there is: what comes later is asked for after it
+    left_out: int  # that came since and found no room in this answer
+    files: tuple[int, ...]  # bytes of `OCPP`, `OCPP.1` … as far as there are
+
+
 class CeilingView(msgspec.Struct, frozen=True):
     """`GET /api/v1/ceiling`: the engineering ceiling, and what it makes of the site limit."""
 

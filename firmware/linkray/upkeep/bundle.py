@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 
@@ -22,6 +23,7 @@ from linkray.model.settings import Settings
 from linkray.model.views import Snapshot
 
 BUNDLE_BYTES_MAX = 5 * 1024 * 1024  # in base64 it goes through the desk in one frame
+FRAMES_TO = BUNDLE_BYTES_MAX - 64 * 1024  # the list of what is in a zip comes after it all
 LOG_BYTES_MAX = 1024 * 1024  # the oldest lines go first
 RECORDING = "recording.msgpack.gz"
 README = """A support bundle of LinkRay.
@@ -30,6 +32,7 @@ about.json      versions of LinkRay and of everything installed, when it was mad
 settings.json   the settings, without secrets
 snapshot.json   what the page showed: plan with reasons, chargers, meter, faults
 linkray.log     the newest lines of the log
+OCPP, OCPP.1 …  the newest frames to and from chargers and CSMS, as many as there is room for
 {name}
                 the balancer's newest steps; `tools/replay` on this file does them again
 """
@@ -105,7 +108,8 @@ def log_text(lines: Sequence[str]) -> bytes:
 
 
 def bundle(
-    of: About, settings: Settings, snapshot: Snapshot, lines: Sequence[str], recording: bytes
+    of: About, settings: Settings, snapshot: Snapshot, lines: Sequence[str], recording: bytes,
+    frames: Iterable[tuple[str, bytes]] = (),
 ) -> bytes:
     """The zip; raises `BundleTooLarge`."""
     shown, told = without_tags(snapshot, lines)
@@ -125,6 +129,13 @@ def bundle(
             entry.compress_type = (
                 zipfile.ZIP_STORED if name == RECORDING else zipfile.ZIP_DEFLATED
             )
+            out.writestr(entry, content)
+        for name, content in frames:  # the newest first
+            if packed.tell() + len(zlib.compress(content)) > FRAMES_TO:
+                break
+            entry = zipfile.ZipInfo(name, date_time=_when(of.made))
+            entry.external_attr = 0o600 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
             out.writestr(entry, content)
     whole = packed.getvalue()
     if len(whole) > BUNDLE_BYTES_MAX:

@@ -41,7 +41,7 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ImportPassports(RAW), asks.ProbeAgain("CP1"), asks.ReadCeiling(),
     asks.SealCeiling(LimitPhases(80_000, 80_000, 80_000)), asks.CheckCommissioning(),
     asks.ReadBundle(), asks.ReadSetAside(), asks.TryUplink("ws://csms.example"),
-    asks.SetUplinkPassword("CP1", "word"),
+    asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

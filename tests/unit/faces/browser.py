@@ -15,7 +15,7 @@ from tests.unit.desk.stand import Meters, Sealing, Shelf
 
 from linkray.access.door import Door
 from linkray.access.keys import new_key
-from linkray.desk.desk import READS
+from linkray.desk.desk import READS, no
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
@@ -27,6 +27,7 @@ from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.views import SetAsideMessage, UplinkTested
+from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 HOST = "linkray-1.local"
@@ -83,6 +84,7 @@ class Box:
         self.clock = WallClock.fixed(START)
         self.did: list[asks.Ask] = []
         self.aside: list[SetAsideMessage] = []
+        self.frames = FrameLog(self.clock.stamp)
         self.ceiling = Sealing(self.shelf)
         if commissioned:
             for name, word in WORDS.items():
@@ -111,10 +113,22 @@ class Box:
             found = [one for one in self.aside if one.number > ask.after][: min(ask.limit, 2)]
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
 
+        async def read_frames(ask: asks.ReadFrames, _who: asks.Who) -> Answer:
+            found = self.frames.read(ask.after, ask.limit, ask.charger, ask.ways)
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
+
+        async def frame_file(ask: asks.ReadFrameFile, _who: asks.Who) -> Answer:
+            found = self.frames.file(ask.number)
+            if found is None:
+                return no("unknown", "Expected a file that there is")
+            file = asks.FrameFile(found[0], content(found[1]))
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(file)))
+
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword)  # fmt: skip
-        own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside}
+        own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
+               asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],

@@ -733,3 +733,26 @@ async def test_a_csms_is_tried_out_and_a_password_given_that_nobody_is_told():
     assert given.json == {"ok": True, "text": "Done"}
     assert [(one["charger"], one["state"]) for one in shown.json] == [("CP1", "live")]
     assert "secret" not in found.text + given.text + shown.text
+
+
+async def test_the_ocpp_log_is_read_by_charger_and_way_and_downloaded_by_file():
+    box = await Box().open()
+    for n in range(6):
+        box.frames.add(f"CP{n % 2}", ("in", "up", "down")[n % 3], f'[3,"{n}",{{}}]')
+    browser = await box.signed_in("Installer")
+
+    all_ = (await browser.call("GET", "/api/v1/ocpp-log")).json
+    some = (await browser.call("GET", "/api/v1/ocpp-log?charger=CP1&way=up,down")).json
+    news = (await browser.call("GET", "/api/v1/ocpp-log?after=4&limit=1")).json
+    file = await browser.call("GET", "/api/v1/ocpp-log/0")
+
+    assert [one["number"] for one in all_["frames"]] == [1, 2, 3, 4, 5, 6]
+    assert [(one["charger"], one["way"]) for one in some["frames"]] == [
+        ("CP1", "up"), ("CP1", "down"),
+    ]  # fmt: skip
+    assert ([one["number"] for one in news["frames"]], news["left_out"]) == ([6], 1)
+    assert file.headers["content-type"].startswith("text/plain")
+    assert 'filename="OCPP.log"' in file.headers["content-disposition"]
+    assert file.body.count(b"\n") == 6
+    for bad, status in (("?way=sideways", 422), ("?after=-1", 422), ("/1", 404), ("/x", 404)):
+        assert (await browser.call("GET", f"/api/v1/ocpp-log{bad}")).status == status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
 
 import msgspec
@@ -119,3 +120,16 @@ def test_the_zip_of_a_box_without_a_clock_can_be_opened() -> None:
     made = "1970-01-01T00:00:07.000Z"
 
     assert "about.json" in opened(bundle(about(made, "LR1"), SETTINGS, snapshot(), [], b""))
+
+
+def test_the_ocpp_log_is_in_it_the_newest_first_and_as_much_as_there_is_room_for(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(upkeep, "FRAMES_TO", 20_000)
+    noise = [bytes(range(256)) * 8, b"\x00" * 2_000_000, random.Random(1).randbytes(30_000)]
+    files = [(f"OCPP.{n}", content) for n, content in enumerate(noise)]
+
+    parts = opened(bundle(about(MADE, "LR1"), SETTINGS, snapshot(), [], b"", files))
+
+    assert [name for name in parts if name.startswith("OCPP")] == ["OCPP.0", "OCPP.1"]
+    assert parts["OCPP.0"] == noise[0]
