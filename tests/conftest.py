@@ -18,7 +18,7 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000
 hypothesis.settings.load_profile("everyday")
 
 
-SEEDS_A_DAY = 2
+SEEDS_A_DAY = 1
 SEEDS = int(os.environ.get("LINKRAY_SEEDS", "0"))  # a campaign takes so many
 
 

@@ -1,6 +1,6 @@
 """Fault cases of trust.md 2 on sites that chance draws: `a_case(seed)` gives the site and a victim.
 
-A test that takes `seed` runs with a few seeds every day and with many in a campaign
+A test that takes `seed` runs with one seed every day and with many in a campaign
 (`LINKRAY_SEEDS=100`). What must hold in every case is asked when the scene ends: no limit passed
 for longer than lawful, no fuse warm, no complaint of OCPP's schemas, no traceback.
 """

@@ -182,7 +182,7 @@ def test_a_set_of_faults_plays_what_it_names_and_nothing_else(
 ) -> None:
     Listening.heard = []
     monkeypatch.setattr(runs, "Checker", Listening)
-    report = simulate(HOME, 2, 2.0, name)
+    report = simulate(HOME, 2, 0.75, name)
 
     mine = {t.name for t in TROUBLES if t.set == name}
     assert set(report.faults_played) <= mine

@@ -142,14 +142,14 @@ def test_over_hours_every_car_has_its_turn_within_the_bound(shed, count, places)
     assert all(seconds >= 1800 for seconds in day.charged_s.values()), day.charged_s
 
 
-def test_over_a_day_of_turns_by_the_longest_charged_all_charge_alike() -> None:
+def test_over_half_a_day_of_turns_by_the_longest_charged_all_charge_alike() -> None:
     day = Day(settings(20, cars(5)))
     day.begin(*(f"c{n}" for n in range(1, 6)))
-    day.step(24 * 3600)
+    day.step(12 * 3600)
     day.judge()
     charged = sorted(day.charged_s.values())
     assert charged[0] > 0.9 * charged[-1], charged
-    assert charged[0] > 0.55 * 86_400
+    assert charged[0] > 0.55 * 43_200
 
 
 def test_a_pause_or_a_resume_stands_for_a_minute() -> None:
@@ -204,7 +204,7 @@ def test_nobody_waits_longer_than_the_bound_while_cars_come_and_go(site, data) -
     day.judge()
 
 
-@runs(max_examples=10, deadline=None,
+@runs(max_examples=8, deadline=None,
       suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
 @given(
     st.sampled_from(SHED),
@@ -216,7 +216,7 @@ def test_a_large_minimum_is_not_starved_by_small_ones(shed, minimums, limit_ma) 
     chargers = [Charger(id=f"c{n}", min_ma=least) for n, least in enumerate(minimums)]
     day = Day(settings(limit_ma / 1000, chargers, shed_order=shed))
     day.begin(*(c.id for c in chargers))
-    day.step(6 * 3600)
+    day.step(3 * 3600)
     places = limit_ma // max(minimums)
     for name, (wait, _) in day.longest.items():
         assert wait <= ceil((len(minimums) - 1) / places) * TURN_S + 60.0, name
