@@ -48,10 +48,10 @@ from linkray.hal.files import sync_folder, write_synced
 from linkray.hal.notify import ready as tell_systemd
 from linkray.hal.sim import SimButton
 from linkray.kit.cell import Cell, Flags
-from linkray.kit.clock import WallClock, stamp, zone_named
+from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.keep import keep
 from linkray.kit.log import LogRing, set_up
-from linkray.kit.tls import OLDEST, own_certificate, server_context
+from linkray.kit.tls import own_certificate, server_context
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
@@ -119,6 +119,8 @@ TAG_KNOWN = timedelta(days=30)  # csms.md, Offline
 CLOCK_TOLD_S = 60.0  # the balancer hears the time so often …
 CLOCK_LOOK_S = 1.0  # … and so soon when it was set
 CLOCK_STEP_S = 1.0  # a wall clock that is off by more was set, or the box has slept (T2, T9)
+CLOCK_SAVED = "clock_saved"  # a time that has been, for a box that starts without one (T1) …
+CLOCK_SAVED_S = 3_600.0  # … so old at the most
 CLOCK_KNOWN = "clock_known"  # a time of the excluded state that stands, for a box without one (T6)
 ENDED_LOOK_S = 0.2
 STOPPED_S = 10.0  # how long a charger that is deleted is given to end its sessions
@@ -537,6 +539,8 @@ class House:
 
     async def begin(self) -> None:
         """What must be known before the first plan: settings, chargers, sessions, the latch."""
+        saved = self.store.recall(CLOCK_SAVED)
+        self.wall.suppose(OLDEST if saved is None else datetime.fromisoformat(saved))
         await self.desk.begin()
         if self.latch.exists():
             self._stop(self.latch.read_text(errors="replace"))
@@ -719,16 +723,12 @@ class House:
         if trouble is not None:
             self.raise_(code, trouble)
 
-    def _is_clock_set(self) -> bool:
-        """A year before the firmware's own is no time (trust.md T1)."""
-        return self.wall.utc() >= OLDEST
-
     def _clock_told(self) -> facts.ClockTold:
         """What time it is. Where nobody knows: a time at which the schedule stood as it did last,
         so that a pause is neither ended nor begun by a lost clock (T6).
         """
         now, utc = trio.current_time(), self.wall.utc()
-        if self._is_clock_set():
+        if self.wall.is_set:
             return facts.ClockTold(utc.timestamp(), now)
         known = self.store.recall(CLOCK_KNOWN)
         last = utc if known is None else datetime.fromisoformat(known)
@@ -738,8 +738,12 @@ class House:
         """The time for the schedule: each minute, and at once when the clock was set."""
         told: facts.ClockTold | None = None
         excluded: bool | None = None
+        saved_at = -math.inf
         while True:
             now = self._clock_told()
+            if now.is_set and now.at >= saved_at + CLOCK_SAVED_S:
+                saved_at = now.at
+                await self._remember(CLOCK_SAVED, self.wall.stamp())
             if told is None or _is_news(told, now):
                 if told is not None and now.at - told.at < CLOCK_TOLD_S:
                     log.info("clock set", cause=f"it is {self.wall.stamp()} now",
@@ -803,7 +807,7 @@ class House:
 
     def _note_clock(self) -> None:
         """Keys are refused while it is not set (trust.md A9)."""
-        if self._is_clock_set():
+        if self.wall.is_set:
             self.faults.clear(key(Code.CLOCK))
         else:
             self.raise_(Code.CLOCK)

@@ -133,11 +133,11 @@ async def test_n4_a_name_server_that_lies_leads_to_nobody_who_is_believed(
         await case.ended("C1")
 
 
-NAT_S = 60.0  # trust.md N6: a quarter of what the worst forget after
+NAT_S = 25.0  # a ping every 20 s (csms.md) passes it; the worst that N6 knows forget after 200 s
 
 
 class Nat(trio.abc.Stream):
-    """A line through a router that forgets it when nothing went either way for a minute."""
+    """A line through a router that forgets it when nothing went either way for so long."""
 
     def __init__(self, inner: trio.abc.Stream) -> None:
         self._inner = inner

@@ -35,7 +35,7 @@ from linkray.model.uplink import (
 )
 from linkray.ocpp import frame as frames
 from linkray.ocpp.frame import BadFrame, Call, Error, Result
-from linkray.ocpp.lenient import Unreadable, read_exactly
+from linkray.ocpp.lenient import Unreadable, moment, read_exactly
 from linkray.ocpp.messages import CsChargingProfiles
 from linkray.ocpp.splice import with_field, without_field
 
@@ -64,6 +64,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    TimeSaid,
     ToLink,
 )
 
@@ -112,6 +113,7 @@ class _Started(msgspec.Struct):
 class _Booted(msgspec.Struct):
     status: str
     interval: int = 0
+    currentTime: str = ""  # noqa: N815 - the wire's name
 
 
 class _Change(msgspec.Struct):
@@ -603,7 +605,8 @@ class Relay:
         if answer.status == "Accepted":
             self._refused = ""
             self._stage, self._to_say = "statuses", sorted(self._statuses)
-            return []
+            utc = moment(answer.currentTime)
+            return [] if utc is None else [TimeSaid(utc)]
         self._refused = f"the CSMS answered BootNotification {answer.status[:20]}"
         self._boot_at = now + (answer.interval if answer.interval > 0 else BOOT_AGAIN_S)
         return [Note("CSMS does not accept the charger", {

@@ -67,6 +67,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    TimeSaid,
     ToLink,
 )
 
@@ -470,6 +471,8 @@ class Uplink:
                 self._room.to_link(self.charger, item)
             case Tell(fact):
                 self.tell(fact)
+            case TimeSaid(utc):
+                self._room.clock.suppose(utc)
             case HangUp(why):
                 self._end(why)
             case Seen(state, text, waiting, set_aside, attempts, next_at):

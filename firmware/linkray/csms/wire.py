@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -123,6 +124,12 @@ class Tell(msgspec.Struct, frozen=True):
     fact: CsmsBound
 
 
+class TimeSaid(msgspec.Struct, frozen=True):
+    """What time it is by the CSMS: a box that has none of its own goes by it (trust.md T1)."""
+
+    utc: datetime
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What is shown of the uplink from now on."""
 
@@ -142,4 +149,7 @@ class Note(msgspec.Struct, frozen=True):
     level: Literal["info", "warning"] = "info"
 
 
-Out = Dial | HangUp | Send | Load | Keep | Later | ToLink | Tell | Seen | Note | Raised | Cleared
+Out = (
+    Dial | HangUp | Send | Load | Keep | Later | ToLink | Tell | TimeSaid | Seen | Note | Raised
+    | Cleared
+)

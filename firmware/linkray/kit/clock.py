@@ -8,13 +8,20 @@ from zoneinfo import ZoneInfo
 
 import trio
 
+OLDEST = datetime(2026, 1, 1, tzinfo=UTC)  # a system's time before the firmware's own year is none
+
 
 class WallClock:
-    """Wall time for people and records; never used to decide. `now` is Trio's monotonic time."""
+    """Wall time for people and records; never used to decide. `now` is Trio's monotonic time.
+
+    Where the system has no time (a box without a battery starts in 1970), the best that is known
+    goes on from the moment at which it was said, and counts as uncertain (trust.md T1).
+    """
 
     def __init__(self, read: Callable[[], datetime] | None = None) -> None:
         self._read = read
         self.ahead = timedelta()  # what a simulated person or time server has put it forward
+        self._lost = timedelta()  # what the system's clock lacks, while it is not set
 
     @classmethod
     def fixed(cls, start: datetime) -> WallClock:
@@ -22,8 +29,22 @@ class WallClock:
         zero = trio.current_time()
         return cls(lambda: start + timedelta(seconds=trio.current_time() - zero))
 
-    def utc(self) -> datetime:
+    def _system(self) -> datetime:
         return self._read() + self.ahead if self._read else datetime.now(UTC)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the system has the time."""
+        return self._system() >= OLDEST
+
+    def suppose(self, utc: datetime) -> None:
+        """It may be `utc` now: believed while the system has no time of its own."""
+        if not self.is_set:
+            self._lost = max(utc, OLDEST) - self._system()
+
+    def utc(self) -> datetime:
+        read = self._system()
+        return read if read >= OLDEST else read + self._lost
 
     def stamp(self) -> str:
         """ISO 8601 with milliseconds and `Z`, as decided.md asks."""

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+from linkray.kit.clock import OLDEST
+
 FILE = "self-made.pem"
 YEARS = 10
-OLDEST = datetime(2026, 1, 1, tzinfo=UTC)  # a box whose clock is not set makes a usable one too
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # trust.md A29: ECDHE and AEAD only
 
 
@@ -87,7 +88,7 @@ def make_pem(names: Sequence[str], addresses: Sequence[str], now: datetime) -> b
 
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    start = max(now, OLDEST) - timedelta(days=1)
+    start = max(now, OLDEST) - timedelta(days=1)  # usable also where the clock is not set
     also: list[x509.GeneralName] = [x509.DNSName(n) for n in dict.fromkeys(names)]
     also += [x509.IPAddress(ip_address(a)) for a in dict.fromkeys(addresses)]
     certificate = (
