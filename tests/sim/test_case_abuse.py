@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 import trio
-from tests.sim.csms_cases import Behind, behind
+from tests.sim.csms_cases import URL, Behind, behind
 from tools.simulator.scene import hungry
 from tools.world.csms import RUBBISH
 from tools.world.operator import KINDS, PURPOSES, a_profile
 
+from linkray.model.asks import PatchSettings, SetPassword, Who
+
 SEEDS_A_DAY = 1
+A_HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"
 
 
 async def test_c19_values_and_a_stop_before_the_starts_answer_reach_the_csms_in_order(
@@ -38,15 +42,15 @@ async def test_c19_values_and_a_stop_before_the_starts_answer_reach_the_csms_in_
 
 async def test_c20_what_a_charger_kept_and_tells_in_any_order_reaches_the_csms(seed: int) -> None:
     async with behind(seed) as case:
-        case.victim.disconnect(for_s=400)
+        case.victim.disconnect(for_s=150)
         for tag in ("TAG1", "TAG2"):
             case.victim.plug(hungry())
             case.victim.present_tag(tag)
-            await trio.sleep(100)
+            await trio.sleep(60)
             case.victim.unplug()
         case.victim.shuffle_queue()
-        await case.s.until(lambda: case.victim.is_connected, 400)
-        await trio.sleep(120)
+        await case.s.until(lambda: case.victim.is_connected, 200)
+        await trio.sleep(60)
         await case.live()
 
         starts = case.csms.book.of("StartTransaction", "C1")
@@ -115,7 +119,7 @@ async def a_random_command(case: Behind) -> None:
 async def test_a37_whatever_a_csms_calls_no_limit_is_passed(seed: int) -> None:
     async with behind(seed, chargers=3) as case:
         await case.charging(*case.names)
-        for _ in range(120):
+        for _ in range(60):
             await a_random_command(case)
             await trio.sleep(case.chance.uniform(0.1, 3.0))
         await case.csms.babble(case.names[0], RUBBISH)
@@ -162,3 +166,22 @@ async def test_a37_what_the_csms_clears_is_never_linkrays_own() -> None:
         assert len(case.s.told("C1", "ClearChargingProfile")) == cleared
         assert case.s.pilots_a("C1") == [12.0]
         await case.ended("C1")
+
+
+async def test_a38_another_address_is_the_assemblers_and_has_its_audit_line() -> None:
+    async with behind(1, chargers=1) as case:
+        for account in ("EV", "Installer", "Assembler"):
+            assert (await case.s.ask(SetPassword(account, A_HASH))).ok
+        patch = PatchSettings(msgspec.Raw(b'{"csms":{"url":"ws://evil.example/ocpp"}}'))
+        for level in (1, 2):
+            answer = await case.s.house.desk.ask(patch, Who("neighbour", level, "192.0.2.9"), 15.0)
+            assert answer.code == "forbidden"
+        asked = await case.operator().change_configuration("CentralSystemURL", "ws://evil.example")
+        assert asked.answer is not None, "the charger's own key, if it has it: not LinkRay's"
+        assert case.s.store.settings.value.csms.url == URL
+
+        answer = await case.s.house.desk.ask(patch, Who("Assembler", 3, "192.0.2.7"), 15.0)
+        assert answer.ok, answer
+        lines = [str(one) for one in await case.s.store.audit_lines() if "csms.url" in str(one)]
+        assert any("192.0.2.7" in line and "Assembler" in line for line in lines)
+        case.is_judged = False

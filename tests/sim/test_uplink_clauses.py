@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 import trio
 from tests.sim.csms_cases import behind, central
+from tests.unit.csms.authority import HOST, Authority
 from tools.simulator.passing import passed, returned
 from tools.simulator.scene import HERE, hungry
 from tools.world.csms import Csms
@@ -75,7 +77,7 @@ async def test_what_is_the_chargers_to_answer_reaches_it_and_its_answer_returns(
 async def test_its_own_path_and_its_own_password_are_the_chargers() -> None:
     strict = central(1, prefix="zone-1", passwords={"C1": "secret-of-C1-0123"})
     async with behind(
-        1, chargers=1, live=False, csms=strict, prefix="zone-1", strict=False
+        1, chargers=1, live=False, csms=strict, prefix="zone-1", password_in_clear=True
     ) as case:
         await case.s.until(lambda: "401" in case.text(), 30)
         case.victim.password = "secret-of-C1-0123"
@@ -212,3 +214,37 @@ async def test_a_charger_past_the_licence_is_not_passed_to_the_csms() -> None:
 
         assert case.csms.book.told["C2"] == []
         assert {knock.charger for knock in case.csms.book.knocks} == {"C1"}
+
+
+async def test_a39_a_password_goes_to_a_csms_without_tls_only_where_that_is_wished() -> None:
+    strict = central(1, passwords={"C1": "secret-of-C1-0123"})
+    async with behind(1, chargers=1, live=False, csms=strict) as case:
+        await case.s.until(lambda: "401" in case.text(), 30)
+        assert "csms_password" not in case.s.faults("C1"), "there is none yet"
+        case.victim.password = "secret-of-C1-0123"
+        case.victim.disconnect(for_s=1)
+        await case.s.until(lambda: "csms_password" in case.s.faults("C1"), 30)
+        await trio.sleep(80)
+        assert {knock.authorization for knock in strict.book.knocks} == {None}
+        (text,) = [f.text for f in case.s.house.faults.cell.value if f.code == "csms_password"]
+        assert "kept back" in text
+
+        await case.settings(password_in_clear=True)
+        await case.live()
+        (text,) = [f.text for f in case.s.house.faults.cell.value if f.code == "csms_password"]
+        assert "sent in the clear" in text, "a fault as long as it is so"
+        await case.settings(url="")
+        await case.s.until(lambda: "csms_password" not in case.s.faults("C1"), 10)
+
+
+async def test_a39_over_tls_a_password_is_sent_and_is_no_fault(tmp_path: Path) -> None:
+    authority = Authority()
+    secure = central(1, tls=authority.server(tmp_path, HOST), passwords="secret-of-C1-0123")
+    async with behind(
+        1, chargers=1, live=False, csms=secure, url=f"wss://{HOST}/ocpp", ca=authority.pem
+    ) as case:
+        case.victim.password = "secret-of-C1-0123"
+        case.victim.disconnect(for_s=1)
+        await case.live()
+
+        assert "csms_password" not in case.s.faults("C1")

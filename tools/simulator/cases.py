@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 from tools.simulator.campaign import HEAD
 from tools.simulator.report import ROOT, commit
 
-FAMILIES = ("charger", "meter", "site")
+FAMILIES = ("charger", "meter", "site", "csms", "abuse", "network", "time", "dates")
 SEEDED = re.compile(r"test_([a-z]+\d+)_\w*\[(\d+)(?:-.*)?\]")
 
 

@@ -152,12 +152,12 @@ class Relay:
     """One charger's uplink."""
 
     __slots__ = (
-        "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_boot_at", "_bounds",
-        "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since", "_faulted",
-        "_garbled", "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept", "_left_at",
-        "_link", "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused", "_seen",
-        "_slow", "_stage", "_starts", "_statuses", "_terms", "_to_say", "_tries", "_turn", "_wall",
-        "_why", "keys", "thinning",
+        "_asked", "_asks", "_attempts", "_authorization", "_awaited", "_bare", "_boot_at",
+        "_bounds", "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since",
+        "_faulted", "_garbled", "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept",
+        "_left_at", "_link", "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused",
+        "_seen", "_slow", "_stage", "_starts", "_statuses", "_terms", "_to_say", "_tries", "_turn",
+        "_wall", "_why", "keys", "thinning",
     )  # fmt: skip
 
     def __init__(
@@ -198,6 +198,7 @@ class Relay:
         self._starts: dict[str, Outgoing] = {}  # answered ones, by what they were said with
         self._here = False
         self._authorization = ""
+        self._bare = ""  # what becomes of a password that is without TLS, as it was told
         self._left_at = now  # it may come at once: after a restart all chargers do
         self._link = "down"  # down, dialled, up
         self._stage = "boot"  # of a link that is up: boot, statuses, open
@@ -701,6 +702,8 @@ class Relay:
         outs += [Tell(fact) for fact in self._bounds.none(now)]
         if self._faulted:
             outs.append(Cleared(Code.CSMS, self._charger))
+        if self._bare:
+            outs.append(Cleared(Code.CSMS_PASSWORD, self._charger))
         return [*outs, Seen("off", "", 0, 0)]
 
     def _profiles_changed(self) -> list[Out]:
@@ -849,11 +852,24 @@ class Relay:
         if self._down_since is not None and not self._faulted and now >= self._down_since + DOWN_S:
             self._faulted = True
             outs.append(Raised(Code.CSMS, self._charger, self._refused or self._why))
+        outs += self._bared()
         seen = self._shown()
         if seen != self._seen:
             self._seen = seen
             outs.append(seen)
         return outs
+
+    def _bared(self) -> list[Out]:
+        """The fault of a password and no TLS, where it has changed (trust.md A39)."""
+        terms = self._terms
+        has_password = bool(terms.password or self._authorization)
+        is_bare = has_password and terms.url.lower().startswith("ws://")
+        how = ("sent in the clear" if terms.in_clear else "kept back") if is_bare else ""
+        if how == self._bare:
+            return []
+        was, self._bare = self._bare, how
+        outs: list[Out] = [Cleared(Code.CSMS_PASSWORD, self._charger)] if was else []
+        return [*outs, *([Raised(Code.CSMS_PASSWORD, self._charger, how)] if how else [])]
 
     def _shown(self) -> Seen:
         waiting, aside = self._box.waiting, self._box.set_aside

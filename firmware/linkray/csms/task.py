@@ -184,7 +184,7 @@ class UplinkRoom:
             return Terms()
         return Terms(
             csms.url, csms.prefix, self.password(charger, csms.url), csms.ca,
-            wired=self._wired(charger),
+            in_clear=csms.password_in_clear, wired=self._wired(charger),
         )  # fmt: skip
 
     def password(self, charger: str, url: str) -> str:
@@ -688,7 +688,11 @@ def client_context(ca: str = "") -> ssl.SSLContext:
 
 
 def _headers(terms: Terms, charger: str) -> list[tuple[bytes, bytes]]:
-    """HTTP Basic with the uplink's password, else the charger's own header (csms.md)."""
+    """HTTP Basic with the uplink's password, else the charger's own header (csms.md); neither
+    where anybody on the way could read it, unless that is wished (trust.md A39).
+    """
+    if not (read_address(terms.url).is_tls or terms.in_clear):
+        return []
     if terms.password:
         pair = base64.b64encode(f"{charger}:{terms.password}".encode())
         return [(b"Authorization", b"Basic " + pair)]

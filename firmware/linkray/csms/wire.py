@@ -23,6 +23,7 @@ class Terms(msgspec.Struct, frozen=True):
     password: str = ""
     ca: str = ""  # PEM of the authority that is trusted; empty: the system's
     authorization: str = ""  # the charger's own header, passed on where no password is set
+    in_clear: bool = False  # either goes also where there is no TLS (trust.md A39)
     wired: Wired = Wired()
 
 

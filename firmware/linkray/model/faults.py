@@ -56,6 +56,8 @@ class Code(Enum):
                           "configuration")
     METER_DOUBT = FaultKind(17, "meter", "The meter does not fit what the chargers draw",
                             "Check the meter's transformers, file and location", "configuration")
+    CSMS_PASSWORD = FaultKind(18, "csms", "A password for a CSMS without TLS",
+                              "Use an address that begins with wss://", "configuration")
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -249,6 +249,11 @@ class Csms(SettingsPart, frozen=True):
     allow_without: Annotated[
         bool, _meta("Allow charging without the CSMS or the internet", level=3)
     ] = True
+    password_in_clear: Annotated[
+        bool,
+        _meta("Send passwords to the CSMS also over ws://, where anybody on the way can read them",
+              level=3),
+    ] = False  # trust.md A39
 
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

@@ -11,6 +11,7 @@ from linkray.charger.quirks import load
 from linkray.charger.told_time import ToldTime
 from linkray.charger.wire import (
     Emergency,
+    Gather,
     Item,
     Later,
     Opened,
@@ -90,6 +91,11 @@ class Played:
         return self._took(self.link.feed(item, self.now))
 
     def _took(self, outs: list[Out]) -> list[Out]:
+        """On a disk that takes everything at once."""
+        outs = [
+            each for out in outs
+            for each in ((out, *out.then) if isinstance(out, Gather) else (out,))
+        ]  # fmt: skip
         self.out = outs
         self.said += outs
         for out in outs:

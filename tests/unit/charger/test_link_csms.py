@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.charger.person import Played, at
 
-from linkray.charger.wire import Gone, Received, Record, Send, Terms, TermsNow, Up
+from linkray.charger.wire import Gather, Gone, Received, Record, Send, Terms, TermsNow, Up
 from linkray.model.facts import Drawn, SessionBegan
 from linkray.model.records import (
     Called,
@@ -331,9 +331,10 @@ def test_offline_values_of_a_session_are_on_disk_before_their_answer() -> None:
 
     played.meter(9.5, transactionId=1001)
 
-    order = [type(o) for o in played.out if isinstance(o, Record | Send | Up)]
-    assert order == [Record, Up, Send]
+    (gathered,) = [out for out in played.out if isinstance(out, Gather)]
+    assert [type(out) for out in gathered.then] == [Up, Send]
     assert played.new(Message)[0].stored
+    assert [json.loads(out.text)[0] for out in (*gathered.full, *gathered.failed)] == [3, 4]
 
 
 def test_values_under_the_number_of_the_csms_are_the_sessions() -> None:

@@ -1,4 +1,4 @@
-"""32 chargers on one CSMS that comes and goes: how their attempts lie (csms.md, Connecting; A40)."""
+"""32 chargers on a CSMS that comes and goes: how their attempts lie (csms.md, Connecting; A40)."""
 
 from __future__ import annotations
 
