@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ from tools.simulator.report import commit as the_commit
 from tools.simulator.report import ranked
 from tools.world import Car, Charger, Csms, Make, World
 from tools.world.links import socket_dial
+from tools.world.reported import Reported
 
 ROOT = Path(__file__).parents[1]
 BOARD = ROOT / "board" / "sim" / "board.toml"
@@ -61,6 +63,7 @@ class Plan:
     chargers: int = 6
     life_s: float = 4.0  # a process lives so long after it is up, at most
     early: float = 0.15  # the share of kills that come before it is up
+    is_cut: bool = False  # all the time, to the end: nothing else is wrong with the CSMS
 
 
 @dataclass
@@ -70,12 +73,13 @@ class Control:
     state: Path
     noise: Path
     ports: dict[str, int] = field(default_factory=dict)
+    before: tuple[str, ...] = ()  # the command that starts it where it is to live
     starts: int = 0
     process: trio.Process | None = None
 
     async def start(self) -> None:
         words = [
-            sys.executable, "-m", "linkray", "run", "--board", str(BOARD), "--state",
+            *self.before, sys.executable, "-m", "linkray", "run", "--board", str(BOARD), "--state",
             str(self.state), "--bind", LOOPBACK, "--ocpp-port", str(self.ports.get("ocpp", 0)),
             "--ocpps-port", str(self.ports.get("ocpps", 0)),
         ]  # fmt: skip
@@ -308,8 +312,12 @@ def judged(world: World) -> Account:
     return conserve(world.reported(), world.csms.book, seed=world.seed, now=trio.current_time())
 
 
-async def own_records(world: World, state: Path) -> list[Violation]:
-    """LinkRay's own records against the truth, once its process has ended."""
+async def own_records(
+    world: World, state: Path, reported: list[Reported] | None = None
+) -> list[Violation]:
+    """LinkRay's own records against the truth (of now, unless told), of a process that has ended or
+    of a copy of what it kept.
+    """
     store = await Store.open(state / FILE, InThread(), WallClock())
     try:
         kept = [one for name in world.chargers for one in await store.recent(name, 1_000_000)]
@@ -317,51 +325,80 @@ async def own_records(world: World, state: Path) -> list[Violation]:
         await store.close()
     # what its charger was told to call it is what is compared; an orphan is of connector 0
     named = [msgspec.structs.replace(one, id=one.at_charger or one.id) for one in kept]
-    return recorded(world.reported(), named, seed=world.seed, now=trio.current_time())
+    truth = world.reported() if reported is None else reported
+    return recorded(truth, named, seed=world.seed, now=trio.current_time())
 
 
 async def play(plan: Plan, folder: Path) -> Outcome:
     """One run, from an empty state folder to the last word of the CSMS's book."""
     began = time.monotonic()
     world, outcome = a_world(plan), Outcome()
-    csms = world.csms
-    assert csms is not None
     control = Control(folder / "state", folder / "control.log")
     control.state.mkdir()
+    async with living(world, control):
+        async with visited(world, plan, outcome):
+            await killed(control, plan, world.own_chance(), outcome)
+        await settled(world, control, outcome)
+        outcome.account = judged(world)
+        await control.end()
+    await told_in_the_end(world, control, outcome)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+@asynccontextmanager
+async def living(world: World, control: Control) -> AsyncIterator[None]:
+    """The CSMS listens, control is set up and up, the chargers dial it; after it all have ended."""
+    assert world.csms is not None
     async with trio.open_nursery() as nursery:
-        port: int = await nursery.start(csms.listen)
-        await _set_up(control.state, settings_of(world, port))
+        port: int = await nursery.start(world.csms.listen)
+        await _set_up(control, settings_of(world, port))
         try:
             await control.start()
             await control.is_up()
             dial = socket_dial(LOOPBACK, control.ports["ocpp"])
             nursery.start_soon(functools.partial(world.run, dial, spread_s=1.0))
-            async with trio.open_nursery() as lively:
-                for charger in world.chargers.values():
-                    for at in charger.connectors:
-                        lively.start_soon(guests, charger, at.number, world.own_chance())
-                lively.start_soon(trouble, csms, world.own_chance(), outcome.troubles)
-                await killed(control, plan, world.own_chance(), outcome)
-                lively.cancel_scope.cancel()
-            await settled(world, control, outcome)
-            outcome.account = judged(world)
-            await control.end()
+            with trio.fail_after(COMES_UP_S):
+                while not all(c.profiles_told for c in world.chargers.values()):  # noqa: ASYNC110
+                    await trio.sleep(0.2)  # until they are known: how many connectors they have
+            yield
         finally:
             with trio.CancelScope(shield=True), suppress(ProcessLookupError):
                 await control.kill()
             nursery.cancel_scope.cancel()
-    outcome.violations = [*outcome.account.violations, *await own_records(world, control.state)]
+
+
+@asynccontextmanager
+async def visited(world: World, plan: Plan, outcome: Outcome) -> AsyncIterator[None]:
+    """Cars come and go, and the CSMS has its troubles."""
+    assert world.csms is not None
+    async with trio.open_nursery() as nursery:
+        for charger in world.chargers.values():
+            for at in charger.connectors:
+                nursery.start_soon(guests, charger, at.number, world.own_chance())
+        if plan.is_cut:
+            world.csms.cut()
+        else:
+            nursery.start_soon(trouble, world.csms, world.own_chance(), outcome.troubles)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def told_in_the_end(world: World, control: Control, outcome: Outcome) -> None:
+    """Both books, LinkRay's own records, and what was complained of."""
+    assert world.csms is not None
+    records = await own_records(world, control.state)
+    outcome.violations = [*outcome.account.violations, *records]
     outcome.sessions = sum(charger.sessions for charger in world.chargers.values())
-    outcome.messages = sum(map(len, csms.book.told.values()))
-    outcome.complaints = world.complaints + csms.complaints
+    outcome.messages = sum(map(len, world.csms.book.told.values()))
+    outcome.complaints = world.complaints + world.csms.complaints
     outcome.tracebacks = control.noise.read_text(errors="replace").count("Traceback")
-    outcome.seconds = time.monotonic() - began
-    return outcome
 
 
-async def _set_up(state: Path, settings: dict[str, object]) -> None:
+async def _set_up(control: Control, settings: dict[str, object]) -> None:
     await trio.run_process(
-        [sys.executable, "-m", "linkray", "settings", "import", "-", "--state", str(state)],
+        [*control.before, sys.executable, "-m", "linkray", "settings", "import", "-", "--state",
+         str(control.state)],
         stdin=json.dumps(settings).encode(), capture_stdout=True, cwd=ROOT,
     )  # fmt: skip
 

@@ -335,7 +335,8 @@ class _Audit:
         if named is not None or reading.is_named:
             self._named(told, traced, named, "MeterValues")
         ended, stop = traced.ended, traced.session.stop
-        if ended is not None and stop is not None and reading.last_sent < stop.first_sent:
+        is_late = ended is not None and stop is not None and reading.last_sent < stop.first_sent
+        if is_late and ended is not None and not told.is_repeat:  # a resend is lawful (INV-13)
             self.violate(ORDERED, "MeterValues come after the stop", told, stop=ended.text[:300])
         if id(reading) not in self._arrived:
             self._in_order(told, reading)

@@ -59,6 +59,13 @@ def test_k5_an_identical_resend_is_counted_and_no_error(two: Two) -> None:
     assert two.account().repeats == 2
 
 
+def test_p7_all_of_a_session_may_be_told_again_as_it_was_after_a_crash(two: Two) -> None:
+    again = ("start1", "read1", "stop1")
+    two.tell(*ALL, *again)
+    assert two.wrong() == []
+    assert two.account().repeats == len(again)
+
+
 @pytest.mark.parametrize("name", ["start1", "stop2"])
 def test_the_same_under_a_new_id_is_told_twice(two: Two, name: str) -> None:
     again = replace(two.calls[name], id="new")
