@@ -20,8 +20,8 @@ LIVELY = ROOT / "board" / "sim" / "site.toml"
 SETS = ("links", "chargers", "cars", "meter", "building", "clock", "crash", "people")
 FEWER = 0 < int(os.environ.get("LINKRAY_HOURS", "100")) < 100  # a quick look: one run of each site
 
-# site, hours of each run, fault sets: one run for each, the seeds counted from 1. Most hours are the
-# home's, which costs the least; what is rare is for the campaign (`LEDGER.md`).
+# site, hours of each run, fault sets: one run for each, the seeds counted from 1. Most hours are
+# the home's, which costs the least; what is rare is for the campaign (`LEDGER.md`).
 PLAN = (
     ("home", 5.9, ("none", *SETS, "all", "all", "all", "all", "all")),
     ("us_split", 0.5, ("none", "links", "cars", "chargers", "crash", "people", "all", "all")),

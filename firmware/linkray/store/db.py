@@ -500,8 +500,8 @@ class Store:
         """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
         others, self._held_others = self._held_others, []
-        # First what was held: it is older, and an end takes no samples after it. Each by itself: one
-        # that is refused takes no other with it.
+        # First what was held: it is older, and an end takes no samples after it. Each by itself:
+        # one that is refused takes no other with it.
         records: list[AnyRecord] = [*held.values(), *others]
         writes = [*(_put(record) for record in records), *(write.do for write in batch)]
         try:
