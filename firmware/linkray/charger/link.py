@@ -194,9 +194,10 @@ class Stopped(NamedTuple):
 
 
 class ForCsms(NamedTuple):
-    """A call of the CSMS, passed on."""
+    """A call of the CSMS, passed on; `wrote`: the key and value that it writes."""
 
     call_id: str
+    wrote: tuple[str, str] | None = None
 
 
 class Link:
@@ -380,8 +381,8 @@ class Link:
             case Live() | FromCsms():
                 return self._of_csms(item, now)
             case Asks(call_id, action, payload):
-                came = self._peer.call(action, payload, now, tag=ForCsms(call_id))
-                return self._happened(came, now)
+                tag = ForCsms(call_id, _written(action, payload))
+                return self._happened(self._peer.call(action, payload, now, tag=tag), now)
         return []
 
     # -- opening and ending ----------------------------------------------------------------------
@@ -567,10 +568,17 @@ class Link:
         if isinstance(tag, ClockAsked):
             return self._clock_answered(event, now)
         if isinstance(tag, ForCsms):
+            if tag.wrote is not None and _status(event) == "Accepted":
+                self._key_is(*tag.wrote)
             return [Up(_replied(tag.call_id, event))]
         if isinstance(tag, ValuesAsked):
             self._values_answered(event)
         return []
+
+    def _key_is(self, key: str, value: str) -> None:
+        """The charger has taken another value of a key."""
+        named = next((k for k in self.configuration if k.lower() == key.lower()), key)
+        self.configuration = {**self.configuration, named: value}
 
     def _values_answered(self, event: Answered | Failed) -> None:
         """Whether it may be asked for values again. One that says nothing, twice, is not either: a
@@ -2092,6 +2100,22 @@ def _answer(event: Answered | Failed, accepted: str) -> Answer:
 def _now_runs(run: Running) -> SessionNow:
     """A session, for the CSMS's profiles."""
     return SessionNow(run.connector, run.id, run.started, run.tag)
+
+
+class _Written(msgspec.Struct, frozen=True):
+    key: str
+    value: str
+
+
+def _written(action: str, payload: bytes) -> tuple[str, str] | None:
+    """The key and value that a ChangeConfiguration writes; None: it is none, or not readable."""
+    if action != "ChangeConfiguration":
+        return None
+    try:
+        wish = msgspec.json.decode(payload, type=_Written)
+    except msgspec.DecodeError:
+        return None
+    return wish.key, wish.value
 
 
 def _replied(call_id: str, event: Answered | Failed) -> Replied:

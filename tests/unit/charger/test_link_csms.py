@@ -468,3 +468,20 @@ def test_c18_a_stop_of_no_transaction_is_kept_and_told_to_nobody(number: int) ->
     assert played.new(Message) == []
     assert [type(one) for one in played.records()][-1] is StopUnknown
     assert played.new(SessionOver) == []
+
+
+@pytest.mark.parametrize(("status", "holds"), [("Accepted", True), ("Rejected", False)])
+def test_k7_what_the_csms_writes_of_invalid_ids_counts_once_the_charger_has_taken_it(
+    status: str, *, holds: bool
+) -> None:
+    played = Behind()
+    played.link.configuration["StopTransactionOnInvalidId"] = "true"
+    played.feed(Asks("k1", "ChangeConfiguration",
+                     b'{"key":"stopTransactionOnInvalidId","value":"false"}'))  # fmt: skip
+    played.answer({"status": status}, "ChangeConfiguration")
+    played.feed(Live(live=False))
+    played.start()
+
+    played.says(accepted(77, "Invalid"), "whatever", 1001)
+
+    assert bool(played.asked("RemoteStopTransaction")) is not holds
