@@ -27,6 +27,7 @@ from linkray.model.settings import Site
 from linkray.model.views import UplinkView
 
 URL = "ws://csms.example/ocpp"
+IN_FLIGHT_S = 20.0
 
 
 def central(seed: int = 1, **made: Any) -> Csms:
@@ -177,6 +178,9 @@ async def holds(case: Behind) -> None:
     s.is_safe()
     if not case.is_judged:
         return
+    with trio.move_on_after(IN_FLIGHT_S):  # what was said last is on its way
+        while case.account().violations:  # noqa: ASYNC110  # whatever is missing
+            await trio.sleep(1)
     assert case.csms.complaints == []
     reported = s.world.reported()
     kept = [
