@@ -213,14 +213,19 @@ def settings_of(world: World, csms_port: int) -> dict[str, object]:
 
 
 async def guests(charger: Charger, connector: int, chance: random.Random) -> None:
-    """Cars come to a connector, charge for some seconds and go; some hold the tag up again."""
+    """Cars come to a connector and go after some seconds; their people hold the tag to the reader
+    until it charges, and some once more before they leave.
+    """
     at = charger.connector(connector)
     while True:
         await trio.sleep(chance.uniform(0.1, 3.0))
         tag = chance.choice(TAGS)
         charger.plug(Car(), connector)
-        charger.present_tag(tag, connector)
-        await trio.sleep(chance.uniform(0.2, 12.0))
+        leaves_at = trio.current_time() + chance.uniform(0.5, 12.0)
+        while trio.current_time() < leaves_at:
+            if at.transaction is None and charger.is_connected:
+                charger.present_tag(tag, connector)
+            await trio.sleep(chance.uniform(0.3, 1.0))
         if chance.random() < 0.3 and at.transaction is not None:
             charger.present_tag(at.transaction.tag, connector)
             await trio.sleep(chance.uniform(0.0, 1.0))
