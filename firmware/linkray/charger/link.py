@@ -1258,7 +1258,7 @@ class Link:
         """Why nobody may charge here now, whatever the CSMS thinks; None: nothing is against it."""
         if not self._terms.adopted:
             return Decision("Blocked", text="the charger waits to be adopted")
-        if self._terms.places < (connector or 1):
+        if self._terms.places + self._terms.spare < (connector or 1):
             return Decision("Blocked", text="the licence has no place for this connector")
         if self._emergency:
             return Decision("Blocked", text="emergency stop")

@@ -377,7 +377,8 @@ class ChargerRoom:
             offline_allowed=settings.csms.allow_without,
             kept=configured is not None,
             adopted=not self._waits(charger),
-            places=self.places.get(charger, 0),
+            places=(own := self.places.get(charger, 0)),
+            spare=max(0, self.licence_total - sum(self.places.values())) if own else 0,
             probe=site.probe_chargers,
             csms=settings.csms.url if self.may_pass(charger) else "",
         )

@@ -64,6 +64,7 @@ class Terms(msgspec.Struct, frozen=True):
     kept: bool = True  # it is in the settings: what it says of itself is written down
     adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
     places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
+    spare: int = 0  # places that nobody has: for connectors that are yet to show themselves
     probe: bool = False  # what only a trial shows may be tried in a first session (probe.py)
     csms: str = ""  # the address of its uplink; empty: LinkRay decides alone
 
