@@ -199,3 +199,22 @@ async def test_every_frame_to_and_from_the_csms_is_in_the_log_and_no_password_is
             [one[3]["key"], one[3]["value"]] for one in told if one[2] == "ChangeConfiguration"
         ]
         assert WORD not in str(told)
+
+
+async def test_a_restart_of_linkray_costs_no_charger_its_link_for_a_minute() -> None:
+    """What was kept is said before the charger is back: the link waits for it."""
+    central = Csms(path="/ocpp")
+    async with scene(passed(), csms=central) as s:
+        await linked(s, central)
+        central.cut()
+        s.charge("C1")
+        await s.until(lambda: uplink(s, "C1").waiting > 0, 120)
+        central.restore()
+        links = central.book.links["C1"]
+
+        s.world.charger("C1").disconnect(for_s=20)
+        await s.restart()
+        await s.until(lambda: bool(central.book.of("StartTransaction", "C1")), 30)
+        await s.until(lambda: uplink(s, "C1").state == "live", 45)
+
+        assert central.book.links["C1"] == links + 1
