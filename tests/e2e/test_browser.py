@@ -30,7 +30,7 @@ FREE = "WB-118274"  # Bay 4: nobody has plugged in there
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
     "/configuration/balancing", "/configuration/schedule", "/configuration/groups",
-    "/configuration/csms", "/configuration/files", "/account",
+    "/configuration/csms", "/configuration/files", "/debug/ocpp", "/debug/log", "/account",
 )  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
     ("account", "pages"),
     [
         ("EV", ["Info", "Account"]),
-        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Account"]),
+        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
+        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
     ],
 )
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):

@@ -25,16 +25,21 @@ type Loaded = ComponentType | "failed" | null;
 const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   chargers: signal<Loaded>(null),
   configuration: signal<Loaded>(null),
+  debug: signal<Loaded>(null),
+};
+
+const FILES: Record<string, () => Promise<ComponentType>> = {
+  chargers: async () => (await import("./pages/chargers")).Chargers,
+  configuration: async () => (await import("./pages/configuration")).Configuration,
+  debug: async () => (await import("./pages/debug")).Debug,
 };
 
 async function load(name: string): Promise<void> {
   const slot = loaded[name];
   if (!slot || (slot.peek() && slot.peek() !== "failed")) return;
   try {
-    slot.value =
-      name === "chargers"
-        ? (await import("./pages/chargers")).Chargers
-        : (await import("./pages/configuration")).Configuration;
+    const shown = await FILES[name]?.();
+    slot.value = shown ?? "failed";
   } catch {
     slot.value = "failed";
   }

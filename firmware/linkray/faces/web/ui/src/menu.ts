@@ -31,6 +31,14 @@ export const PAGES: readonly Page[] = [
     part: "nav.setup",
     level: INSTALLER,
   },
+  {
+    id: "debug",
+    to: "/debug",
+    name: "nav.debug",
+    icon: "radio",
+    part: "nav.system",
+    level: INSTALLER,
+  },
 ];
 
 export const opens = (page: Page): boolean => level() >= page.level;

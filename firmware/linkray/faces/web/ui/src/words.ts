@@ -298,6 +298,57 @@ export interface Snapshot {
   faults: Fault[];
   led: Led;
   groups?: GroupView[];
+  uplinks?: Uplink[];
+}
+
+/** One charger's link to the CSMS. */
+export interface Uplink {
+  charger: string;
+  state: "off" | "away" | "waits" | "behind" | "live";
+  text: string; // why
+  waiting: number; // messages on disk
+  set_aside: number;
+  oldest: string | null; // UTC; since when the first of them waits
+  attempts: number; // to connect, since it was connected last
+  next_attempt: string | null; // UTC
+  has_password: boolean;
+}
+
+/** What the CSMS did not take. */
+export interface SetAside {
+  number: number;
+  charger: string;
+  action: string;
+  transaction: number;
+  at: string;
+  why: string;
+  aside_at: string;
+  csms: string;
+  message_id: string;
+  payload: string;
+}
+
+export interface UplinkTested {
+  reached: boolean;
+  text: string;
+}
+
+/** From and to the charger, to and from the CSMS. */
+export type Way = "in" | "out" | "up" | "down";
+
+export interface Frame {
+  number: number;
+  at: string;
+  charger: string;
+  way: Way;
+  text: string;
+}
+
+export interface FramesRead {
+  frames: Frame[]; // oldest first
+  last: number;
+  left_out: number;
+  files: number[]; // bytes
 }
 
 export type AccountName = "EV" | "Installer" | "Assembler";
@@ -378,6 +429,7 @@ export interface ChargerSettings {
 export interface CsmsSettings {
   url: string;
   prefix: string;
+  ca: string;
   allow_without: boolean;
 }
 

@@ -4,13 +4,14 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { askDelete } from "../acts";
 import { kw, moment } from "../format";
-import { given, has, say, t } from "../i18n";
+import { given, has, number, say, t } from "../i18n";
 import { freshness, snapshot } from "../live";
 import { Badge, Button, Card, Icon, Link, Note, Tick } from "../parts/basics";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { TextInput, unitOf } from "../parts/fields";
 import { Found } from "../parts/passport";
 import { tick, ticked, Tile } from "../parts/points";
+import { UplinkNow, uplinkOf, uplinkState } from "../parts/uplink";
 import { go, query, segments } from "../route";
 import { base, draft, loadFailed, same, settle } from "../settings";
 import { byName, nameOf, points, type State } from "../site";
@@ -141,11 +142,21 @@ function Line({ one }: { one: Known }) {
       <span class="figure">{kept ? range(kept) : "–"}</span>
       <span>{kept?.group ?? <span class="second">{t("field.none_set")}</span>}</span>
       <span class="second firmware">{seen?.firmware || "–"}</span>
-      <span>
+      <span class="links">
         <Badge state={linkState(seen)} />
+        <Behind id={one.id} connected={seen?.connected ?? false} />
       </span>
     </li>
   );
+}
+
+/** How its link to the CSMS stands, where there is one at all. */
+function Behind({ id, connected }: { id: string; connected: boolean }) {
+  const uplink = uplinkOf(snapshot.value, id);
+  if (!uplink || uplink.state === "off") return null;
+  const { word, ...looks } = uplinkState(uplink, connected);
+  const waiting = uplink.waiting ? ` · ${number(uplink.waiting, 0)}` : "";
+  return <Badge state={{ ...looks, word: `${t("uplink.short")}: ${word}${waiting}` }} />;
 }
 
 function range(kept: ChargerSettings): string {
@@ -252,6 +263,7 @@ function One({ id }: { id: string }) {
             <ChargerForm items={[there]} />
           </Card>
           <div class="stack">
+            <UplinkNow id={id} connected={seen?.connected ?? false} />
             <Passport seen={seen} />
             {seen && <Found seen={seen} />}
           </div>

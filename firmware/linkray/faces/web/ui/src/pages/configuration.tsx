@@ -1,4 +1,4 @@
-// Configuration: the site, its meter, its groups, working without a CSMS, files.
+// Configuration: the site, its meter, its groups, the CSMS, files.
 
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
@@ -13,7 +13,6 @@ import { announce, askDanger, inWords } from "../parts/dialog";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { Field, NumberInput, rangeOf, Select, Setting, TextInput } from "../parts/fields";
 import { segments } from "../route";
-import { ASSEMBLER, level } from "../session";
 import {
   base,
   dirty,
@@ -31,6 +30,7 @@ import {
 import { byName, nameOf, powerW } from "../site";
 import type { GroupSettings, SettingChange, Settings, SettingsCheck } from "../words";
 import { BALANCING, BalancingTab } from "./balancing";
+import { CsmsTab } from "./csms";
 import { MeterTab } from "./meter";
 import { ScheduleTab } from "./schedule";
 
@@ -276,30 +276,6 @@ function GroupForm({ group, place }: { group: GroupSettings; place: number }) {
         onClick={() => askRemove(place, group.name, inside.length)}
       />
     </fieldset>
-  );
-}
-
-// --- working without a CSMS ----------------------------------------------------------------------
-
-function CsmsTab() {
-  const csms = draft.value?.csms;
-  const now = snapshot.value?.site.csms;
-  const at = csms?.url.replace(/\/+$/, "");
-  return (
-    <Card title={t("conf.csms")}>
-      {level() < ASSEMBLER && (
-        <Note tone="idle" icon="lock">
-          {t("conf.csms_level")}
-        </Note>
-      )}
-      {now && <p class="second">{t("conf.csms_state", { state: now })}</p>}
-      <div class="form">
-        {Object.keys(fieldSchema(["csms"]).properties ?? {}).map((name) => (
-          <Setting key={name} path={["csms", name]} />
-        ))}
-        {at && <p class="help">{t("conf.csms_example", { url: `${at}/zone1/mp-012345678` })}</p>}
-      </div>
-    </Card>
   );
 }
 

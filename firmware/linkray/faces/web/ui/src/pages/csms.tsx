@@ -1,0 +1,361 @@
+// The CSMS tab: its address, whether it lets chargers in, how each uplink stands, what it refused.
+
+import { useEffect, useId, useState } from "preact/hooks";
+
+import { call } from "../api";
+import { exactly } from "../format";
+import { given, say, t } from "../i18n";
+import { snapshot } from "../live";
+import { Badge, Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
+import { announce, inWords } from "../parts/dialog";
+import { Field, FieldError, helpOf, labelOf, Select, Setting } from "../parts/fields";
+import { Password } from "../parts/password";
+import { capital, UplinkFacts, uplinkOf, uplinkState } from "../parts/uplink";
+import { ASSEMBLER, level } from "../session";
+import { base, draft, errorAt, fieldSchema, same, setValue } from "../settings";
+import { byName, nameOf } from "../site";
+import type { SetAside, UplinkTested } from "../words";
+
+const CA_MOST_B = 64 * 1024;
+const LISTED_MAX = 50; // the server's: more are in the file
+
+export function CsmsTab() {
+  return (
+    <>
+      <div class="pair">
+        <div class="stack">
+          <Address />
+          <Trial />
+          {level() >= ASSEMBLER && <GivePassword />}
+        </div>
+        <div class="stack">
+          <Uplinks />
+          <Aside />
+        </div>
+      </div>
+    </>
+  );
+}
+
+// --- where it is ---------------------------------------------------------------------------------
+
+function Address() {
+  const csms = draft.value?.csms;
+  const at = csms?.url.replace(/\/+$/, "");
+  const whole = [at, csms?.prefix.replace(/^\/+|\/+$/g, "") || null, "mp-012345678"];
+  return (
+    <Card title={t("conf.csms")}>
+      {level() < ASSEMBLER && (
+        <Note tone="idle" icon="lock">
+          {t("conf.csms_level")}
+        </Note>
+      )}
+      <div class="form">
+        <Setting path={["csms", "url"]} />
+        <Setting path={["csms", "prefix"]} />
+        {at && (
+          <p class="help">{t("csms.example", { url: whole.filter(Boolean).join("/") })}</p>
+        )}
+        <Authority />
+        <Setting path={["csms", "allow_without"]} />
+      </div>
+    </Card>
+  );
+}
+
+/** The authority of the CSMS's certificate: a file, not a line to type. */
+function Authority() {
+  const [told, setTold] = useState("");
+  const id = useId();
+  const ca = draft.value?.csms.ca ?? "";
+  const path = ["csms", "ca"];
+  const count = ca.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
+  const error = errorAt(path) ?? told;
+  const locked = level() < ASSEMBLER;
+  const choose = async (file: File) => {
+    const text = file.size > CA_MOST_B ? "" : await file.text();
+    const good = text.includes("-----BEGIN CERTIFICATE-----");
+    setTold(good ? "" : t("csms.ca_bad", { name: file.name }));
+    if (good) setValue(path, text);
+  };
+  return (
+    <fieldset class="field" aria-describedby={`${id}-help`}>
+      <legend>{labelOf(path)}</legend>
+      <p class="ca-now">{count ? say("csms.ca_own", { n: count }) : t("csms.ca_system")}</p>
+      <p class="help" id={`${id}-help`}>
+        {helpOf(path, fieldSchema(path))}
+      </p>
+      {!locked && (
+        <div class="note-acts">
+          <FilePick accept=".pem,.crt,.cer" onFile={(file) => void choose(file)}>
+            {t("csms.ca_choose")}
+          </FilePick>
+          {count > 0 && (
+            <Button kind="quiet" icon="x" onClick={() => setValue(path, "")}>
+              {t("csms.ca_none")}
+            </Button>
+          )}
+        </div>
+      )}
+      {error && <FieldError id={`${id}-error`} text={error} />}
+    </fieldset>
+  );
+}
+
+// --- does it let them in -------------------------------------------------------------------------
+
+const chargers = () => byName(snapshot.value?.chargers ?? []);
+
+/** As whom it is tried out, where nobody says: one whose own link does not stand. */
+function byDefault(): string {
+  const away = chargers().find((one) => {
+    const state = uplinkOf(snapshot.value, one.id)?.state;
+    return state !== "live" && state !== "behind" && state !== "waits";
+  });
+  return away?.id ?? chargers()[0]?.id ?? "";
+}
+
+function Trial() {
+  const csms = draft.value?.csms;
+  const [who, setWho] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [found, setFound] = useState<UplinkTested | null>(null);
+  const [word, setWord] = useState("");
+  const [first] = useState(byDefault);
+  useEffect(() => setFound(null), [csms?.url, csms?.prefix, csms?.ca]);
+  if (!csms) return null;
+  const mine = level() >= ASSEMBLER;
+  const charger = who ?? first;
+  const test = async () => {
+    setBusy(true);
+    setFound(null);
+    const { url, prefix, ca } = csms;
+    const body = { url, prefix, ca, charger, password: mine && word ? word : null };
+    try {
+      setFound((await call<UplinkTested>("POST", "/csms/test", body, { charger: true })).body);
+    } catch (problem) {
+      setFound({ reached: false, text: inWords(problem) });
+    }
+    setBusy(false);
+  };
+  return (
+    <Card title={t("csms.test_title")}>
+      <p class="second">{t("csms.test_more")}</p>
+      <div class="form">
+        <Field label={t("csms.test_as")}>
+          {(ids) => (
+            <Select
+              id={ids.id}
+              value={charger}
+              choices={[
+                ...chargers().map((one) => ({ value: one.id, text: titled(one) })),
+                { value: "", text: t("csms.test_nobody") },
+              ]}
+              onChange={setWho}
+            />
+          )}
+        </Field>
+        {mine && (
+          <Password
+            label={t("csms.test_password")}
+            value={word}
+            fresh
+            help={t("csms.test_password_help")}
+            onValue={setWord}
+          />
+        )}
+        <p>
+          <Button
+            icon="radio"
+            busy={busy}
+            why={csms.url ? undefined : t("csms.test_no_address")}
+            onClick={() => void test()}
+          >
+            {busy ? t("csms.testing") : t("csms.test")}
+          </Button>
+        </p>
+      </div>
+      {found && (
+        <Note tone={found.reached ? "ok" : "fault"} live>
+          <p class="test-found">{given(capital(found.text))}</p>
+        </Note>
+      )}
+    </Card>
+  );
+}
+
+const titled = (one: { id: string; name: string }): string =>
+  one.name ? `${one.name} (${one.id})` : one.id;
+
+/** A password goes to the box and never comes back. */
+function GivePassword() {
+  const [who, setWho] = useState("");
+  const [word, setWord] = useState("");
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const set = base.value?.csms.url ?? "";
+  const unsaved = !same(base.value?.csms.url, draft.value?.csms.url);
+  const why = unsaved ? t("csms.save_first") : set ? undefined : t("csms.test_no_address");
+  const give = async (password: string) => {
+    setBusy(true);
+    setError("");
+    try {
+      const told = await call<{ text: string }>("PUT", "/csms/password", {
+        charger: who,
+        password,
+      });
+      setWord("");
+      announce(given(told.body.text));
+    } catch (problem) {
+      setError(inWords(problem));
+    }
+    setBusy(false);
+  };
+  const has = who === "" || uplinkOf(snapshot.value, who)?.has_password;
+  return (
+    <Card title={t("csms.password_title")}>
+      <p class="second">{t("csms.password_more")}</p>
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (word && !why) void give(word);
+        }}
+      >
+        <Field label={t("csms.password_of")} help={who ? "" : t("csms.password_all_help")}>
+          {(ids) => (
+            <Select
+              id={ids.id}
+              value={who}
+              described={ids.described}
+              choices={[
+                { value: "", text: t("csms.password_all") },
+                ...chargers().map((one) => ({ value: one.id, text: titled(one) })),
+              ]}
+              onChange={setWho}
+            />
+          )}
+        </Field>
+        <Password
+          label={t("csms.password")}
+          value={word}
+          fresh
+          error={error}
+          onValue={setWord}
+        />
+        <div class="note-acts">
+          <Button
+            type="submit"
+            icon="lock"
+            busy={busy}
+            why={why ?? (word ? undefined : t("csms.password_empty"))}
+          >
+            {t("csms.password_give")}
+          </Button>
+          {has && (
+            <Button kind="quiet" icon="trash" busy={busy} why={why} onClick={() => void give("")}>
+              {t("csms.password_remove")}
+            </Button>
+          )}
+        </div>
+      </form>
+    </Card>
+  );
+}
+
+// --- how each link stands ------------------------------------------------------------------------
+
+function Uplinks() {
+  const shot = snapshot.value;
+  if (!shot) return null;
+  const links = shot.uplinks ?? [];
+  const live = links.filter((one) => one.state === "live").length;
+  const waiting = links.reduce((sum, one) => sum + one.waiting, 0);
+  const alone = !base.value?.csms.url;
+  return (
+    <Card
+      title={t("uplinks.title")}
+      aside={
+        !alone && (
+          <span class="second figure">
+            {say("uplinks.sum", { n: shot.chargers.length, live, waiting: waiting || null })}
+          </span>
+        )
+      }
+    >
+      {alone && <p class="second">{t("uplinks.alone")}</p>}
+      {!alone && !shot.chargers.length && <p class="second">{t("groups.none")}</p>}
+      {!alone && (
+        <ul class="uplinks">
+          {chargers().map((one) => {
+            const uplink = uplinkOf(shot, one.id);
+            return (
+              <li key={one.id}>
+                <Link class="charger-name" to={`/chargers/${encodeURIComponent(one.id)}`}>
+                  <b>{nameOf(one)}</b>
+                  {one.name && <span class="second">{one.id}</span>}
+                </Link>
+                <Badge state={uplinkState(uplink, one.connected)} />
+                {uplink && <UplinkFacts uplink={uplink} />}
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+// --- what it did not take ------------------------------------------------------------------------
+
+function Aside() {
+  const [list, setList] = useState<readonly SetAside[]>([]);
+  const [failed, setFailed] = useState("");
+  const count = (snapshot.value?.uplinks ?? []).reduce((sum, one) => sum + one.set_aside, 0);
+  useEffect(() => {
+    call<SetAside[]>("GET", "/set-aside").then(
+      (told) => {
+        setList(told.body);
+        setFailed("");
+      },
+      (problem) => setFailed(inWords(problem)),
+    );
+  }, [count]);
+  if (!base.value?.csms.url && !list.length && !failed) return null;
+  const names = new Map((snapshot.value?.chargers ?? []).map((one) => [one.id, nameOf(one)]));
+  return (
+    <Card
+      title={t("aside.title")}
+      aside={
+        list.length > 0 && (
+          <a class="button plain" href="/api/v1/set-aside/export" download>
+            <Icon name="download" /> <span>{t("aside.download")}</span>
+          </a>
+        )
+      }
+    >
+      <p class="second">{list.length ? t("aside.more") : t("aside.none")}</p>
+      {failed && <Note tone="fault">{failed}</Note>}
+      {list.length > 0 && (
+        <ul class="asides">
+          {list.map((one) => (
+            <li key={one.number}>
+              <p>
+                <b>{one.action}</b> · {names.get(one.charger) ?? one.charger}{" "}
+                <span class="second figure">{exactly(one.at)}</span>
+              </p>
+              <p class="aside-why">{given(one.why)}</p>
+              <details class="registers">
+                <summary>
+                  {t("aside.message")} <Icon name="chevron-down" size={18} />
+                </summary>
+                <code class="frame-text">{one.payload}</code>
+              </details>
+            </li>
+          ))}
+        </ul>
+      )}
+      {list.length >= LISTED_MAX && <p class="second">{say("aside.rest", { n: LISTED_MAX })}</p>}
+    </Card>
+  );
+}
