@@ -82,6 +82,7 @@ KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
 UNTOLD_AGAIN_S = 0.1  # a balancer whose inbox is full hears it then
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
+BROKEN = 1006  # RFC 6455, 7.4.1: there was no closing handshake
 TRIAL_S = 1.0  # who opens and closes at once does so by then (csms.md, Connecting)
 ITEMS_MAX = 256  # frames of a CSMS that wait while one is written to it
 
@@ -592,9 +593,7 @@ class Uplink:
                     with trio.move_on_at(heard_at + SILENT_S):
                         text = await ws.get_message()
                 except ConnectionClosed as closed:
-                    said = closed.reason
-                    words = f"{said.code} {said.reason or said.name}" if said else "no reason"
-                    self._why = self._why or f"the CSMS closed the connection: {words}".strip()
+                    self._why = self._why or _farewell(closed, "the CSMS closed the connection")
                     break
                 if text is not None:
                     heard_at = trio.current_time()
@@ -653,15 +652,21 @@ def _found(stream: trio.abc.Stream, ws: WebSocketConnection, took_s: float) -> s
     return f"the CSMS lets it in: {SUBPROTOCOL}{over}, in {took_s:.1f} s"
 
 
+def _farewell(closed: ConnectionClosed, what: str) -> str:
+    """How a connection ended: what the CSMS said at its end, or that it said nothing."""
+    said = closed.reason
+    if said is None or said.code == BROKEN:
+        return f"{what}, without a word: the line may have broken"
+    return f"{what}: {said.code} {said.reason or said.name}"
+
+
 async def _parting(ws: WebSocketConnection) -> str:
     """Hang up; why the CSMS did so first, where it closes what it has just opened."""
     with trio.move_on_after(TRIAL_S):
         try:
             await ws.get_message()
         except ConnectionClosed as closed:
-            said = closed.reason
-            words = f": {said.code} {said.reason or said.name}" if said else ""
-            return f"the CSMS opened the connection and closed it at once{words}"
+            return _farewell(closed, "the CSMS opened the connection and closed it at once")
     with trio.move_on_after(CLOSE_S):
         await ws.aclose()
     return ""

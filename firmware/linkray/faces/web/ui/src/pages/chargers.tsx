@@ -154,9 +154,10 @@ function Line({ one }: { one: Known }) {
 function Behind({ id, connected }: { id: string; connected: boolean }) {
   const uplink = uplinkOf(snapshot.value, id);
   if (!uplink || uplink.state === "off") return null;
-  const { word, ...looks } = uplinkState(uplink, connected);
-  const waiting = uplink.waiting ? ` · ${number(uplink.waiting, 0)}` : "";
-  return <Badge state={{ ...looks, word: `${t("uplink.short")}: ${word}${waiting}` }} />;
+  const looks = uplinkState(uplink, connected);
+  if (looks.tone === "idle") return null;
+  const n = uplink.waiting ? number(uplink.waiting, 0) : null;
+  return <Badge state={{ ...looks, word: say(`uplink.short.${uplink.state}`, { waiting: n }) }} />;
 }
 
 function range(kept: ChargerSettings): string {

@@ -211,7 +211,9 @@ function GivePassword() {
     }
     setBusy(false);
   };
-  const has = who === "" || uplinkOf(snapshot.value, who)?.has_password;
+  const own = uplinkOf(snapshot.value, who)?.has_password ?? false;
+  const has = who === "" || own;
+  const help = who === "" ? t("csms.password_all_help") : own ? t("csms.password_has") : "";
   return (
     <Card title={t("csms.password_title")}>
       <p class="second">{t("csms.password_more")}</p>
@@ -222,7 +224,7 @@ function GivePassword() {
           if (word && !why) void give(word);
         }}
       >
-        <Field label={t("csms.password_of")} help={who ? "" : t("csms.password_all_help")}>
+        <Field label={t("csms.password_of")} help={help}>
           {(ids) => (
             <Select
               id={ids.id}
@@ -344,7 +346,7 @@ function Aside() {
                 <b>{one.action}</b> · {names.get(one.charger) ?? one.charger}{" "}
                 <span class="second figure">{exactly(one.at)}</span>
               </p>
-              <p class="aside-why">{given(one.why)}</p>
+              <p class="aside-why">{given(capital(one.why.replace(/:\s*$/, "")))}</p>
               <details class="registers">
                 <summary>
                   {t("aside.message")} <Icon name="chevron-down" size={18} />
