@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import trio
+from tools.simulator.central import KINDS, play
 
 from linkray.model.settings import LimitPhases
 
@@ -26,6 +28,8 @@ CRASHES_APART_S = 400.0  # three within five minutes are safe mode, which is ano
 BUILDING_SHARE_MAX = 0.98  # of a limit: what a building may come to by steps
 TOTAL_SHARE_MAX = 1.5  # and building and chargers together, so that no fuse is near before 5 s
 BLIND_SHARE_MAX = 1.2  # the same where the meter is silent: cut ≤ 7 s, and 5 s of lawful cars (M1)
+
+CSMS = "csms"  # the set that puts a CSMS behind the site
 
 Play = Callable[["Run"], Awaitable[None]]
 AtCharger = Callable[["Run", "Charger"], Awaitable[None]]
@@ -124,15 +128,36 @@ def meter_trouble(
 
 
 def fault_set(names: str) -> tuple[Trouble, ...]:
-    """The troubles of these sets (`links,meter`; `all`; `none`)."""
+    """The troubles of these sets (`links,meter`; `all`; `none`). `all` are those of a site without
+    a CSMS: `csms` puts one behind it, and is named by itself.
+    """
     wanted = set(names.split(","))
-    known = {t.set for t in TROUBLES}
+    known = {CSMS, *(t.set for t in TROUBLES)}
     if unknown := wanted - known - {"all", "none"}:
         raise ValueError(
             f"expected faults of none, all, mix, or some of {', '.join(sorted(known))}; "
             f"got {', '.join(sorted(unknown))}"
         )
-    return tuple(t for t in TROUBLES if "all" in wanted or t.set in wanted)
+    behind = [
+        Trouble(name, CSMS, partial(_behind, name)) for name in sorted(KINDS) if name != "box_dies"
+    ]
+    return (
+        *(t for t in TROUBLES if "all" in wanted or t.set in wanted),
+        *(behind if CSMS in wanted else ()),
+    )
+
+
+async def _behind(name: str, run: Run) -> None:
+    """One trouble with the CSMS; the next when it is over."""
+    if "the CSMS" in run.busy or run.is_settling:
+        return
+    run.busy.add("the CSMS")
+    run.begins(name)
+    with run.csms_trouble:
+        await play(name, run, run.chance.uniform(10.0, 900.0))
+    run.ends(name)
+    run.busy.discard("the CSMS")
+    run.csms_trouble = trio.CancelScope()
 
 
 async def again_and_again(run: Run, trouble: Trouble) -> None:
@@ -662,6 +687,7 @@ async def charger_deleted(run: Run, charger: Charger) -> None:
     """
     kept = run.settings.charger(charger.id)
     assert kept is not None
+    run.unpassed.add(charger.id)
     now = run.scene.store.settings.value
     others = tuple(c for c in now.chargers if c.id != charger.id)
     await run.change(chargers=others, new_chargers="ask")

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 import trio
+from tools.simulator.conservation import conserve
 from tools.simulator.energy import Best
 from tools.simulator.events import (
     AlarmRaised,
@@ -40,13 +41,15 @@ from tools.simulator.events import (
     Violation,
     WallStepped,
 )
-from tools.simulator.faults import Trouble, again_and_again, fault_set
+from tools.simulator.faults import CSMS, Trouble, again_and_again, fault_set
 from tools.simulator.invariants import Checker
-from tools.simulator.report import Report, commit, ranked
+from tools.simulator.passing import disciplined
+from tools.simulator.report import Report, commit, ranked, told
 from tools.simulator.scene import LOG, Frame, Scene, played
 from tools.simulator.virtual import VirtualClock, do_not_ask_the_system
 from tools.world import Description, World, load_site, make_world
 from tools.world import settings as settings_of
+from tools.world.csms import Csms
 from tools.world.day import people
 from tools.world.links import Link
 
@@ -63,6 +66,9 @@ from linkray.model.settings import CHARGERS_MAX, Settings, read_settings
 Watch = Callable[[World, float], None]
 LICENCE = 1_000
 QUEUES_S = 10.0
+BOOKS_S = 600.0  # the CSMS's book is held against the chargers' so often, and in the end
+CAUGHT_UP_S = 1_800.0  # after its last trouble a CSMS has heard everything within so long
+CSMS_URL = "ws://csms.example/ocpp"
 BAD_WIRES = 0.3  # share of chargers whose wire may get worse
 REST_S = 1.0  # a step of the world where nothing moves
 AFTER_S = 20.0  # so long the wires are excused after the meter has done wrong
@@ -116,9 +122,11 @@ async def _play(
     chance = random.Random(seed * 7919 + 1)
     begins = chance.choice(DAYS).replace(hour=int(chance.choice(description.day.begins_h)))
     world = make_world(description, seed, utc=begins, rest_s=REST_S)
-    settings = read_settings(json.dumps(settings_of(description)))
+    has_csms = any(trouble.set == CSMS for trouble in troubles)
+    kept = settings_of(description) | ({"csms": {"url": CSMS_URL}} if has_csms else {})
+    settings = read_settings(json.dumps(kept))
     run = Run(description, settings, world, seed, chance)
-    run.watch = watch
+    run.watch, run.has_csms = watch, has_csms
     run.has_bad_wires = any(trouble.set == "links" for trouble in troubles)
     try:
         async with played(
@@ -131,6 +139,8 @@ async def _play(
             for trouble in troubles:
                 scene.nursery.start_soon(again_and_again, run, trouble)
             await trio.sleep(hours * 3600)
+            if has_csms:
+                await run.settle()
             return run.report(hours)
     except* KeptDown as ended:
         run.violate("process", {"ended": str(ended.exceptions[0])})
@@ -186,6 +196,11 @@ class Run:
         self.poisoned = 0  # failures of the balancer that were planted
         self.is_stopped = False
         self.is_lied_to = False  # the meter says what is not so
+        self.has_csms = False
+        self.csms = Csms(path="/ocpp", chance=random.Random(seed * 7919 + 3))
+        self.csms_trouble = trio.CancelScope()
+        self.is_settling = False  # nothing more goes wrong with the CSMS
+        self.unpassed: set[str] = set()  # chargers that LinkRay did not pass all the time
         self.has_bad_wires = False  # some chargers have a wire of their own, to be made worse
         supplies = {c.id: c.supply_limit_ma for c in settings.chargers}
         self.best = Best(world, {name: ma for name, ma in supplies.items() if ma is not None})
@@ -203,6 +218,8 @@ class Run:
         self._complaints = self._lines = 0
         self._offers: dict[tuple[str, int], int] = {}
         self._queues_at = 0.0
+        self._books_at = BOOKS_S
+        self._restarted_at: list[float] = []
         self._planned_at: float | None = None
         self._excluded = False
 
@@ -223,6 +240,9 @@ class Run:
             for charger in self.world.chargers:
                 if self.chance.random() < BAD_WIRES:
                     scene.wires[charger] = Link(chance=self.world.own_chance(), is_changing=True)
+        if self.has_csms:
+            scene.csms = self.csms
+            self.world.keep_books()
         scene.make_house = functools.partial(self._house, Heard)
         scene.on_frame = self._framed
         self.world.on_step = self._stepped
@@ -276,6 +296,9 @@ class Run:
         if now >= self._queues_at:
             self._queues_at = now + QUEUES_S
             self._see_queues(now)
+        if self.has_csms and now >= self._books_at:
+            self._books_at = now + BOOKS_S
+            self._hold_books(is_over=False)
         if self.watch is not None:
             self.watch(self.world, now)
         self.best.note(now, may_charge=not (self.is_stopped or self._excluded))
@@ -361,6 +384,46 @@ class Run:
             "busy": sorted(self.busy),
         }
 
+    # -- the CSMS --------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """All is well with the CSMS from now on, for as long as it needs to hear everything."""
+        self.is_settling = True
+        self.csms_trouble.cancel()
+        await trio.sleep(1.0)  # it ends
+        ends_at = self.now + CAUGHT_UP_S
+        while not self._is_caught_up():
+            if self.now > ends_at:
+                self.violate("uplink", {"what": "not caught up", "shown": {
+                    name: str(cell.value) for name, cell in self.scene.house.uplink_views.items()
+                }})  # fmt: skip
+                break
+            await trio.sleep(5.0)
+        self._hold_books(is_over=True)
+        for one in disciplined(self.csms.book, seed=self.seed):
+            if not any(one.state["before"] < at < one.time for at in self._restarted_at):
+                self.violate(one.invariant, one.state)
+        for complaint in self.csms.complaints:
+            self.violate("schema", {"said to the CSMS": complaint})
+
+    def _is_caught_up(self) -> bool:
+        """Whether all that is connected is live, and nothing waits of what is not."""
+        return all(
+            cell.value.state == "live" or not (cell.value.waiting or name in self.csms.links)
+            for name, cell in self.scene.house.uplink_views.items()
+        )
+
+    def _hold_books(self, *, is_over: bool) -> None:
+        """What the chargers reported against what the CSMS was told (INV-13, INV-14)."""
+        known = {json.dumps(told(one)["state"]) for one in self.violations}
+        account = conserve(
+            self.world.reported(), self.csms.book, seed=self.seed, now=self.now, is_over=is_over,
+            is_due=lambda session: session.charger not in self.unpassed,
+        )
+        for one in account.violations:
+            if json.dumps(told(one)["state"]) not in known:
+                self.violate(one.invariant, one.state)
+
     # -- what trouble may do ---------------------------------------------------------------------
 
     def begins(self, name: str, charger: str | None = None, *, is_lawful: bool = True) -> None:
@@ -391,6 +454,7 @@ class Run:
         self.note(ProcessEnded(trio.current_time()))
         self.scene.end()
         await trio.sleep(down_s)
+        self._restarted_at.append(trio.current_time())
         self.note(ProcessBegan(trio.current_time(), self.scene.store.settings.value))
         self._planned_at = None
         await self.scene.up()

@@ -112,8 +112,7 @@ class Scene:
 
     async def restart(self) -> None:
         """The process ends and comes again: links, plan and readings go, the database stays."""
-        assert self._life is not None
-        self._life.cancel()
+        self.end()
         await trio.sleep(1)
         if self.disk is not None:
             self.store._disk.abandon()  # noqa: SLF001  # as a process that ends without a word
@@ -128,7 +127,8 @@ class Scene:
             self.store = await Store.open(Path("/disk") / FILE, Inline(), self.wall, self.disk)
 
     async def up(self) -> None:
-        """A new process on the store that is there."""
+        """A new process on the store that is there; what was in the old one's memory is gone."""
+        self.store._gathered.clear()  # noqa: SLF001
         self.house = self.make_house(
             self.board, self.store, self.wall, self.licence, QUIRKS, LOG, strict=self.strict,
             dial=self.meter_dial, state=self.folder,
