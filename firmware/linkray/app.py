@@ -211,6 +211,7 @@ class House:
             ocpp_log=self.frames.add,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
+        self.store.when_thinned = self.uplinks.thinned
 
     # -- what flows ------------------------------------------------------------------------------
 

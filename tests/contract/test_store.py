@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime
 
 import pytest
@@ -17,19 +18,21 @@ from tools.world.disk import FOR_EVER, LOSSES, Disk, Platter
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
 from linkray.model.records import (
+    Delivered,
     Outgoing,
     TransactionBegan,
     TransactionEnded,
     TransactionSampled,
 )
 from linkray.model.settings import Settings, Site
-from linkray.store import copies, reserve
+from linkray.store import copies, db, reserve
 from linkray.store.copies import make_daily_copy
-from linkray.store.db import FILE, GATHER_S, Store, StoreError
+from linkray.store.db import FILE, GATHER_S, DiskFull, Store, StoreError
 from linkray.store.runner import Inline, InThread
 
 AT = "2026-01-02T03:04:05.000Z"
 FIXED = datetime.fromisoformat(AT)
+URL = "ws://csms.example"
 WHO = Who("Assembler", ASSEMBLER, "192.0.2.7")
 DATABASE = FOLDER / FILE
 RESERVE = FOLDER / reserve.FILE
@@ -147,7 +150,7 @@ async def test_p10_many_callers_share_one_sync(disk):
 
 
 def value(number: int, charger: str) -> Outgoing:
-    return Outgoing(number, charger, f"m{number}", "MeterValues", "{}", 1, AT, "ws://csms.example")
+    return Outgoing(number, charger, f"m{number}", "MeterValues", "{}", 1, AT, URL)
 
 
 async def test_p10_values_that_must_be_kept_take_one_sync_a_second_however_many_there_are(disk):
@@ -191,7 +194,7 @@ async def test_a_stop_waits_for_nobodys_values_and_takes_them_along(disk):
         assert told == [None, None], "also what came a moment ago"
         assert disk.syncs == before + 1
         nursery.cancel_scope.cancel()
-    found, _more = await store.load("C1", "ws://csms.example", 0, 9)
+    found, _more = await store.load("C1", URL, 0, 9)
     assert [one.number for one in found] == [1, 2, 3]
     killed(store)
 
@@ -207,7 +210,103 @@ async def test_p3_what_could_not_be_gathered_is_told_so_and_is_not_written_later
     assert [type(one) for one in told] == [StoreError, StoreError], "the second at once"
     disk.failing_syncs = 0
     await store.flush()
-    assert await store.load("C1", "ws://csms.example", 0, 9) == ((), False)
+    assert await store.load("C1", URL, 0, 9) == ((), False)
+    killed(store)
+
+
+def of(transaction: int, number: int, at: str, context: str = "Sample.Periodic") -> Outgoing:
+    payload = f'{{"context":"{context}","filler":"{"x" * 400}"}}'
+    return Outgoing(number, "C1", f"m{number}", "MeterValues", payload, transaction, at, URL)
+
+
+def said(transaction: int, number: int, action: str) -> Outgoing:
+    return Outgoing(number, "C1", f"m{number}", action, "{}", transaction, AT, URL)
+
+
+async def kept_sessions(store: Store) -> None:
+    """Two that have ended and one that runs, of six hours each with a value a minute."""
+    number = 0
+    for transaction in (1, 2, 3):
+        number += 1
+        start = TransactionBegan(transaction, "C1", transaction, "TAG", 0, AT, AT)
+        await store.commit([start, said(transaction, number, "StartTransaction")])
+        values = []
+        for minute in range(360):
+            number += 1
+            context = "Sample.Clock" if minute % 15 == 0 else "Sample.Periodic"
+            at = f"2026-01-02T{minute // 60:02d}:{minute % 60:02d}:00.000Z"
+            values.append(of(transaction, number, at, context))
+        await store.commit(values)
+        if transaction < 3:
+            number += 1
+            ended = TransactionEnded(transaction, 2_000, AT, "Local", AT)
+            await store.commit([ended, said(transaction, number, "StopTransaction")])
+
+
+async def left(store: Store) -> Counter[tuple[int, str]]:
+    found, _more = await store.load("C1", URL, 0, 10_000)
+    return Counter((one.transaction, one.action) for one in found)
+
+
+async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_first_and_says_so(
+    disk, monkeypatch
+):
+    monkeypatch.setattr(db, "THINNED_AT_ONCE", 100)
+    store = await opened(disk)
+    await kept_sessions(store)
+    gone: list[tuple[str, int]] = []
+    store.when_thinned = gone.extend
+    used = await store._read(lambda disk: disk.bytes_used())
+    every = {(n, action): 1 for n in (1, 2) for action in ("StartTransaction", "StopTransaction")}
+    every[3, "StartTransaction"] = 1
+
+    monkeypatch.setattr(db, "DATABASE_BYTES_MAX", used - 100_000)
+    await store._bound_queue()
+    values = await left(store)
+    assert values[1, "MeterValues"] < values[2, "MeterValues"] == values[3, "MeterValues"] == 360
+    assert all(values[what] == 1 for what in every)
+    assert store.trouble.value == (
+        f"what waits for the CSMS is more than there is room for: {len(gone)} values are thinned, "
+        "0 refused"
+    )
+
+    monkeypatch.setattr(db, "DATABASE_BYTES_MAX", 0)
+    monkeypatch.setattr(db, "REFUSED_ABOVE", 0)
+    await store._bound_queue()
+    values = await left(store)
+    assert (values[1, "MeterValues"], values[2, "MeterValues"]) == (0, 0)
+    assert values[3, "MeterValues"] == 24 + 6 - 0, "the aligned ones, and each hour's last"
+    assert all(values[what] == 1 for what in every)
+    assert len(gone) == len(set(gone)) == 3 * 360 - 30
+    told: list[StoreError | None] = []
+    store.gather([of(3, 9_999, AT)], told.append)
+    assert [type(one) for one in told] == [DiskFull]
+    await store._bound_queue()
+    killed(store)
+
+    store = await opened(disk)
+    assert f"{len(gone)} values are thinned, 1 refused" in (store.trouble.value or "")
+    found, _more = await store.load("C1", URL, 0, 10_000)
+    store.later([Delivered(one.number) for one in found])
+    await store.flush()
+    await store._bound_queue()
+    assert store.trouble.value is None, "all that was left is said"
+    await store.close()
+
+
+async def test_p4_a_full_disk_gives_up_values_for_the_csms_after_its_own_history(disk):
+    store = await opened(disk)
+    await kept_sessions(store)
+    disk.room = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.tend)
+        await store.commit([began(4)])
+        await trio.sleep(300)
+        nursery.cancel_scope.cancel()
+    values = await left(store)
+    assert values[1, "MeterValues"] < 360
+    assert values[1, "StartTransaction"] == values[1, "StopTransaction"] == 1
+    assert "values are thinned" in (store.trouble.value or "")
     killed(store)
 
 

@@ -20,6 +20,7 @@ from tools.world.operator import Operator, a_profile
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
 from linkray.model.views import ConnectorView
+from linkray.store import db
 
 C = [single(f"C{n}") for n in range(1, 4)]
 URL = "ws://csms.example/ocpp"
@@ -503,3 +504,33 @@ async def test_what_is_kept_for_a_charger_that_is_deleted_is_said_all_the_same()
             assert found.stops
             assert not central.is_linked(name), "there is nothing more to say of it"
         holds(s, central)
+
+
+async def test_k2_in_an_outage_too_long_for_the_disk_starts_and_stops_arrive_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    central = csms()
+    with Disk().plugged() as disk:
+        async with scene(passed(), csms=central, disk=disk) as s:
+            await live(s, central, "C1", "C2", "C3")
+            central.cut()
+            await charging(s, "C1", "C2")
+            await trio.sleep(1_200)
+            s.world.charger("C1").unplug()
+            await trio.sleep(30)
+            waited = s.house.uplink_views["C1"].value.waiting
+            monkeypatch.setattr(db, "DATABASE_BYTES_MAX", 0)
+            await trio.sleep(120)
+            thinned = s.house.uplink_views["C1"].value.waiting
+            assert (waited > 15, thinned) == (True, 2)
+            (shown,) = [f.text for f in s.house.faults.cell.value if f.code == "storage"]
+            assert "values are thinned, 0 refused" in shown
+            monkeypatch.undo()
+            central.restore()
+            await live(s, central, "C1", "C2", "C3")
+            s.world.charger("C2").unplug()
+            await trio.sleep(30)
+
+            assert all(central.book.transactions(n)[0].stops for n in ("C1", "C2"))
+            assert s.house.uplink_views["C1"].value.waiting == 0
+            holds(s, central)

@@ -1,4 +1,4 @@
-"""`tools/simulate SITE.toml --seed N --hours H --faults SET`, `--campaign`, `--cases`, `--uplink`."""
+"""`tools/simulate SITE --seed N --hours H --faults SET`, `--campaign`, `--cases`, `--uplink`."""
 
 from __future__ import annotations
 

@@ -122,8 +122,16 @@ async def answers_are_rubbish(at: Behind, for_s: float) -> None:
 
 @kind
 async def csms_errs(at: Behind, for_s: float) -> None:
-    """It answers some with CALLERROR; at the third time a message is set aside (K6)."""
-    at.csms.answer_error(at.chance.choice(ACTIONS), at.chance.randint(1, 4))
+    """It answers some with CALLERROR; a message that one charger's CSMS never takes is set aside
+    (K6).
+    """
+    links = sorted(at.csms.links)
+    if links and at.chance.random() < 0.5:
+        who = at.chance.choice(links)
+        at.csms.answer_error(at.chance.choice(ACTIONS[:2]), 3, "InternalError", who)
+        for_s += 40.0
+    else:
+        at.csms.answer_error(at.chance.choice(ACTIONS), at.chance.randint(1, 4))
     await trio.sleep(for_s)
 
 

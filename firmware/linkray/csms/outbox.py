@@ -104,6 +104,19 @@ class Outbox:
         elif more:
             self._newest = max(self._newest, self._last + 1)
 
+    def thinned(self, numbers: frozenset[int]) -> None:
+        """These are on disk no more, for want of room; what is being said is said all the same."""
+        gone = {number for number in numbers if number > self._through}
+        head, rest = list(self._line)[:1], list(self._line)[1:]
+        for entry in head:
+            if isinstance(entry.what, Outgoing) and entry.what.number in gone:
+                entry.kept = False
+        self._line = deque([*head, *(
+            entry for entry in rest
+            if not (isinstance(entry.what, Outgoing) and entry.what.number in gone)
+        )])  # fmt: skip
+        self.waiting = max(0, self.waiting - len(gone))
+
     def head(self) -> Entry | None:
         """What goes next."""
         return self._line[0] if self._line else None

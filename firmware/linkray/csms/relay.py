@@ -64,6 +64,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    Thinned,
     TimeSaid,
     ToLink,
 )
@@ -305,6 +306,9 @@ class Relay:
                 return self._profiles_changed()
             case Loaded(messages, more):
                 self._box.loaded(messages, more=more)
+                return []
+            case Thinned(numbers):
+                self._box.thinned(numbers)
                 return []
 
     def _booted(self, payload: bytes, now: float) -> list[Out]:

@@ -67,6 +67,7 @@ from .wire import (
     Tell,
     Terms,
     TermsNow,
+    Thinned,
     TimeSaid,
     ToLink,
 )
@@ -264,6 +265,13 @@ class UplinkRoom:
         for uplink in self._uplinks.values():
             for fact in uplink.core.bounds_again(now) if uplink.core is not None else ():
                 uplink.tell(fact)
+
+    def thinned(self, gone: Sequence[tuple[str, int]]) -> None:
+        """There was no room: these of the chargers' kept messages are no more."""
+        for charger in dict.fromkeys(charger for charger, _ in gone):
+            uplink = self._uplinks.get(charger)
+            if uplink is not None:
+                uplink.put(Thinned(frozenset(number for who, number in gone if who == charger)))
 
     def take_settings(self) -> None:
         """The newest settings, places and passwords are in force."""

@@ -71,7 +71,15 @@ class Loaded(msgspec.Struct, frozen=True):
     more: bool
 
 
-Item = ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded
+class Thinned(msgspec.Struct, frozen=True):
+    """Kept messages of these numbers are no more: there was no room (csms.md, Offline)."""
+
+    numbers: frozenset[int]
+
+
+Item = (
+    ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded | Thinned
+)
 
 
 # what should be done

@@ -45,9 +45,13 @@ __all__ = ["FILE", "DiskFull", "Store", "StoreError"]
 
 FILE = "linkray.db"  # its name in the state folder
 TRIED = "storage tried"
-DISK, FULL, ROOM = "disk", "full", "room"  # what trouble is about
+DISK, FULL, ROOM, QUEUE = "disk", "full", "room", "queue"  # what trouble is about
 VITAL = TransactionBegan | TransactionEnded | StopUnknown | SetAside  # what the reserve is for
 THINNED_AT_ONCE = 2_000  # samples: one small commit
+DATABASE_BYTES_MAX = 768 * 2**20  # above it values for an absent CSMS are thinned (csms.md)
+REFUSED_ABOVE = DATABASE_BYTES_MAX + 64 * 2**20  # there is nothing more to thin: none is taken
+THINNINGS_MAX = 25  # of the queue in a minute: more rows than a storm of values brings
+COUNTED = "queue"  # kv: values thinned and refused since something was kept last
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
 GATHER_S = 1.0  # trust.md P10: while the CSMS is away one sync a second more
@@ -120,11 +124,18 @@ class Store:
         self.files = disk.files
         self._reserve = Reserve(disk.path, disk.files)
         self._thinned = 0  # samples, since the disk was full
+        thinned, _, refused = self._kv.get(COUNTED, "0 0").partition(" ")
+        self._values_thinned, self._values_refused = int(thinned), int(refused)
+        self._counted = (self._values_thinned, self._values_refused)  # on disk
+        self._takes_values = True
+        #: Hears which kept messages were thinned: charger and number of each.
+        self.when_thinned: Callable[[list[tuple[str, int]]], None] = lambda _gone: None
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
         self.say("opening", opened.missing)
         self.say("settings", words)
+        self._say_of_queue()
         self.say(DISK, disk.trouble)
         self.commits = 0  # gathered commits so far: trust.md P10 counts them
 
@@ -211,11 +222,19 @@ class Store:
         runs; `told` is called once: None, they would survive a power cut; else nothing of them was
         written. They are written before what is committed after them.
         """
+
+        def counted(error: StoreError | None) -> None:
+            self._values_refused += isinstance(error, DiskFull)
+            told(error)
+
         if not self.takes_writes:
             told(StoreError(self._troubles[DISK]))
             return
+        if not self._takes_values:
+            counted(DiskFull(StoreError.QUEUE))
+            return
         numbered = [(record, 0) for record in records]
-        self._gathered.append(_Gathered(lambda disk: disk.put(numbered), told))
+        self._gathered.append(_Gathered(lambda disk: disk.put(numbered), counted))
         self._bell.set()
 
     async def keep_gathering(self) -> None:
@@ -383,7 +402,9 @@ class Store:
         """Once a minute: room on the disk, held samples to it, the day's copy. Never ends."""
         while True:
             await trio.sleep(FLUSH_S)
-            for task in (self._make_room, self._try_again, self._keep_a_copy):
+            for task in (
+                self._make_room, self._bound_queue, self._try_again, self._keep_a_copy,
+            ):  # fmt: skip
                 try:
                     await task()
                 except (StoreError, OSError) as error:
@@ -417,8 +438,48 @@ class Store:
             thinned = await self._write(lambda disk: disk.thin(THINNED_AT_ONCE), is_vital=True)
             self._thinned += thinned
             log.warning("samples thinned", rows=thinned, of="sessions that have ended")
+        elif self._reserve.is_spent:
+            await self._thin_queue()
         await self._runner.run(self._reserve.keep)
         self._say_whether_full()
+
+    async def _bound_queue(self) -> None:
+        """What is kept for an absent CSMS has a bound: of its values the oldest ended sessions' are
+        thinned first, starts and stops stay, and what is thinned or refused is said (K2).
+        """
+        if self._disk.path is None:
+            return
+        used = await self._read(lambda disk: disk.bytes_used())
+        for _ in range(THINNINGS_MAX):
+            if used <= DATABASE_BYTES_MAX or not await self._thin_queue():
+                break
+            used = await self._read(lambda disk: disk.bytes_used())
+        self._takes_values = used <= REFUSED_ABOVE
+        counts = (self._values_thinned, self._values_refused)
+        if any(counts) and await self._read(lambda disk: disk.outbox(outbox.is_empty)):
+            counts = self._values_thinned, self._values_refused = 0, 0
+        self._say_of_queue()
+        if counts != self._counted and not self._reserve.is_spent:
+            await self.remember(COUNTED, "{} {}".format(*counts))
+            self._counted = counts
+
+    async def _thin_queue(self) -> bool:
+        """Some of the values that are missed least; False: there is none that may go."""
+        if not await self._read(lambda disk: disk.outbox(lambda db: outbox.thinnable(db, 1))):
+            return False
+        gone = await self._write(
+            lambda disk: disk.outbox(lambda db: outbox.thin(db, THINNED_AT_ONCE)), is_vital=True
+        )
+        self._values_thinned += len(gone)
+        log.warning("values for the CSMS thinned", rows=len(gone), cause="there is no more room")
+        self.when_thinned(gone)
+        return True
+
+    def _say_of_queue(self) -> None:
+        """Since when something was kept for the CSMS last, and nothing less would tell of it."""
+        thinned, refused = self._values_thinned, self._values_refused
+        words = f"{StoreError.QUEUE}: {thinned} values are thinned, {refused} refused"
+        self.say(QUEUE, words if thinned or refused else None)
 
     def _say_whether_full(self) -> None:
         """Full is a disk that has no reserve, until it has it again."""

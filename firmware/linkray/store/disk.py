@@ -89,6 +89,7 @@ class StoreError(Exception):
 
     DISK = "the disk does not take writes"
     FULL = "the disk is full"
+    QUEUE = "what waits for the CSMS is more than there is room for"
 
 
 class DiskFull(StoreError):
@@ -365,6 +366,11 @@ class Disk:
             " SET at = excluded.at, register_wh = excluded.register_wh",
             (transaction_id, quarter_of(at), at, register_wh),
         )
+
+    def bytes_used(self) -> int:
+        """What the database holds, without what it could give back."""
+        pages = int(self._one("PRAGMA page_count")[0]) - int(self._one("PRAGMA freelist_count")[0])
+        return pages * int(self._one("PRAGMA page_size")[0])
 
     def is_thin(self) -> bool:
         """Whether `thin` would find nothing."""

@@ -288,3 +288,32 @@ def said(box: Outbox) -> int:
     what = box.answered().what
     assert isinstance(what, Outgoing)
     return what.number
+
+
+def test_what_was_thinned_is_neither_said_nor_waited_for_but_for_what_is_being_said() -> None:
+    box = Outbox()
+    for n in range(1, WINDOW_MAX + 4):
+        box.put(outgoing(n), kept=True)
+    assert said(box) == 1
+    assert box.head() is not None
+
+    box.thinned(frozenset({1, 2, 3, WINDOW_MAX + 1, WINDOW_MAX + 2}))
+
+    assert box.waiting == WINDOW_MAX + 2 - 4
+    assert [said(box) for _ in range(2)] == [2, 4]
+    for _ in range(5, WINDOW_MAX + 1):
+        box.answered()
+    assert box.load_after() == WINDOW_MAX
+    box.loaded([outgoing(WINDOW_MAX + 3)], more=False)
+    assert said(box) == WINDOW_MAX + 3
+    assert (box.waiting, box.is_empty) == (0, True)
+
+
+def test_what_was_thinned_while_it_was_said_is_kept_anew_where_the_line_stops() -> None:
+    box = Outbox()
+    box.put(outgoing(1), kept=True)
+    box.thinned(frozenset({1}))
+
+    assert box.waiting == 0
+    assert box.keep() == ([outgoing(1)], [])
+    assert box.waiting == 1
