@@ -499,7 +499,9 @@ class House:
             return no("refused", words, "$.charger")
         word = self.uplinks.password(charger, ask.url) if ask.password is None else ask.password
         async with self.trying:
-            terms = Terms(ask.url, ask.prefix, word, ask.ca)
+            terms = Terms(
+                ask.url, ask.prefix, word, ask.ca, in_clear=csms.password_in_clear
+            )
             return yes(data=await self.uplinks.try_out(terms, charger))
 
     async def _bundle(self, _ask: ReadBundle, _who: Who) -> Answer:

@@ -22,7 +22,7 @@ WORD = "a-password-of-24-letters"
 
 
 def passed(url: str = URL) -> Settings:
-    return msgspec.structs.replace(site(60, *C), csms=CsmsSettings(url))
+    return msgspec.structs.replace(site(60, *C), csms=CsmsSettings(url, password_in_clear=True))
 
 
 def uplink(s: Scene, charger: str) -> UplinkView:
@@ -35,6 +35,16 @@ async def tried(s: Scene, **more: str) -> str:
     assert answer.ok, answer
     found = msgspec.json.decode(answer.data, type=UplinkTested)
     return f"{'well' if found.reached else 'not'}: {found.text}"
+
+
+async def test_a39_trying_out_keeps_a_password_back_that_anybody_could_read() -> None:
+    central = Csms(path="/ocpp", passwords=WORD)
+    bare = CsmsSettings(URL)
+    async with scene(msgspec.structs.replace(site(60, *C), csms=bare), csms=central) as s:
+        told = await tried(s, password=WORD)
+        assert told.startswith("not: ")
+        assert "401" in told
+        assert told.endswith("the password was kept back, for without TLS anybody could read it")
 
 
 async def linked(s: Scene, central: Csms) -> None:

@@ -218,10 +218,12 @@ class UplinkRoom:
         """Whether a CSMS lets this charger in, in words; nothing is said to it but the handshake,
         and nothing else of it is touched.
         """
-        why = found = ""
+        why = found = silent = ""
         began = trio.current_time()
         try:
             address = read_address(terms.url)
+            if terms.password and not (address.is_tls or terms.in_clear):
+                silent = "; the password was kept back, for without TLS anybody could read it"
             with trio.fail_after(CONNECT_S):
                 stream = await _opened(self.connect, address, terms.ca)
             try:
@@ -236,7 +238,7 @@ class UplinkRoom:
                     await trio.aclose_forcefully(stream)
         except* _NOT_THERE as group:
             why = reason(group, terms.url)
-        return UplinkTested(not why, why or found)
+        return UplinkTested(not why, (why or found) + silent)
 
     def _wired(self, charger: str) -> Wired:
         """What the settings say of a charger, as far as its profiles depend on it."""

@@ -431,6 +431,7 @@ export interface CsmsSettings {
   prefix: string;
   ca: string;
   allow_without: boolean;
+  password_in_clear: boolean;
 }
 
 /** One line of what an import would change; null: not there. */

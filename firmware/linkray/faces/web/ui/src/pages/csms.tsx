@@ -57,6 +57,9 @@ function Address() {
           <p class="help">{t("csms.example", { url: whole.filter(Boolean).join("/") })}</p>
         )}
         <Authority />
+        {(at?.startsWith("ws://") || csms?.password_in_clear) && (
+          <Setting path={["csms", "password_in_clear"]} />
+        )}
         <Setting path={["csms", "allow_without"]} />
       </div>
     </Card>
