@@ -709,6 +709,8 @@ async def test_what_was_set_aside_is_listed_in_parts_and_downloaded_whole():
     assert [one["number"] for one in part.json] == [3, 4]
     assert [one["number"] for one in whole.json] == [1, 2, 3, 4, 5]
     assert whole.json[0]["payload"] == '{"connectorId":1}'
+    box.aside = []
+    assert (await browser.call("GET", "/api/v1/set-aside/export")).json == []
     assert "linkray-set-aside.json" in whole.headers["content-disposition"]
     bad = await browser.call("GET", "/api/v1/set-aside?after=x")
     assert (bad.status, bad.json["path"]) == (422, "$.after")

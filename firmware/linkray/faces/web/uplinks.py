@@ -4,11 +4,13 @@ the OCPP log.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Protocol, cast, get_args
 
 import msgspec
+import trio
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from linkray.model import asks
 from linkray.model.asks import Answer, AnyAsk, Who
@@ -20,6 +22,7 @@ from .table import Done, TryCsms, UplinkPassword
 
 FRAMES = 200  # shown at once where nobody asks for more or fewer
 TRY_S = 50.0  # name, TCP, TLS and WebSocket have 40 s together
+SEND_S = 15.0  # who has not taken a part for so long has gone
 NUMBER_DIGITS_MAX = 18
 
 
@@ -32,6 +35,28 @@ class _Asks(Protocol):
 
 class _Links(msgspec.Struct):
     uplinks: msgspec.Raw
+
+
+class _File:
+    """A file in parts as they are made: it may be longer than what anybody should hold at once."""
+
+    def __init__(self, name: str, parts: AsyncIterator[bytes]) -> None:
+        self._name = name
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [
+            (b"content-type", b"application/json"), (b"cache-control", b"no-store"),
+            (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
+        ]  # fmt: skip
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["method"] != "HEAD":
+            async for part in self._parts:
+                with trio.move_on_after(SEND_S) as limit:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                if limit.cancelled_caught:
+                    return
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Uplinks:
@@ -57,17 +82,21 @@ class Uplinks:
         return _json(bytes(answer.data))
 
     async def export_set_aside(self: _Asks, call: Call) -> ASGIApp:
-        found: list[SetAsideMessage] = []
-        while True:  # as many at once as go through the desk
-            after = found[-1].number if found else 0
-            answer = checked(await self._ask(asks.ReadSetAside(after), call.asker.who))
-            more = msgspec.json.decode(answer.data, type=list[SetAsideMessage])
-            if not more:
-                break
-            found += more
-        name = 'attachment; filename="linkray-set-aside.json"'
-        text = msgspec.json.format(msgspec.json.encode(found), indent=2)
-        return _json(text, {"content-disposition": name})
+        async def part(after: int) -> list[SetAsideMessage]:
+            answer = await self._ask(asks.ReadSetAside(after), call.asker.who)
+            return msgspec.json.decode(checked(answer).data, type=list[SetAsideMessage])
+
+        async def lines(found: list[SetAsideMessage]) -> AsyncIterator[bytes]:
+            """As many at once as go through the desk; one that fails leaves no good file."""
+            between = b"[\n"
+            while found:
+                for one in found:
+                    yield between + msgspec.json.encode(one)
+                    between = b",\n"
+                found = await part(found[-1].number)
+            yield b"\n]\n" if between == b",\n" else b"[]\n"
+
+        return _File("linkray-set-aside.json", lines(await part(0)))
 
 
     async def ocpp_log(self: _Asks, call: Call) -> ASGIApp:

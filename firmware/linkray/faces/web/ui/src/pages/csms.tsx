@@ -274,7 +274,7 @@ function Uplinks() {
   const shot = snapshot.value;
   if (!shot) return null;
   const links = shot.uplinks ?? [];
-  const live = links.filter((one) => one.state === "live").length;
+  const live = chargers().filter((one) => uplinkOf(shot, one.id)?.state === "live").length;
   const waiting = links.reduce((sum, one) => sum + one.waiting, 0);
   const alone = !base.value?.csms.url;
   return (
