@@ -18,8 +18,11 @@ from tools.world.disk import FOR_EVER, LOSSES, Disk, Platter
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
 from linkray.model.records import (
+    Called,
     Delivered,
+    IdLearned,
     Outgoing,
+    SetAside,
     TransactionBegan,
     TransactionEnded,
     TransactionSampled,
@@ -751,4 +754,44 @@ async def test_p7_kill_9_after_the_answer_loses_nothing_and_no_id_comes_twice(tm
     assert set(answered) <= {t.id for t in await store.running()}
     assert store.take_transaction_id() > max(answered)
     assert store.opened.missing is None
+    await store.close()
+
+
+async def a_site_with_a_queue(disk: Disk, table: str) -> None:
+    """A session that the CSMS has named, and messages of before and after the day's copy: the first
+    was taken since. Then a table's first page is zeroed.
+    """
+    store = await opened(disk)
+    await store.commit([began(1), *(queued(number) for number in (1, 2))])
+    make_daily_copy(store._disk, DATABASE, "2026-01-01")
+    await store.commit([Delivered(1), IdLearned(1, 77), Called(1, 77), SetAside(2, "why", AT)])
+    await store.commit([queued(3), queued(4)])
+    (page,) = store._disk._one("SELECT rootpage FROM sqlite_schema WHERE name = ?", table)
+    await store.close()
+    disk.put(disk.names[str(DATABASE)], (page - 1) * 4096, bytes(4096))
+
+
+def queued(number: int) -> Outgoing:
+    payload = '{"connectorId":1}'
+    return Outgoing(number, "DBT1", f"m{number}", "MeterValues", payload, 1, AT, "ws://c")
+
+
+async def test_p5_what_waits_for_the_csms_is_read_of_a_damaged_database(disk):
+    await a_site_with_a_queue(disk, "settings")
+    store = await opened(disk)
+    found, more = await store.load("DBT1", "ws://c", 0, 100)
+    assert [one.number for one in found] == [2, 3, 4]
+    assert found[1:] == (queued(3), queued(4))
+    assert not more
+    assert store.take_queue_number() == 5
+    (running,) = await store.running()
+    assert (running.csms_id, running.at_charger) == (77, 77), "its stop can be named"
+    await store.close()
+
+
+async def test_p5_of_a_queue_that_cannot_be_read_the_copy_s_is_said_again(disk):
+    await a_site_with_a_queue(disk, "outbox")
+    store = await opened(disk)
+    found, _more = await store.load("DBT1", "ws://c", 0, 100)
+    assert [one.number for one in found] == [1, 2]
     await store.close()

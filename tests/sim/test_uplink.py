@@ -90,7 +90,7 @@ async def live(s: Scene, central: Csms, *names: str) -> None:
     )  # fmt: skip
 
 
-async def test_k1_an_hour_without_a_line_loses_nothing_and_nothing_is_doubled() -> None:
+async def test_k1_half_an_hour_without_a_line_loses_nothing_and_nothing_is_doubled() -> None:
     central = csms()
     async with scene(passed(), csms=central) as s:
         await live(s, central, "C1", "C2", "C3")
@@ -98,12 +98,12 @@ async def test_k1_an_hour_without_a_line_loses_nothing_and_nothing_is_doubled() 
         central.cut()
         await s.until(lambda: "csms" in s.faults("C1"), 60)
         await charging(s, "C2")
-        await trio.sleep(1_800)
+        await trio.sleep(900)
         s.world.charger("C1").unplug()
         await trio.sleep(30)
         await charging(s, "C1")
-        await trio.sleep(1_800)
-        assert s.house.uplink_views["C1"].value.waiting > 50
+        await trio.sleep(900)
+        assert s.house.uplink_views["C1"].value.waiting > 25
 
         central.restore()
         await live(s, central, "C1", "C2", "C3")
@@ -282,12 +282,12 @@ async def test_k4_a_door_that_is_shut_is_named_and_not_run_against(
         holds(s, central)
 
 
-async def test_k3_a_line_that_flaps_for_hours_loses_and_doubles_nothing() -> None:
+async def test_k3_a_line_that_flaps_over_sessions_loses_and_doubles_nothing() -> None:
     central = csms()
     async with scene(passed(), csms=central) as s:
         await live(s, central, "C1", "C2", "C3")
         central.flap(5.0)
-        for _ in range(4):
+        for _ in range(2):
             await charging(s, "C1", "C2")
             await trio.sleep(600)
             for name in ("C1", "C2"):
@@ -296,7 +296,7 @@ async def test_k3_a_line_that_flaps_for_hours_loses_and_doubles_nothing() -> Non
         central.obey()
         await live(s, central, "C1", "C2", "C3")
 
-        assert len(central.book.transactions("C1")) == 4
+        assert len(central.book.transactions("C1")) == 2
         assert disciplined(central.book) == []
         holds(s, central)
 

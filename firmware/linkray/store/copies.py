@@ -19,7 +19,7 @@ from linkray.kit.clock import stamp
 from .disk import BadDatabase, Disk, StoreError, is_unreadable, shipped_migrations
 from .files import REAL, Files
 from .reserve import Reserve
-from .salvage import salvaged
+from .salvage import queue, salvaged
 
 COPIES = "copies"  # one a day, and one before every migration
 SET_ASIDE = "set-aside"
@@ -171,6 +171,7 @@ def _prepare_replacement(
     saved = disk.take(
         salvaged(file, files, disk.last_transaction_id(), [run.id for run in disk.running()])
     )
+    disk.take_queue(queue(file, files, disk.queued()))
     if saved:
         words = f"{words}, but for {saved} transactions that could be read"
     disk.begin_again(why, words, _ids_after(disk, at), at)

@@ -48,11 +48,12 @@ from .rows import (
     SQLiteValue,
     account_of,
     finding_of,
+    int_of,
     key_of,
     line_of,
     transaction_of,
 )
-from .salvage import COLUMNS, Salvaged
+from .salvage import COLUMNS, QUEUED, Queue, Salvaged
 
 BUSY_MS = 5_000  # a reader holds a checkpoint up no longer
 REVISIONS_KEPT = 20
@@ -242,6 +243,20 @@ class Disk:
                     )
                     taken += 1
         return taken
+
+    def queued(self) -> list[int]:
+        """The numbers of all that waits for a CSMS, or was set aside."""
+        return [int_of(number) for (number,) in self._db.execute("SELECT number FROM outbox")]
+
+    def take_queue(self, found: Queue) -> None:
+        """What waits for the CSMS, read out of another database."""
+        with self._db:
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO outbox ({QUEUED})"  # noqa: S608  # our own names
+                f" VALUES ({', '.join('?' * len(QUEUED.split(',')))})", found.rows,
+            )  # fmt: skip
+            self._db.executemany("DELETE FROM outbox WHERE number = ?",
+                                 [(number,) for number in found.gone])  # fmt: skip
 
     def replaced(self) -> str | None:
         """In words: what the newest replacement of the database cost; None: there was none."""

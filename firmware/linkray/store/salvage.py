@@ -1,4 +1,5 @@
-"""What can still be read of a damaged database: its transactions, one by one (trust.md P5).
+"""What can still be read of a damaged database: its transactions, and what waits for the CSMS, one
+by one (trust.md P5).
 
 A damaged page costs the rows that lie in it, not those of its neighbours. Settings are not taken:
 their last good copy is whole, and half of them is worse than old ones.
@@ -20,10 +21,25 @@ from .rows import Row
 
 COLUMNS = (
     "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
-    " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged"
+    " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged,"
+    " csms_id, at_charger"
 )
+BEFORE_CSMS = COLUMNS.replace("csms_id, at_charger", "NULL, NULL")  # of a database without them
+QUEUED = (
+    "number, charger, csms, message_id, action, payload, transaction_id, at, aside, aside_at"
+)
+ENDS = ("SELECT min(number) FROM outbox", "SELECT max(number) FROM outbox")
+ACTIONS = ("StartTransaction", "StopTransaction", "MeterValues")
 LATEST_MAX = 100_000  # records.md: so many are kept
+QUEUE_GAP_MAX = 200  # messages in a row that cannot be read: more than lie in a page or two
 GAP_MAX = 1_000  # ids that give nothing in a row, where nobody knows the last
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """What waits for the CSMS, in the order of `QUEUED`, and what is known to have been taken."""
+
+    rows: tuple[Row, ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 class Salvaged(msgspec.Struct, frozen=True):
@@ -35,20 +51,88 @@ class Salvaged(msgspec.Struct, frozen=True):
 
 def salvaged(file: Path, files: Files, after: int, running: Iterable[int]) -> Iterator[Salvaged]:
     """What can be read of the transactions with an id above `after`, and of those in `running`."""
-    if not files.exists(file):
+    db = _opened(file, files)
+    if db is None:
         return
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
-    try:
-        db = apsw.Connection(f"file:{quote(str(file))}?psow=0", flags, vfs=files.vfs or None)
-    except apsw.Error:
-        return
-    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # what is set aside stays as it was found
     try:
         for number in running:
             yield from _one(db, number)
         yield from _later(db, after)
     finally:
         db.close(True)
+
+
+def queue(file: Path, files: Files, kept: Iterable[int]) -> Queue:
+    """What can be read of the queue to the CSMS; `kept`: the numbers that a copy of it holds."""
+    db = _opened(file, files)
+    if db is None:
+        return Queue()
+    try:
+        numbers = sorted(kept)
+        gone = tuple(number for number in numbers if _is_gone(db, number))
+        return Queue(tuple(_queued(db, numbers[-1] if numbers else 0)), gone)
+    finally:
+        db.close(True)
+
+
+def _opened(file: Path, files: Files) -> apsw.Connection | None:
+    if not files.exists(file):
+        return None
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+    try:
+        db = apsw.Connection(f"file:{quote(str(file))}?psow=0", flags, vfs=files.vfs or None)
+    except apsw.Error:
+        return None
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # what is set aside stays as it was found
+    return db
+
+
+def _is_gone(db: apsw.Connection, number: int) -> bool:
+    """Whether a message is readably there no more: the CSMS has it."""
+    with suppress(apsw.Error):
+        return not list(db.execute("SELECT 1 FROM outbox WHERE number = ?", (number,)))
+    return False
+
+
+def _queued(db: apsw.Connection, after: int) -> Iterator[Row]:
+    """The messages above a number; those of a page that cannot be read are passed over."""
+    number, missed = after, 0
+    if not any(_reads(db, end) for end in ENDS):
+        return  # its root is gone
+    while missed < QUEUE_GAP_MAX:
+        try:
+            rows = list(db.execute(
+                f"SELECT {QUEUED} FROM outbox WHERE number > ?"  # noqa: S608  # our own names
+                " ORDER BY number LIMIT 1", (number,)))  # fmt: skip
+        except (apsw.Error, UnicodeDecodeError):
+            number, missed = number + 1, missed + 1
+            continue
+        if not rows or not isinstance(rows[0][0], int):
+            return
+        number, missed = rows[0][0], 0
+        if _is_message(rows[0]):
+            yield rows[0]
+
+
+def _reads(db: apsw.Connection, question: str) -> bool:
+    try:
+        list(db.execute(question))
+    except apsw.Error:
+        return False
+    return True
+
+
+def _is_message(row: Row) -> bool:
+    """Whether every word is of its kind."""
+    if row[4] not in ACTIONS or not isinstance(row[6], int):
+        return False
+    if not all(isinstance(text, str) and text.isprintable() for text in row[1:6]):
+        return False
+    try:
+        msgspec.json.decode(str(row[5]))
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _later(db: apsw.Connection, after: int) -> Iterator[Salvaged]:
@@ -77,9 +161,12 @@ def _one(db: apsw.Connection, number: int) -> list[Salvaged]:
     """The transaction, if it can be read and makes sense."""
     rows: list[Row] = []
     samples: list[Row] = []
-    with suppress(apsw.Error, UnicodeDecodeError):
-        rows = list(db.execute(f"SELECT {COLUMNS} FROM transactions WHERE id = ?",  # noqa: S608
-                               (number,)))  # fmt: skip
+    for columns in (COLUMNS, BEFORE_CSMS):
+        with suppress(apsw.Error, UnicodeDecodeError):
+            rows = list(db.execute(
+                f"SELECT {columns} FROM transactions WHERE id = ?", (number,)  # noqa: S608
+            ))  # fmt: skip
+            break
     if not rows or not _makes_sense(rows[0]):
         return []
     with suppress(apsw.Error, UnicodeDecodeError):
@@ -99,7 +186,8 @@ def _makes_sense(row: Row) -> bool:
         and bool(row[1])
         and _is_time(row[6])
         and (row[10] is None or _is_time(row[10]))
-        and all(flag in {0, 1} for flag in row[14:])
+        and all(flag in {0, 1} for flag in row[14:17])
+        and all(number is None or isinstance(number, int) for number in row[17:])
     )
 
 
