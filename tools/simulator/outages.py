@@ -144,6 +144,7 @@ class _Site:
         for charger in chargers:
             if self.chance.random() < 0.7:
                 charger.unplug()
+        await trio.sleep(AFTER_S)  # an answer that a mute CSMS still owes is missed by then
         await self._catch_up()
         await trio.sleep(AFTER_S)
         await self._judge()
@@ -266,7 +267,9 @@ def outages(
                 _write(ledger, before + _row(done, first))
             for violation in outcome.violations[:3]:
                 print(f"seed {outcome.seed}: {json.dumps(told(violation))}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BaseExceptionGroup) as ended:
+        if not _is_stopped(ended):
+            raise
         print("stopped; what is done is in the ledger", file=sys.stderr)
     broken = [one.seed for one in done if one.violations]
     print(json.dumps({
@@ -276,6 +279,13 @@ def outages(
         "took_s": round(time.monotonic() - began),
     }))  # fmt: skip
     return 1 if broken or not done else 0
+
+
+def _is_stopped(ended: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C, in the middle of a scenario or between two."""
+    if isinstance(ended, BaseExceptionGroup):
+        return ended.split(KeyboardInterrupt)[1] is None
+    return True
 
 
 def _played(seeds: range, workers: int) -> Iterator[Outcome]:

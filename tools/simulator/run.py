@@ -390,7 +390,7 @@ class Run:
         """All is well with the CSMS from now on, for as long as it needs to hear everything."""
         self.is_settling = True
         self.csms_trouble.cancel()
-        await trio.sleep(1.0)  # it ends
+        await trio.sleep(30.0)  # an answer that a mute CSMS still owes is missed by then
         ends_at = self.now + CAUGHT_UP_S
         while not self._is_caught_up():
             if self.now > ends_at:
