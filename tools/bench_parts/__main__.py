@@ -20,6 +20,7 @@ PARTS = {  # what each measures, and about how long that takes
     "simulator": ("virtual seconds in a second of CPU", "2 min"),
     "calm": ("how often offers change under noise", "30 s"),
     "spikes": ("how fast 200 spikes of the building are followed", "2 min"),
+    "outage": ("a week of 32 chargers without the CSMS, on disk and said", "2 min"),
     "energy": ("a car park's day, against the best possible and simpler ways", "15 min"),
 }
 PROMISED = {
@@ -56,6 +57,8 @@ PROMISED = {
     "import_and_start_s": ("<=", 3.0),
     "simulator_carpark32_times_real": (">=", 100.0),
     "changes_per_charger_hour": ("<=", 10.0),
+    "outage_lost": ("<=", 0.0),
+    "outage_wrong": ("<=", 0.0),
     "spike_s_p99": ("<=", 4.0),
     "spike_s_max": ("<=", 5.0),
     "energy_ratio_of_ideal_share": (">=", 0.97),
