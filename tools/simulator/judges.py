@@ -173,14 +173,29 @@ class Legal:
 
     def __init__(self, ruling: Ruling) -> None:
         self.ruling, self.ledger = ruling, ruling.ledger
+        self._starts: dict[tuple[str, str], int] = {}  # charger, call → connector
+        self._called: dict[tuple[str, int], object] = {}  # what a charger was told its session is
 
-    def note(self, _event: Event, now: float) -> None:
+    def note(self, event: Event, now: float) -> None:
+        if isinstance(event, FrameSeen):
+            self._hear(event)
         for issue in self.ruling.issues:
             for wrong in self._wrong(issue):
                 self.ruling.violated(
                     "INV-6", wrong, now, connector=f"{issue.post.charger}/{issue.post.number}",
                     told=repr(issue.told),
                 )  # fmt: skip
+
+    def _hear(self, event: FrameSeen) -> None:
+        """Under a CSMS a session has the CSMS's number at its charger."""
+        match event.way, event.message:
+            case "in", [2, str(call), "StartTransaction", {"connectorId": int(number)}]:
+                self._starts[event.charger, call] = number
+                self._called.pop((event.charger, number), None)
+            case "out", [3, str(call), {"transactionId": given}]:
+                connector = self._starts.pop((event.charger, call), None)
+                if connector is not None:
+                    self._called[event.charger, connector] = given
 
     def _wrong(self, issue: Issue) -> Iterable[str]:
         told, post = issue.told, issue.post
@@ -195,7 +210,8 @@ class Legal:
             yield "not its number of phases"
         if told.unit not in ("A", "W"):
             yield "not a rate unit"
-        if told.purpose == "TxProfile" and told.transaction_id != post.tx:
+        named = (post.tx, self._called.get((post.charger, post.number)))
+        if told.purpose == "TxProfile" and told.transaction_id not in named:
             yield "not the transaction that runs"
         if told.connector == 0 and told.purpose == "TxProfile":
             yield "a TxProfile for the charger as a whole"
