@@ -591,6 +591,18 @@ async def test_p4_the_reserve_holds_more_sessions_than_a_busy_week_has(disk):
     killed(store)
 
 
+async def test_p4_the_number_that_a_charger_hears_is_kept_on_a_full_disk(disk):
+    store = await opened(disk)
+    disk.room = 0
+    await store.commit([began(1)])
+    await store.commit([Called(1, 4_711)])
+    killed(store)
+    with after_cut(disk).plugged() as after:
+        found = await opened(after)
+        assert [t.at_charger for t in await found.running()] == [4_711]
+        killed(found)
+
+
 async def test_p4_with_room_again_all_is_kept_again_and_the_reserve_too(disk):
     store = await opened(disk)
     disk.room = 0

@@ -157,6 +157,17 @@ async def test_a37_a_charger_is_sent_nowhere_but_to_a_server_of_files(where: str
         case.s.said("call of the CSMS refused", "UpdateFirmware")
 
 
+async def test_a37_what_a_refused_address_holds_for_its_server_is_in_no_log() -> None:
+    async with behind(1, chargers=1) as case:
+        asked = await case.csms.call("C1", "UpdateFirmware", {
+            "location": "scp://user:secret@files.example/secret?key=secret", **FIRMWARE})  # fmt: skip
+
+        assert asked.error == "SecurityError"
+        case.s.said("call of the CSMS refused", "scp://files.example")
+        with pytest.raises(AssertionError):
+            case.s.said("call of the CSMS refused", "secret")
+
+
 async def test_a37_what_the_csms_clears_is_never_linkrays_own() -> None:
     async with behind(1, chargers=1, limit_a=12.0) as case:
         await case.charging("C1")

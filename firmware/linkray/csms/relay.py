@@ -361,7 +361,7 @@ class Relay:
         if here and not was and self._link == "down":
             self._down_since = self._down_since if self._down_since is not None else now
         if was and not here:
-            self._left_at = now
+            self._left_at, self._has_turn = now, False
             self._statuses.clear()
             refused: list[Out] = [
                 Send(frames.write(Error(its, "GenericError", GONE))) for its in self._asks.values()
@@ -408,7 +408,7 @@ class Relay:
         return bool(self._terms.url) and wanted
 
     def _linked(self, now: float) -> list[Out]:
-        if self._dialled != self._terms:
+        if msgspec.structs.replace(self._dialled, wired=self._terms.wired) != self._terms:
             self._link = "leaving"
             return [HangUp("the settings have changed")]
         self._link, self._stage, self._why = "up", "boot", ""
@@ -806,7 +806,9 @@ class Relay:
         scheme, _, place = where.partition("://")
         if scheme.lower() in SCHEMES and place:
             return self._to_charger(call, bytes(call.payload))
-        why = f"expected an address of {', '.join(SCHEMES)}, got {where[:80]!r}"
+        place = place.partition("/")[0].rpartition("@")[2]  # without a name and a password
+        shown = f"{scheme}://{place}" if place else where
+        why = f"expected an address of {', '.join(SCHEMES)}, got {shown[:80]!r}"
         return [
             Note("call of the CSMS refused", {
                 "peer": self._terms.url, "about": call.action, "cause": why}, "warning"),

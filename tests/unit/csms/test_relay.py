@@ -8,8 +8,9 @@ import json
 import pytest
 from tests.unit.csms.central import BOOT, URL, Central, outgoing
 
+from linkray.csms.bounds import Wired
 from linkray.csms.relay import ANSWER_S
-from linkray.csms.wire import Received, Terms, TermsNow
+from linkray.csms.wire import Linked, Received, Terms, TermsNow
 from linkray.model.faults import Cleared, Code, Raised
 from linkray.model.uplink import Answered, Asks, Boot, Given, Here, Message, Passed, Replied, Status
 
@@ -633,3 +634,14 @@ def test_a_csms_that_goes_takes_its_bounds_and_its_fault_with_it() -> None:
     assert (csms.bounds[-1].connector, csms.bounds[-1].limit_ma) == (1, None)
     assert csms.faults[-1] == Cleared(Code.CSMS, "CP1")
     assert csms.shown.state == "off"
+
+
+def test_what_is_found_out_of_a_charger_while_its_link_is_made_costs_no_link() -> None:
+    csms = Central()
+    csms.feed(Here(here=True), Boot(BOOT))
+    assert len(csms.dials) == 1
+
+    csms.feed(TermsNow(Terms(URL, wired=Wired(connectors=2))), Linked())
+
+    assert csms.hung_up == []
+    assert csms.shown.state != "down"

@@ -65,3 +65,19 @@ def test_a_csms_that_is_back_is_called_by_all_within_75_s_and_not_by_all_at_once
     assert len(a_minute) >= CHARGERS
     tens = Counter(int(at / 10) for at in a_minute)
     assert max(tens.values()) <= CHARGERS / 2
+
+
+def test_a_turn_that_a_charger_did_not_wait_for_is_not_kept_for_it() -> None:
+    turns = Turns()
+    all_of_them = [Central(charger=f"C{n:02}", turn=turns.take) for n in range(CHARGERS)]
+    for is_here in (True, False):  # a site that has power for a moment
+        for one in all_of_them:
+            one.feed(Here(here=is_here), *([Boot(BOOT)] if is_here else []))
+    for one in all_of_them:
+        one.until(BEGINS + 120)
+        one.feed(Here(here=True))
+    for one in all_of_them:
+        one.until(BEGINS + 160)
+
+    dials = sorted(at for one in all_of_them for at in one.dials)
+    assert max(Counter(int(at) for at in dials).values()) <= 2
