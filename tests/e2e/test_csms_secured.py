@@ -123,7 +123,8 @@ def test_a_password_that_the_csms_refuses_is_said_and_one_that_it_sets_is_the_up
     with box_in(tmp_path) as box:
         csms = start_csms(box, package_python, "package", "--password", FIRST)
         box.import_settings({"version": 1, "chargers": [{"id": ID}],
-                             "csms": {"url": f"ws://127.0.0.1:{csms.port}"}})  # fmt: skip
+                             "csms": {"url": f"ws://127.0.0.1:{csms.port}",
+                                      "password_in_clear": True}})  # fmt: skip
         box.start_control()
         wrong = chargers(box, "not-the-password")
         heard(box, csms.port, "the CSMS answered HTTP 401: the password is wrong or missing")

@@ -159,8 +159,8 @@ async def test_a37_a_charger_is_sent_nowhere_but_to_a_server_of_files(where: str
 
 async def test_a37_what_a_refused_address_holds_for_its_server_is_in_no_log() -> None:
     async with behind(1, chargers=1) as case:
-        asked = await case.csms.call("C1", "UpdateFirmware", {
-            "location": "scp://user:secret@files.example/secret?key=secret", **FIRMWARE})  # fmt: skip
+        where = "scp://user:secret@files.example/secret?key=secret"
+        asked = await case.csms.call("C1", "UpdateFirmware", {"location": where, **FIRMWARE})
 
         assert asked.error == "SecurityError"
         case.s.said("call of the CSMS refused", "scp://files.example")
