@@ -6,13 +6,13 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from tests.e2e.box import PASSWORDS, Box, Client, box_in, until, world_settings
-from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge, open_browser, visitors
+from tests.e2e.screen import AXE, PHONE, WIDE, judge
 
 pytestmark = pytest.mark.realtime
 
@@ -46,19 +46,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.fixture(scope="module")
 def api(site: Box) -> Client:
     return site.client(site.writer)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """A new visitor; errors that a test provokes on purpose are named by `forgiven`."""
-    with visitors(site, browser) as begin:
-        yield begin
 
 
 # -- signing in ------------------------------------------------------------------------------------

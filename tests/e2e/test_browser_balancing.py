@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.e2e.box import ROOT, Box, Client, box_in, until, world_settings
-from tests.e2e.screen import AXE, PHONE, SLOW_MS, WIDE, Visit, judge, open_browser, visitors
+from tests.e2e.screen import AXE, PHONE, SLOW_MS, WIDE, Visit, judge
 
 from linkray.model.plan import Code
 from linkray.upkeep.bundle import RECORDING
@@ -61,18 +61,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.fixture(scope="module")
 def api(site: Box) -> Client:
     return site.client(site.writer)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
-    with visitors(site, browser) as begin:
-        yield begin
 
 
 def offers(api: Client) -> dict[tuple[str, int], dict[str, Any]]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.e2e.box import Box, Client, box_in, until, world_settings
-from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge, open_browser, visitors
+from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge
 
 pytestmark = pytest.mark.realtime
 
@@ -43,18 +43,6 @@ def api(site: Box) -> Client:
     client = site.client(site.writer)
     until(lambda: client.get("site")["chargers_connected"] == 8, 30, "all chargers are there")
     return client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(site: Box, browser: Browser) -> Iterator[Callable[..., Visit]]:
-    with visitors(site, browser) as begin:
-        yield begin
 
 
 def plug(site: Box, charger: str) -> None:

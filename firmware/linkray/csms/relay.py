@@ -347,7 +347,11 @@ class Relay:
         return [*self._stop_live(), *outs] if self._link == "up" else outs
 
     def _message(self, outgoing: Outgoing, *, stored: bool) -> list[Out]:
-        """A message of a transaction; what the line has no room for is kept."""
+        """A message of a transaction; what the line has no room for is kept. One that was meant for
+        the address before this one, and was on its way as that changed, is kept for it (K13).
+        """
+        if self._terms.url and outgoing.csms != self._terms.url:
+            return [] if stored else [Keep((outgoing,))]
         if stored or (self._is_live and self._box.put(outgoing, kept=False)):
             if stored:
                 self._box.put(outgoing, kept=True)

@@ -321,15 +321,11 @@ class Store:
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]:
         """A charger's newest transactions, newest first; with what is only held yet."""
         found = await self._read(lambda disk: disk.recent(charger, limit))
-        at_charger = {r.id: r.at_charger for r in self._held_others if isinstance(r, Called)}
         ids = {r.transaction: r.csms_id for r in self._held_others if isinstance(r, IdLearned)}
         return [
-            msgspec.structs.replace(
-                one, at_charger=at_charger.get(one.id, one.at_charger),
-                csms_id=ids.get(one.id, one.csms_id), passed=one.passed or one.id in ids,
-            ) if one.id in at_charger or one.id in ids else one
+            msgspec.structs.replace(one, csms_id=ids[one.id], passed=True) if one.id in ids else one
             for one in found
-        ]  # fmt: skip
+        ]
 
     async def running(self) -> list[Transaction]:
         """Every transaction that has begun and not ended, oldest first."""

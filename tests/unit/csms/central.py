@@ -51,7 +51,7 @@ def outgoing(number: int, action: str = "MeterValues", transaction: int = 1) -> 
         "MeterValues": {"connectorId": 1, "transactionId": transaction, "meterValue": []},
     }  # fmt: skip
     text = json.dumps(payloads[action])
-    return Outgoing(number, "CP1", f"m{number}", action, text, transaction, "")
+    return Outgoing(number, "CP1", f"m{number}", action, text, transaction, "", URL)
 
 
 class Central:

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 from tests.unit.charger.test_link_csms import Behind
-from tests.unit.csms.central import Central
+from tests.unit.csms.central import URL, Central
 
-from linkray.charger.wire import Record, Up
+from linkray.charger.wire import Record, Terms, TermsNow, Up
 from linkray.csms.wire import Linked
 from linkray.model.records import Outgoing
+from linkray.model.settings import Charger
 from linkray.model.uplink import Here
 
 DAYS, SETTLED_DAY, SESSIONS, VALUES = 30, 15, 3, 4
@@ -27,6 +28,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.link = Behind(live=False)
+        self.link.feed(TermsNow(Terms(Charger("CP1"), csms=URL)))
         self.link.ids = iter(range(1_001, 10_000))
         numbers = itertools.count(1)
         around = self.link.link._around

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import msgspec
 import pytest
 from tests.unit.csms.central import BOOT, URL, Central, outgoing
 
@@ -645,3 +646,19 @@ def test_what_is_found_out_of_a_charger_while_its_link_is_made_costs_no_link() -
 
     assert csms.hung_up == []
     assert csms.shown.state != "down"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_k13_what_was_on_its_way_as_the_address_changed_is_not_said_to_the_new_one(
+    stored: bool,
+) -> None:
+    csms = Central()
+    csms.arrive()
+    assert csms.is_live
+    meant = msgspec.structs.replace(outgoing(7, "StartTransaction"), csms="ws://former.example")
+
+    csms.feed(Message(meant, stored=stored))
+
+    assert not [frame for frame in csms.frames if frame[2:3] == ["StartTransaction"]]
+    assert csms.disk.get(7) == (None if stored else meant), "on disk it is once, for its own"
+    assert csms.aside == {}

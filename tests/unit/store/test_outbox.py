@@ -92,8 +92,8 @@ async def test_one_held_record_that_is_refused_takes_no_other_with_it() -> None:
 
 async def test_what_is_only_held_is_seen_by_the_next_link() -> None:
     store = await opened()
-    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), message(1)])
-    store.later((Called(1, 77), IdLearned(1, 77)))
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), message(1), Called(1, 77)])
+    store.later((IdLearned(1, 77),))
 
     (found,) = await store.recent("C1")
 
