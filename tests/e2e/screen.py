@@ -102,3 +102,9 @@ def judge(page: Page, name: str) -> list[str]:
     ]
     wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     return found + ([f"{name}: {wide} px wide on {there} px"] if wide > there else [])
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".said")).to_contain_text("Saved")
+    expect(page.locator(".draft-bar")).to_have_count(0)
