@@ -200,6 +200,15 @@ class ForCsms(NamedTuple):
     wrote: tuple[str, str] | None = None
 
 
+class _Unread(msgspec.Struct, frozen=True):
+    """Values that have come and are not looked into yet."""
+
+    at: float
+    connector: Connector
+    values: tuple[messages.MeterValue, ...]
+    run: Running | None  # the session that they belong to
+
+
 class Link:
     """One charger's link, from its handshake to its end."""
 
@@ -212,7 +221,8 @@ class Link:
         "_let_in", "_next", "_noted", "_notes", "_peer", "_quirks", "_ready", "_rejected",
         "_sampled_at", "_seen", "_sessions", "_since", "_step", "_steps", "_swept",
         "_terms",
-        "_time", "_unheard_since", "_up", "_viewed_at", "_wiring", "_writes", "configuration",
+        "_time", "_unheard_since", "_unread", "_up", "_viewed_at", "_wiring", "_writes",
+        "configuration",
     )  # fmt: skip
 
     def __init__(
@@ -259,6 +269,7 @@ class Link:
         self._rejected = Bucket(REJECTED_RATE, REJECTED_BURST)
         self._by_hand: dict[str, float] = {}
         self._sampled_at: dict[int, float] = {}
+        self._unread: _Unread | None = None
         self._writes = writes or Writes(self._seen.writes_day, self._seen.writes)
         self._asks_missed = 0  # of those, in a row
         self._can_ask = True  # for values: it knows TriggerMessage, as far as it has shown
@@ -276,7 +287,6 @@ class Link:
         self._can_clear = True  # it answers ClearChargingProfile, as far as it has shown
         # one is out or to come, and till when; one was pushed aside; one has taken something away
         self._clearing, self._clear_due, self._is_late, self._swept = False, math.inf, False, False
-        # what is shown
         self._noted: dict[str, float] = {}
         self._dirty = False
         self._viewed_at = -math.inf
@@ -304,12 +314,13 @@ class Link:
     # -- the three doors -------------------------------------------------------------------------
 
     def feed(self, item: Item, now: float) -> list[Out]:
+        outs = self._look_into(now)
         if isinstance(item, Received):
-            outs = self._received(item.text, now)
+            outs += self._received(item.text, now)
             if self._inquiry.probe.phase != "idle":
                 outs += self._inquire(now)
         else:
-            outs = self._other(item, now)
+            outs += self._other(item, now)
             self._next = now
         if self._dirty and now >= self._viewed_at + VIEW_S:
             outs.append(self._view(now))
@@ -325,6 +336,8 @@ class Link:
         return True
 
     def due(self) -> float:
+        if self._unread is not None:
+            return self._unread.at
         view = self._viewed_at + VIEW_S if self._dirty else math.inf
         since = self._peer.open_since if self._unheard_since is None else self._unheard_since
         silent = math.inf if self._is_silent or since is None else since + SILENT_S
@@ -334,7 +347,7 @@ class Link:
         )  # fmt: skip
 
     def wake(self, now: float) -> list[Out]:
-        outs = self._silence(now)
+        outs = [*self._look_into(now), *self._silence(now)]
         if now >= self._peer.due():
             outs += self._happened(self._peer.wake(now), now)
         outs += self._up.wake(now)
@@ -1060,7 +1073,7 @@ class Link:
     def _meter_values(
         self, call: Call, values: messages.MeterValues, now: float
     ) -> list[Out]:
-        outs: list[Out] = []
+        unread: _Unread | None = None
         connector = self._metered(values.connector_id)
         if connector is not None:
             run = self._sessions.running.get(connector.id)
@@ -1073,11 +1086,20 @@ class Link:
             if not of_another or (run is None and not self._sessions.has_ended(
                 values.transaction_id or 0
             )):  # fmt: skip
-                outs = self._values(connector, values.meter_value, run, now)
+                unread = _Unread(now, connector, values.meter_value, run)
         answer = Send(self._peer.answer(call.id, EMPTY))
+        if self._terms.csms and self._up.live:  # as if we weren't there: it passes, then is read
+            self._unread = unread
+            return self._values_up(call, values, answer, now)
+        outs = [] if unread is None else self._values(unread, now)
         if not self._terms.csms:
             return [*outs, answer]
         return [*outs, *self._values_up(call, values, answer, now)]
+
+    def _look_into(self, now: float) -> list[Out]:
+        """What was passed on before it was read; nothing that comes later is read before it."""
+        unread, self._unread = self._unread, None
+        return [] if unread is None else self._values(unread, now)
 
     def _values_up(
         self, call: Call, values: messages.MeterValues, answer: Send, now: float
@@ -1104,16 +1126,11 @@ class Link:
         return [Gather((outgoing,), then=(Up(Message(outgoing)), answer), full=(answer,),
                        failed=(Send(frames.write(failed)),))]
 
-    def _values(
-        self,
-        connector: Connector,
-        values: tuple[messages.MeterValue, ...],
-        run: Running | None,
-        now: float,
-    ) -> list[Out]:
+    def _values(self, unread: _Unread, now: float) -> list[Out]:
         """Look into values; of a storm of them into the newest, when its time comes (A34)."""
-        if connector.admits(values, now):
-            return self._measure(connector, values, run, now)
+        connector = unread.connector
+        if connector.admits(unread.values, unread.at):
+            return self._measure(connector, unread.values, unread.run, unread.at)
         self._next = min(self._next, connector.held_until())
         if not self._once_a_minute(f"storm {connector.id}", now):
             return []

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.charger.person import Played, at
 
-from linkray.charger.wire import Gather, Gone, Received, Record, Send, Terms, TermsNow, Up
-from linkray.model.facts import Drawn, SessionBegan
+from linkray.charger.wire import Gather, Gone, Received, Record, Send, Tell, Terms, TermsNow, Up
+from linkray.model.facts import Drawn, SessionBegan, SessionEnded
 from linkray.model.records import (
     Called,
     ChargerSeen,
@@ -343,8 +343,23 @@ def test_values_under_the_number_of_the_csms_are_the_sessions() -> None:
     played.says(accepted(77), transaction=1001)
 
     played.meter(9.5, register=1_500, transactionId=77)
+    played.wait(0)
 
     assert played.facts(Drawn)[-1].current_ma.l1 == 9_500
+    assert played.records(TransactionSampled)[-1].register_wh == 1_500
+
+
+def test_values_pass_before_they_are_looked_into_and_nothing_later_is_read_before_them() -> None:
+    played = Behind()
+    played.begin()
+    played.says(accepted(77), transaction=1001)
+
+    played.meter(9.5, register=1_500, transactionId=77)
+    assert [type(out) for out in played.out] == [Up, Send]
+    played.stop(77)
+
+    told = [type(out.fact) for out in played.out if isinstance(out, Tell)]
+    assert told.index(Drawn) < told.index(SessionEnded)
     assert played.records(TransactionSampled)[-1].register_wh == 1_500
 
 
@@ -445,6 +460,7 @@ def test_c19_what_is_said_of_a_session_whose_start_still_waits_is_its_own() -> N
     played.meter(9.5, register=1_500, transactionId=-1)
     (values,) = played.new(Message)
     assert values.outgoing.transaction == 1001
+    played.wait(0)
     assert played.facts(Drawn)[-1].current_ma.l1 == 9_500
     played.stop(-1)
     (stop,) = played.new(Message)
