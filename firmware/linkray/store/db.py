@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -36,7 +37,7 @@ from linkray.model.views import SetAsideMessage
 from . import aside, outbox
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
-from .disk import Disk, DiskFull, StoreError
+from .disk import Defect, Disk, DiskFull, StoreError
 from .files import REAL, Files
 from .reserve import Reserve
 from .runner import Runner
@@ -75,7 +76,9 @@ class _Write(Generic[T]):
         self.done = False
 
     def settle(self, outcome: object) -> None:
-        """It has what came of it, and what follows from it is in force."""
+        """It has what came of it, and what follows from it is in force. The first word stands."""
+        if self.done:
+            return
         self.outcome, self.done = outcome, True  # type: ignore[assignment]  # what `do` gave
         if self.then is not None and not isinstance(outcome, StoreError):
             self.then(outcome)  # type: ignore[arg-type]
@@ -91,8 +94,9 @@ class _Gathered(_Write[None]):
         self._told = told
 
     def settle(self, outcome: object) -> None:
-        super().settle(outcome)
-        self._told(outcome if isinstance(outcome, StoreError) else None)
+        if not self.done:
+            super().settle(outcome)
+            self._told(outcome if isinstance(outcome, StoreError) else None)
 
 
 class Store:
@@ -510,7 +514,8 @@ class Store:
         """Join the next gathered commit: whoever's turn it is writes for all who wait.
 
         What is durable is in force: `then` is called also where the caller is cancelled meanwhile,
-        and the caller does not go on before.
+        and the caller does not go on before; it hears what came of its own words, for it is too
+        late to be cancelled.
         """
         mine: _Write[T] = _Write(do, then, is_vital=is_vital)
         self._queue.append(mine)  # type: ignore[arg-type]  # a _Write[object] to the writer
@@ -519,13 +524,15 @@ class Store:
                 if not mine.done:
                     with trio.CancelScope(shield=True):
                         await self._write_gathered()
-        finally:
-            if mine in self._queue:  # cancelled before its turn came: never written
+        except trio.Cancelled:
+            if mine in self._queue:  # before its turn came: never written
                 self._queue.remove(mine)  # type: ignore[arg-type]
-            elif not mine.done:  # cancelled while another's turn writes it down
-                with trio.CancelScope(shield=True):
-                    async with self._turn:
-                        pass
+                raise
+            with trio.CancelScope(shield=not mine.done):  # while another's turn writes it down
+                async with self._turn:
+                    pass
+        if isinstance(mine.outcome, Defect):
+            raise mine.outcome.error
         if isinstance(mine.outcome, StoreError):
             raise mine.outcome
         return mine.outcome  # type: ignore[return-value]  # done: it is T
@@ -539,6 +546,11 @@ class Store:
             self._gathered_at = trio.current_time()
         if self._reserve.is_spent:
             batch = _vital_of(batch, DiskFull(StoreError.FULL))
+        with ExitStack() as whatever_fails:  # a defect in one's words: nobody else's are written
+            whatever_fails.callback(_settle, batch, StoreError(StoreError.NOT_WRITTEN))
+            await self._write_batch(batch)
+
+    async def _write_batch(self, batch: list[_Write[object]]) -> None:
         error = await self._write_down(batch) if batch else None
         if isinstance(error, DiskFull) and any(write.is_vital for write in batch):
             if await self._runner.run(self._reserve.spend):
@@ -550,8 +562,7 @@ class Store:
             is_only_full = isinstance(error, DiskFull) and not any(w.is_vital for w in batch)
             self.say(FULL if is_only_full else DISK, str(error))
             log.warning("not written", cause=str(error), writes=len(batch))
-            for write in batch:
-                write.settle(error)
+            _settle(batch, error)
 
     async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
         """One commit with what is held; why not, where nothing of it was written."""
@@ -561,12 +572,16 @@ class Store:
         # one that is refused takes no other with it.
         records: list[AnyRecord] = [*held.values(), *others]
         writes = [*(_put(record) for record in records), *(write.do for write in batch)]
+        written = False
         try:
             outcomes = await self._runner.run(lambda: self._disk.write(writes))
+            written = True
         except StoreError as error:
-            self._held = {**held, **self._held}
-            self._held_others = [*others, *self._held_others]
             return error
+        finally:
+            if not written:
+                self._held = {**held, **self._held}
+                self._held_others = [*others, *self._held_others]
         self.commits += 1
         self.say(DISK, None)
         if not self._reserve.is_spent:
@@ -574,13 +589,21 @@ class Store:
         for record, refused in zip(records, outcomes, strict=False):
             if isinstance(refused, StoreError):
                 log.error("not written", what=type(record).__name__, cause=str(refused))
-        for write, outcome in zip(batch, outcomes[len(records) :], strict=True):
-            write.settle(outcome)
+        with ExitStack() as whatever_follows:  # a defect in what one does with it is its own
+            settled = list(zip(batch, outcomes[len(records) :], strict=True))
+            for write, outcome in reversed(settled):  # the last that is put in is called first
+                whatever_follows.callback(write.settle, outcome)
         return None
 
 
 def _put(record: AnyRecord) -> Callable[[Disk], None]:
     return lambda disk: disk.put([(record, 0)])
+
+
+def _settle(batch: list[_Write[object]], error: StoreError) -> None:
+    """Those who have heard nothing yet hear that nothing of theirs was written."""
+    for write in batch:
+        write.settle(error)
 
 
 def _vital_of(batch: list[_Write[object]], error: StoreError) -> list[_Write[object]]:

@@ -17,8 +17,10 @@ from urllib.parse import quote
 
 import apsw
 import msgspec
+import structlog
 
 from linkray.kit.clock import stamp
+from linkray.kit.keep import tried
 from linkray.model.asks import Account, Key, Who
 from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
@@ -81,6 +83,8 @@ THINNABLE = (
     "  AND later.slot / 4 = s.slot / 4)"
 )
 
+log = structlog.get_logger(source="STORE")
+
 Write = Callable[["Disk"], object]
 T = TypeVar("T")
 
@@ -90,11 +94,20 @@ class StoreError(Exception):
 
     DISK = "the disk does not take writes"
     FULL = "the disk is full"
+    NOT_WRITTEN = "what was to be written with it failed"
     QUEUE = "what waits for the CSMS is more than there is room for"
 
 
 class DiskFull(StoreError):
     """There is no room for it."""
+
+
+class Defect(StoreError):
+    """What one caller wants written fails by a mistake of ours; the others' is written."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"not written: {error!r}")
+        self.error = error
 
 
 class BadDatabase(Exception):
@@ -273,8 +286,8 @@ class Disk:
     def write(self, writes: Sequence[Write]) -> list[object]:
         """All of them in one transaction; returns when it is durable.
 
-        A write that is refused for what it says has its `StoreError` in its place, and no other
-        suffers. Where the disk fails, the log is emptied and all are tried once more (trust.md
+        A write that is refused for what it says, or fails by a defect of its own, has its
+        `StoreError` in its place, and no other suffers. Where the disk fails, the log is emptied and all are tried once more (trust.md
         P3); then `StoreError` is raised, `DiskFull` where room is what it lacks, and nothing was
         written.
         """
@@ -313,11 +326,16 @@ class Disk:
 
     def _one_write(self, write: Write) -> object:
         self._db.execute("SAVEPOINT one")
-        try:
-            outcome: object = write(self)
-        except (StoreError, *REFUSED) as error:
+        outcome = tried(lambda: write(self))
+        if isinstance(outcome, REFUSED):
+            outcome = StoreError(f"refused: {outcome}")
+        elif isinstance(outcome, apsw.Error):
+            raise outcome
+        elif isinstance(outcome, Exception) and not isinstance(outcome, StoreError):
+            log.error("a write failed", exc_info=outcome)
+            outcome = Defect(outcome)
+        if isinstance(outcome, StoreError):
             self._db.execute("ROLLBACK TO one")
-            outcome = error if isinstance(error, StoreError) else StoreError(f"refused: {error}")
         self._db.execute("RELEASE one")
         return outcome
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
@@ -281,10 +282,88 @@ async def test_what_is_durable_is_in_force_also_for_one_who_gave_up_waiting():
                 asking.start_soon(store.change_settings, NAMED, WHO, "name")
                 asking.start_soon(store.remember, "emergency_stop", "")
 
-    assert limit.cancelled_caught
+    assert limit.cancel_called
     assert store.settings.value == NAMED
     assert store.revision == 1
     assert store.recall("emergency_stop") == ""
+
+
+async def test_who_waited_no_longer_hears_that_its_words_were_written_all_the_same():
+    store = await Store.open(":memory:", Slow(), clock())
+    heard: list[str] = []
+
+    async def commit(number: int) -> None:
+        try:
+            with trio.fail_after(1.5):
+                await store.commit([began(number)])
+            heard.append(f"{number} written")
+        except trio.TooSlowError:
+            heard.append(f"{number} too slow")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.seen)  # has the turn, so that the next share a commit
+        await trio.sleep(0.1)
+        for number in (1, 2, 3):
+            nursery.start_soon(commit, number)
+
+    assert sorted(heard) == ["1 written", "2 written", "3 written"]
+    assert len(await store.running()) == 3
+
+
+def broken(_disk: object) -> None:
+    raise ZeroDivisionError("a defect")
+
+
+async def test_a_defect_in_one_s_words_is_its_own_and_the_others_are_written():
+    store = await Store.open(":memory:", Slow(), clock())
+    heard: dict[str, object] = {}
+
+    async def write(name: str, do: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await do()
+            heard[name] = "written"
+        except (StoreError, ZeroDivisionError) as error:
+            heard[name] = type(error)
+
+    store.later([TransactionSampled(9, 5, AT)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.seen)
+        await trio.sleep(0.1)
+        nursery.start_soon(write, "a start", lambda: store.commit([began(1)]))
+        nursery.start_soon(write, "the defect", lambda: store._write(broken))
+        nursery.start_soon(write, "a line", lambda: store.audit(WHO, "line"))
+
+    assert heard == {"a start": "written", "the defect": ZeroDivisionError, "a line": "written"}
+    assert [run.id for run in await store.running()] == [1]
+    assert [line.what for line in await store.audit_lines()] == ["line"]
+
+
+async def test_a_writer_that_breaks_tells_all_who_waited_that_nothing_was_written(monkeypatch):
+    store = await Store.open(":memory:", Slow(), clock())
+    told: list[StoreError | None] = []
+    failed: list[type] = []
+
+    async def commit(number: int) -> None:
+        try:
+            await store.commit([began(number)])
+        except (StoreError, ZeroDivisionError) as error:
+            failed.append(type(error))
+
+    await store.commit([began(3)])
+    monkeypatch.setattr(store._disk, "write", broken)
+    store.later([TransactionSampled(3, 1_700, AT)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.seen)
+        await trio.sleep(0.1)
+        store.gather([began(5)], told.append)
+        for number in (1, 2):
+            nursery.start_soon(commit, number)
+    monkeypatch.undo()
+
+    assert sorted(kind.__name__ for kind in failed) == ["StoreError", "ZeroDivisionError"]
+    assert [type(one) for one in told] == [StoreError]
+    await store.flush()
+    assert [run.energy_wh for run in await store.running()] == [700], "what is held is held on"
 
 
 async def test_p6_settings_half_written_give_way_to_the_revision_before(tmp_path):
