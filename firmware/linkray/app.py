@@ -838,10 +838,15 @@ class House:
         return await self.store.oldest_waiting(url, behind) if behind and url else {}
 
     async def _follow_storage(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow_trouble, Code.STORAGE, self.store.trouble)
+            nursery.start_soon(self._follow_trouble, Code.QUEUE, self.store.queue_trouble)
+
+    async def _follow_trouble(self, code: Code, trouble: Cell[str | None]) -> None:
         seq = -1
         while True:
-            seq, trouble = await self.store.trouble.wait_newer(seq)
-            self._note(Code.STORAGE, trouble)
+            seq, words = await trouble.wait_newer(seq)
+            self._note(code, words)
 
     async def _follow_drawn(self) -> None:
         """What all chargers draw, for the meter's plausibility."""

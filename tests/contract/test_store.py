@@ -28,10 +28,11 @@ from linkray.model.records import (
     TransactionSampled,
 )
 from linkray.model.settings import Settings, Site
-from linkray.store import copies, db, reserve
+from linkray.store import copies, db, reserve, thinning
 from linkray.store.copies import make_daily_copy
 from linkray.store.db import FILE, GATHER_S, DiskFull, Store, StoreError
 from linkray.store.runner import Inline, InThread
+from linkray.store.thinning import Gone
 
 AT = "2026-01-02T03:04:05.000Z"
 FIXED = datetime.fromisoformat(AT)
@@ -257,7 +258,7 @@ async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_firs
     monkeypatch.setattr(db, "THINNED_AT_ONCE", 100)
     store = await opened(disk)
     await kept_sessions(store)
-    gone: list[tuple[str, int]] = []
+    gone: list[Gone] = []
     store.when_thinned = gone.extend
     used = await store._read(lambda disk: disk.bytes_used())
     every = {(n, action): 1 for n in (1, 2) for action in ("StartTransaction", "StopTransaction")}
@@ -268,10 +269,8 @@ async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_firs
     values = await left(store)
     assert values[1, "MeterValues"] < values[2, "MeterValues"] == values[3, "MeterValues"] == 360
     assert all(values[what] == 1 for what in every)
-    assert store.trouble.value == (
-        f"what waits for the CSMS is more than there is room for: {len(gone)} values are thinned, "
-        "0 refused"
-    )
+    assert store.queue_trouble.value == f"{len(gone)} values are thinned, 0 refused"
+    assert store.trouble.value is None
 
     monkeypatch.setattr(db, "DATABASE_BYTES_MAX", 0)
     monkeypatch.setattr(db, "REFUSED_ABOVE", 0)
@@ -288,12 +287,12 @@ async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_firs
     killed(store)
 
     store = await opened(disk)
-    assert f"{len(gone)} values are thinned, 1 refused" in (store.trouble.value or "")
+    assert store.queue_trouble.value == f"{len(gone)} values are thinned, 1 refused"
     found, _more = await store.load("C1", URL, 0, 10_000)
     store.later([Delivered(one.number) for one in found])
     await store.flush()
     await store._bound_queue()
-    assert store.trouble.value is None, "all that was left is said"
+    assert store.queue_trouble.value is None, "all that was left is said"
     await store.close()
 
 
@@ -309,7 +308,34 @@ async def test_p4_a_full_disk_gives_up_values_for_the_csms_after_its_own_history
     values = await left(store)
     assert values[1, "MeterValues"] < 360
     assert values[1, "StartTransaction"] == values[1, "StopTransaction"] == 1
-    assert "values are thinned" in (store.trouble.value or "")
+    assert "values are thinned" in (store.queue_trouble.value or "")
+    killed(store)
+
+
+async def test_k2_values_of_no_session_that_is_known_go_first(disk, monkeypatch):
+    monkeypatch.setattr(db, "THINNED_AT_ONCE", 100)
+    monkeypatch.setattr(thinning, "LOOKED_AT_ONCE", 2)
+    store = await opened(disk)
+    await kept_sessions(store)
+    await store.commit([of(0, n, AT) for n in range(2_000, 2_200)])
+    await store.commit([of(77, n, AT, "Sample.Clock") for n in range(2_200, 2_300)])
+    gone: list[Gone] = []
+    store.when_thinned = gone.extend
+    used = await store._read(lambda disk: disk.bytes_used())
+
+    monkeypatch.setattr(db, "DATABASE_BYTES_MAX", used - 50_000)
+    await store._bound_queue()
+    values = await left(store)
+    assert [number for *_, number in gone] == list(range(2_000, 2_000 + len(gone)))
+    assert values[0, "MeterValues"] == 200 - len(gone) > 0
+    assert values[77, "MeterValues"] == 100
+
+    monkeypatch.setattr(db, "DATABASE_BYTES_MAX", used - 200_000)
+    await store._bound_queue()
+    values = await left(store)
+    assert (values[0, "MeterValues"], values[77, "MeterValues"]) == (0, 0)
+    assert values[1, "MeterValues"] < 360 == values[2, "MeterValues"]
+    assert len(gone) == len(set(gone))
     killed(store)
 
 

@@ -30,14 +30,15 @@ class Entry(msgspec.Struct):
 class Outbox:
     """The line of one charger."""
 
-    __slots__ = ("_last", "_line", "_loading", "_newest", "_through", "retry_at", "set_aside",
-                 "waiting")
+    __slots__ = ("_counted", "_last", "_line", "_loading", "_newest", "_through", "retry_at",
+                 "set_aside", "waiting")
 
     def __init__(self, waiting: int = 0, set_aside: int = 0, newest: int = 0) -> None:
         """`waiting`, `set_aside`: how many the store holds of either; `newest`: its last number."""
         self._line: deque[Entry] = deque()
         self._last = 0 if waiting else newest  # the highest number that has been in the line
         self._newest = newest  # the highest that is known to be in the store
+        self._counted = newest  # what comes of these was on disk before `waiting` was read there
         self._loading = False
         self._through = 0  # the highest number that has left the line
         self.waiting = waiting
@@ -58,7 +59,7 @@ class Outbox:
         """The newest; False: there is no room for what is not kept."""
         is_full = self._beyond or len(self._line) >= WINDOW_MAX
         if isinstance(what, Outgoing) and kept:
-            self.waiting += 1
+            self.waiting += what.number > self._counted
             self._newest = max(self._newest, what.number)
             if what.number <= self._last:
                 self._put_late(what)
@@ -99,8 +100,10 @@ class Outbox:
         self._line.extend(Entry(one, kept=True) for one in messages if one.number > self._last)
         if messages:
             self._last = max(self._last, messages[-1].number)
-        if not more and not messages:  # what was counted is gone: nothing is waited for
-            self._last, self.waiting = self._newest, 0
+        if not more and not messages:  # what else was known of is gone: nothing is waited for
+            self._last = self._newest
+        if not more and not self._beyond:  # all that waits stands in the line
+            self.waiting = sum(entry.kept for entry in self._line)
         elif more:
             self._newest = max(self._newest, self._last + 1)
 

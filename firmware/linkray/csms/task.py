@@ -268,12 +268,14 @@ class UplinkRoom:
             for fact in uplink.core.bounds_again(now) if uplink.core is not None else ():
                 uplink.tell(fact)
 
-    def thinned(self, gone: Sequence[tuple[str, int]]) -> None:
-        """There was no room: these of the chargers' kept messages are no more."""
-        for charger in dict.fromkeys(charger for charger, _ in gone):
+    def thinned(self, gone: Sequence[tuple[str, str, int]]) -> None:
+        """There was no room: these kept messages are no more, by charger, address and number."""
+        for charger, url in dict.fromkeys((charger, url) for charger, url, _ in gone):
             uplink = self._uplinks.get(charger)
-            if uplink is not None:
-                uplink.put(Thinned(frozenset(number for who, number in gone if who == charger)))
+            if uplink is not None and uplink.url == url:
+                uplink.put(Thinned(frozenset(
+                    number for *whose, number in gone if whose == [charger, url]
+                )))  # fmt: skip
 
     def take_settings(self) -> None:
         """The newest settings, places and passwords are in force."""

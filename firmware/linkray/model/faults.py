@@ -43,7 +43,7 @@ class Code(Enum):
     CERTIFICATE = FaultKind(10, "faces", "A certificate expires within 30 days",
                             "Upload a new certificate", "security")
     UPDATE = FaultKind(11, "upkeep", "The last update failed", "See the Admin page", "admin")
-    QUEUE = FaultKind(12, "csms", "The queue to the CSMS is full",
+    QUEUE = FaultKind(12, "store", "The queue to the CSMS is full",
                       "Restore the line to the CSMS", "configuration")
     DEFAULT_PASSWORD = FaultKind(13, "access", "The printed password is still in use",
                                  "Sign in as Assembler and set passwords", "security")

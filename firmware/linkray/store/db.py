@@ -34,19 +34,20 @@ from linkray.model.records import (
 from linkray.model.settings import Settings
 from linkray.model.views import SetAsideMessage
 
-from . import aside, outbox
+from . import aside, outbox, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
 from .files import REAL, Files
 from .reserve import Reserve
 from .runner import Runner
+from .thinning import Gone, Place
 
 __all__ = ["FILE", "DiskFull", "Store", "StoreError"]
 
 FILE = "linkray.db"  # its name in the state folder
 TRIED = "storage tried"
-DISK, FULL, ROOM, QUEUE = "disk", "full", "room", "queue"  # what trouble is about
+DISK, FULL, ROOM = "disk", "full", "room"  # what trouble is about
 VITAL = TransactionBegan | Called | TransactionEnded | StopUnknown | SetAside  # for the reserve
 THINNED_AT_ONCE = 2_000  # samples: one small commit
 DATABASE_BYTES_MAX = 768 * 2**20  # above it values for an absent CSMS are thinned (csms.md)
@@ -132,11 +133,14 @@ class Store:
         self._values_thinned, self._values_refused = int(thinned), int(refused)
         self._counted = (self._values_thinned, self._values_refused)  # on disk
         self._takes_values = True
-        #: Hears which kept messages were thinned: charger and number of each.
-        self.when_thinned: Callable[[list[tuple[str, int]]], None] = lambda _gone: None
+        self._thin_at = Place()
+        #: Hears which kept messages were thinned: charger, address and number of each.
+        self.when_thinned: Callable[[list[Gone]], None] = lambda _gone: None
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
+        #: What of the CSMS's queue was given up for want of room: the fault QUEUE; None: nothing.
+        self.queue_trouble: Cell[str | None] = Cell(None)
         self.say("opening", opened.missing)
         self.say("settings", words)
         self._say_of_queue()
@@ -439,19 +443,24 @@ class Store:
             self._thinned += thinned
             log.warning("samples thinned", rows=thinned, of="sessions that have ended")
         elif self._reserve.is_spent:
-            await self._thin_queue()
+            for _ in range(THINNINGS_MAX):
+                if await self._thin_queue() != 0:
+                    break
         await self._runner.run(self._reserve.keep)
         self._say_whether_full()
 
     async def _bound_queue(self) -> None:
-        """What is kept for an absent CSMS has a bound: of its values the oldest ended sessions' are
-        thinned first, starts and stops stay, and what is thinned or refused is said (K2).
+        """What is kept for an absent CSMS has a bound: of its values those that are missed least go
+        first (`thinning.py`), starts and stops stay, and what is thinned or refused is said (K2).
         """
         if self._disk.path is None:
             return
         used = await self._read(lambda disk: disk.bytes_used())
         for _ in range(THINNINGS_MAX):
-            if used <= DATABASE_BYTES_MAX or not await self._thin_queue():
+            if used <= DATABASE_BYTES_MAX:
+                self._thin_at = Place()
+                break
+            if await self._thin_queue() is None:
                 break
             used = await self._read(lambda disk: disk.bytes_used())
         self._takes_values = used <= REFUSED_ABOVE
@@ -463,23 +472,28 @@ class Store:
             await self.remember(COUNTED, "{} {}".format(*counts))
             self._counted = counts
 
-    async def _thin_queue(self) -> bool:
-        """Some of the values that are missed least; False: there is none that may go."""
-        if not await self._read(lambda disk: disk.outbox(lambda db: outbox.thinnable(db, 1))):
-            return False
-        gone = await self._write(
-            lambda disk: disk.outbox(lambda db: outbox.thin(db, THINNED_AT_ONCE)), is_vital=True
-        )
-        self._values_thinned += len(gone)
-        log.warning("values for the CSMS thinned", rows=len(gone), cause="there is no more room")
-        self.when_thinned(gone)
-        return True
+    async def _thin_queue(self) -> int | None:
+        """Look for some of the values that are missed least, and give them up; how many went. None:
+        there is none left that may go.
+        """
+        gone, place = await self._read(lambda disk: disk.outbox(
+            lambda db: thinning.look(db, self._thin_at, THINNED_AT_ONCE)))
+        self._thin_at = place or Place()
+        if gone:
+            await self._write(
+                lambda disk: disk.outbox(lambda db: thinning.give_up(db, gone)), is_vital=True
+            )
+            self._values_thinned += len(gone)
+            log.warning("values for the CSMS thinned", rows=len(gone), cause="there is no room")
+            self.when_thinned(gone)
+        return None if place is None and not gone else len(gone)
 
     def _say_of_queue(self) -> None:
         """Since when something was kept for the CSMS last, and nothing less would tell of it."""
         thinned, refused = self._values_thinned, self._values_refused
-        words = f"{StoreError.QUEUE}: {thinned} values are thinned, {refused} refused"
-        self.say(QUEUE, words if thinned or refused else None)
+        words = f"{thinned} values are thinned, {refused} refused" if thinned or refused else None
+        if words != self.queue_trouble.value:
+            self.queue_trouble.set(words)
 
     def _say_whether_full(self) -> None:
         """Full is a disk that has no reserve, until it has it again."""

@@ -18,26 +18,6 @@ from linkray.model.records import (
 
 from .rows import int_of, text_of
 
-#: Values that may go, those that are missed least first: of ended sessions what is not the last of
-#: its hour, sampled before aligned (trust.md P4), then the rest of them; of running ones the same.
-_VALUES = (
-    "SELECT o.charger, o.number FROM outbox AS o JOIN transactions AS t ON t.id = o.transaction_id"
-    " WHERE o.action = 'MeterValues' AND o.aside IS NULL AND t.finished = {finished} {more}"
-    " ORDER BY o.transaction_id, o.number LIMIT ?"
-)
-_NOT_LAST = (
-    "AND EXISTS (SELECT 1 FROM outbox AS later WHERE later.transaction_id = o.transaction_id"
-    " AND later.action = 'MeterValues' AND later.number > o.number"
-    " AND substr(later.at, 1, 13) = substr(o.at, 1, 13))"
-)
-_SAMPLED = "AND instr(o.payload, 'Sample.Clock') = 0 AND instr(o.payload, '\"Transaction.') = 0"
-THINNABLE = tuple(
-    _VALUES.format(finished=finished, more=more)
-    for finished, more in (
-        (1, f"{_SAMPLED} {_NOT_LAST}"), (1, _NOT_LAST), (1, ""), (0, f"{_SAMPLED} {_NOT_LAST}"),
-    )
-)  # fmt: skip
-
 Kept = Refused | Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
 TAGS_KEPT = 10_000
 
@@ -73,22 +53,6 @@ def put(db: apsw.Connection, record: Kept) -> None:
             db.execute("INSERT INTO uplinks VALUES (?, ?)"
                        " ON CONFLICT DO UPDATE SET kept = excluded.kept",
                        (record.charger, msgspec.json.encode(record).decode()))  # fmt: skip
-
-
-def thinnable(db: apsw.Connection, most: int) -> list[tuple[str, int]]:
-    """Charger and number of some values, of those that are missed least."""
-    for words in THINNABLE:
-        found = list(db.execute(words, (most,)))
-        if found:
-            return [(text_of(charger), int_of(number)) for charger, number in found]
-    return []
-
-
-def thin(db: apsw.Connection, most: int) -> list[tuple[str, int]]:
-    """Delete those. Starts and stops stay, whatever happens."""
-    found = thinnable(db, most)
-    db.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for _, number in found])
-    return found
 
 
 def is_empty(db: apsw.Connection) -> bool:

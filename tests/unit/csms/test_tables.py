@@ -309,6 +309,28 @@ def test_what_was_thinned_is_neither_said_nor_waited_for_but_for_what_is_being_s
     assert (box.waiting, box.is_empty) == (0, True)
 
 
+def test_a_message_that_was_counted_on_disk_is_not_counted_again_as_it_comes() -> None:
+    box = Outbox(waiting=2, newest=9)
+    box.put(outgoing(9), kept=True)
+    box.put(outgoing(10), kept=True)
+
+    assert box.waiting == 3
+    assert box.load_after() == 0
+    box.loaded([outgoing(8), outgoing(9), outgoing(10)], more=False)
+    assert box.waiting == 3
+    assert [said(box) for _ in range(3)] == [8, 9, 10]
+    assert (box.waiting, box.is_empty) == (0, True)
+
+
+def test_what_waits_is_counted_anew_once_all_of_it_is_in_the_line() -> None:
+    box = Outbox(waiting=7, newest=9)
+
+    assert box.load_after() == 0
+    box.loaded([outgoing(8), outgoing(9)], more=False)
+
+    assert box.waiting == 2
+
+
 def test_what_was_thinned_while_it_was_said_is_kept_anew_where_the_line_stops() -> None:
     box = Outbox()
     box.put(outgoing(1), kept=True)
