@@ -72,6 +72,8 @@ from linkray.model.asks import (
     ReadPassport,
     ReadPassports,
     ReadSetAside,
+    RemoveSetAside,
+    SayAgain,
     SetEmergencyStop,
     SetPriority,
     SetUplinkPassword,
@@ -130,6 +132,8 @@ ITSELF = Who("linkray", 4, "itself")
 UPLINK_PASSWORD = "uplink_password"  # noqa: S105 - the name of what is kept: address and password
 PASSWORD_CHARS_MAX = 128  # OCPP's own AuthorizationKey has 16 to 40; CSMS give longer ones too
 FRAMES_READ_MAX = 500  # of the OCPP log, in one answer
+SORTING_S = 5.0  # of many that were set aside as far as it goes; an ask has 10 s
+SORTED_AT_ONCE = 500  # in one commit
 SET_ASIDE_MAX = 50  # in one answer: 64 KiB each at the very most (the desk's frame is 8 MiB)
 TRIAL = "LINKRAY-TEST"  # as whom a CSMS is tried out where no charger is named
 
@@ -174,6 +178,7 @@ class House:
         self.listed = Listed(self.store, self.wall)
         self.energy_today_wh = 0
         self.oldest: dict[str, str] = {}  # of what waits for the CSMS, by charger
+        self.sorting = trio.Lock()  # what was set aside is said again or removed by one at a time
         self.trying = trio.CapacityLimiter(1)  # one CSMS is tried out at a time
         self.stopped_by: str | None = None
         self.safe_mode = False
@@ -212,6 +217,7 @@ class House:
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
         self.store.when_thinned = self.uplinks.thinned
+        self.store.when_aside_gone = self.uplinks.aside_gone
 
     # -- what flows ------------------------------------------------------------------------------
 
@@ -311,6 +317,8 @@ class House:
             FactoryReset: self._reset,
             ReadBundle: self._bundle,
             ReadSetAside: self._set_aside,
+            SayAgain: self._say_again,
+            RemoveSetAside: self._remove_aside,
             ReadFrames: self._read_frames,
             ReadFrameFile: self._frame_file,
             TryUplink: self._try_uplink,
@@ -449,6 +457,41 @@ class House:
     async def _set_aside(self, ask: ReadSetAside, _who: Who) -> Answer:
         found = await self.store.set_aside(ask.after, min(max(ask.limit, 1), SET_ASIDE_MAX))
         return yes(data=found)
+
+    async def _say_again(self, ask: SayAgain, who: Who) -> Answer:
+        url = self.store.settings.value.csms.url
+        if not url:
+            return no("refused", "Expected an address of a CSMS first: nobody would hear it")
+        async with self.sorting:
+            total, here = await self.store.count_aside(ask.charger, url)
+            stays = f"; {total - here} are for another address and stay" if total > here else ""
+            if not here:
+                return yes(f"Nothing waits again{stays}")
+            whose = ask.charger or "all chargers"
+            await self.store.audit(who, f"what was set aside of {whose} is said again", str(here))
+            said, until = 0, trio.current_time() + SORTING_S
+            while trio.current_time() < until and (
+                again := await self.store.say_again(ask.charger, url, SORTED_AT_ONCE)
+            ):
+                self.uplinks.wait_again(again)
+                said += len(again)
+        more = f"; {here - said} more, say them again once more" if said < here else ""
+        return yes(f"{said} messages wait again{more}{stays}")
+
+    async def _remove_aside(self, ask: RemoveSetAside, who: Who) -> Answer:
+        async with self.sorting:
+            total, _here = await self.store.count_aside(ask.charger, "")
+            if not total:
+                return yes("Nothing is set aside")
+            whose = ask.charger or "all chargers"
+            await self.store.audit(who, f"what was set aside of {whose} is removed", str(total))
+            gone, until = 0, trio.current_time() + SORTING_S
+            while trio.current_time() < until and (
+                removed := await self.store.remove_aside(ask.charger, SORTED_AT_ONCE)
+            ):
+                gone += removed
+        more = f"; {total - gone} more, remove them once more" if gone < total else ""
+        return yes(f"{gone} messages removed{more}")
 
     async def _read_frames(self, ask: ReadFrames, _who: Who) -> Answer:
         limit = min(max(ask.limit, 1), FRAMES_READ_MAX)

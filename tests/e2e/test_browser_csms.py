@@ -110,7 +110,7 @@ def test_a_csms_is_set_up_cut_and_followed(site: Box, api: Client, visit, tmp_pa
 
 
 def _what_is_set_aside(page: Page, tmp_path: Path) -> None:
-    """Shown with what the CSMS said, and downloaded whole."""
+    """Shown with what the CSMS said, downloaded whole, and said again when somebody says so."""
     page.get_by_role("link", name="Configuration").first.click()
     page.get_by_role("link", name="CSMS", exact=True).click()
     shown = page.locator(".asides > li", has_text="StartTransaction")
@@ -123,6 +123,10 @@ def _what_is_set_aside(page: Page, tmp_path: Path) -> None:
     start = json.loads(file.read_text())[0]
     assert (start["charger"], start["action"]) == (REFUSED, "StartTransaction")
     assert json.loads(start["payload"])["idTag"] == TAG
+    card(page, "Set aside").get_by_role("button", name="Say again").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Say again").click()
+    expect(card(page, "Set aside")).to_contain_text("has taken whatever it was told")
+    expect(link_of(page, "Bay 1")).not_to_contain_text("set aside")
 
 
 def _the_log(site: Box, page: Page) -> None:

@@ -190,6 +190,50 @@ async def test_what_waits_is_shown_with_its_age_the_attempts_and_the_next_one() 
         assert len(found) == shown.set_aside
 
 
+async def test_what_was_set_aside_is_said_again_when_somebody_says_so() -> None:
+    central = Csms(path="/ocpp")
+    async with scene(passed(), csms=central) as s:
+        await linked(s, central)
+        central.answer_error("StartTransaction", times=3)
+        s.charge("C1")
+        await s.until(lambda: uplink(s, "C1").set_aside > 0, 300)
+        s.world.charger("C1").unplug()
+        await s.until(lambda: uplink(s, "C1").waiting == 0 and uplink(s, "C1").set_aside > 2, 300)
+        assert not central.book.transactions("C1")
+        kept = uplink(s, "C1").set_aside
+
+        answer = await s.ask(asks.SayAgain())
+        assert answer.text == f"{kept} messages wait again"
+        await s.until(lambda: uplink(s, "C1").waiting == 0, 60)
+        (found,) = central.book.transactions("C1")
+        assert found.stops, "with its own stop"
+        assert uplink(s, "C1").set_aside == 0
+        assert (await s.ask(asks.SayAgain())).text == "Nothing waits again"
+        assert (await s.ask(asks.RemoveSetAside())).text == "Nothing is set aside"
+        lines = [line.what for line in await s.store.audit_lines()]
+        assert "what was set aside of all chargers is said again" in lines
+
+
+async def test_what_was_set_aside_is_removed_when_somebody_says_so() -> None:
+    central = Csms(path="/ocpp")
+    async with scene(passed(), csms=central) as s:
+        await linked(s, central)
+        central.answer_error("StartTransaction", times=3)
+        s.charge("C1")
+        await s.until(lambda: uplink(s, "C1").set_aside > 0, 300)
+        s.world.charger("C1").unplug()
+        await s.until(lambda: uplink(s, "C1").waiting == 0, 300)
+        kept = uplink(s, "C1").set_aside
+        await s.restart()
+        await s.until(lambda: uplink(s, "C1").set_aside == kept, 60)
+
+        assert (await s.ask(asks.RemoveSetAside("C2"))).text == "Nothing is set aside"
+        assert (await s.ask(asks.RemoveSetAside("C1"))).text == f"{kept} messages removed"
+        await s.until(lambda: uplink(s, "C1").set_aside == 0, 5)
+        assert await s.store.set_aside(0, 9) == ()
+        assert not central.book.transactions("C1")
+
+
 async def test_every_frame_to_and_from_the_csms_is_in_the_log_and_no_password_is() -> None:
     central = Csms(path="/ocpp")
     async with scene(passed(), csms=central) as s:

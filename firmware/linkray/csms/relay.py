@@ -45,6 +45,7 @@ from .keys import PASSWORD, Keys, asked_keys
 from .outbox import Entry, Outbox
 from .thin import Thinning
 from .wire import (
+    AsideGone,
     Dial,
     Ended,
     HangUp,
@@ -309,6 +310,9 @@ class Relay:
                 return []
             case Thinned(numbers):
                 self._box.thinned(numbers)
+                return []
+            case AsideGone(count):
+                self._box.set_aside = max(0, self._box.set_aside - count)
                 return []
 
     def _booted(self, payload: bytes, now: float) -> list[Out]:

@@ -36,7 +36,7 @@ from linkray.model.narrow import narrowest
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
-from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
+from linkray.model.uplink import FromUplink, Introduce, Live, Message, ToUplink
 from linkray.model.views import UplinkTested, UplinkView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -48,6 +48,7 @@ from .outbox import WINDOW_MAX, Outbox
 from .relay import ATTEMPT_S, Relay
 from .turns import Turns
 from .wire import (
+    AsideGone,
     Dial,
     Ended,
     HangUp,
@@ -276,6 +277,20 @@ class UplinkRoom:
                 uplink.put(Thinned(frozenset(
                     number for *whose, number in gone if whose == [charger, url]
                 )))  # fmt: skip
+
+    def aside_gone(self, gone: Mapping[str, int]) -> None:
+        """So many of what was set aside of these chargers is not, any more."""
+        for charger, count in gone.items():
+            uplink = self._uplinks.get(charger)
+            if uplink is not None:
+                uplink.put(AsideGone(count))
+
+    def wait_again(self, messages: Sequence[Outgoing]) -> None:
+        """These were set aside and wait for their CSMS again, in this order."""
+        for one in messages:
+            if not self.may_pass(one.charger):
+                self._owing.add(one.charger)
+            self.put(one.charger, Message(one))
 
     def take_settings(self) -> None:
         """The newest settings, places and passwords are in force."""

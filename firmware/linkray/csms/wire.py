@@ -77,8 +77,15 @@ class Thinned(msgspec.Struct, frozen=True):
     numbers: frozenset[int]
 
 
+class AsideGone(msgspec.Struct, frozen=True):
+    """So many of those that were set aside are removed, or wait again."""
+
+    count: int
+
+
 Item = (
     ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded | Thinned
+    | AsideGone
 )
 
 

@@ -207,6 +207,20 @@ class ReadSetAside(Ask, frozen=True, tag=True):
     limit: int = 100
 
 
+class SayAgain(Ask, frozen=True, tag=True):
+    """What the CSMS that is set did not take waits for it again, as new messages at the end of the
+    queue, in their old order. `charger` empty: of all.
+    """
+
+    charger: str = ""
+
+
+class RemoveSetAside(Ask, frozen=True, tag=True):
+    """What was set aside is deleted. `charger` empty: of all."""
+
+    charger: str = ""
+
+
 class TryUplink(Ask, frozen=True, tag=True):
     """Dial a CSMS as a charger would and hang up again; answers `UplinkTested`.
 
@@ -254,7 +268,8 @@ AnyAsk = (
     | CheckMeter
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
     | ReadCeiling | SealCeiling | CheckCommissioning
-    | ReadSetAside | TryUplink | SetUplinkPassword | ReadFrames | ReadFrameFile
+    | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
+    | ReadFrames | ReadFrameFile
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -288,6 +303,8 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SealCeiling: ASSEMBLER,  # and on site, at the desk's word
     CheckCommissioning: INSTALLER,
     ReadSetAside: INSTALLER,
+    SayAgain: INSTALLER,
+    RemoveSetAside: INSTALLER,
     TryUplink: INSTALLER,  # of what is set; of anything else see the ask
     SetUplinkPassword: ASSEMBLER,
     ReadFrames: INSTALLER,

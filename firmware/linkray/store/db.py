@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import apsw
 import msgspec
 import structlog
 import trio
@@ -51,9 +53,11 @@ DISK, FULL, ROOM = "disk", "full", "room"  # what trouble is about
 VITAL = TransactionBegan | Called | TransactionEnded | StopUnknown | SetAside  # for the reserve
 THINNED_AT_ONCE = 2_000  # samples: one small commit
 DATABASE_BYTES_MAX = 768 * 2**20  # above it values for an absent CSMS are thinned (csms.md)
+ASIDE_BYTES_MAX = 128 * 2**20  # of what was set aside, beside the queue: some 200,000 messages
+ASIDE_SESSIONS_AT_ONCE = 200
 REFUSED_ABOVE = DATABASE_BYTES_MAX + 64 * 2**20  # there is nothing more to thin: none is taken
 THINNINGS_MAX = 25  # of the queue in a minute: more rows than a storm of values brings
-COUNTED = "queue"  # kv: values thinned and refused since something was kept last
+COUNTED = "queue"  # kv: values thinned, refused, and what was set aside and given up
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
 GATHER_S = 1.0  # trust.md P10: while the CSMS is away one sync a second more
@@ -129,13 +133,16 @@ class Store:
         self.files = disk.files
         self._reserve = Reserve(disk.path, disk.files)
         self._thinned = 0  # samples, since the disk was full
-        thinned, _, refused = self._kv.get(COUNTED, "0 0").partition(" ")
-        self._values_thinned, self._values_refused = int(thinned), int(refused)
-        self._counted = (self._values_thinned, self._values_refused)  # on disk
+        #: Thinned and refused since nothing waited, given up since nothing was set aside.
+        counts = [int(number) for number in self._kv.get(COUNTED, "0 0").split()]
+        self._values_thinned, self._values_refused, self._aside_gone = (*counts, 0)[:3]
+        self._counted = (self._values_thinned, self._values_refused, self._aside_gone)  # on disk
         self._takes_values = True
         self._thin_at = Place()
         #: Hears which kept messages were thinned: charger, address and number of each.
         self.when_thinned: Callable[[list[Gone]], None] = lambda _gone: None
+        #: Hears how many of those that were set aside are gone: by charger.
+        self.when_aside_gone: Callable[[dict[str, int]], None] = lambda _gone: None
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
@@ -365,6 +372,36 @@ class Store:
         return await self._read(lambda disk: disk.outbox(
             lambda db: aside.listed(db, after, limit)))
 
+    async def say_again(self, charger: str, csms: str, most: int) -> list[Outgoing]:
+        """The oldest that this address did not take, of a charger or (empty) of all, wait again at
+        the end of its queue, as new messages in their old order. One caller at a time.
+        """
+        found = await self._read(lambda disk: disk.outbox(
+            lambda db: aside.of(db, charger, csms, most)))
+        moves = [(old, self._anew(old)) for old in found]
+        again = await self._write(lambda disk: disk.outbox(
+            lambda db: [new for old, new in moves if aside.put_back(db, old, new)]))
+        self.when_aside_gone(Counter(one.charger for one in again))
+        return again
+
+    def _anew(self, old: Outgoing) -> Outgoing:
+        number = self.take_queue_number()
+        name = f"LR-{self._clock.utc():%y%m%d%H%M%S}-Q{number}"
+        return msgspec.structs.replace(old, number=number, message_id=name)
+
+    async def remove_aside(self, charger: str, most: int) -> int:
+        """Delete the oldest of a charger that were set aside, or (empty) of all; how many."""
+        found = await self._read(lambda disk: disk.outbox(
+            lambda db: aside.oldest_of(db, charger, most)))
+        if found:
+            await self._delete_aside(found)
+        return len(found)
+
+    async def count_aside(self, charger: str, csms: str) -> tuple[int, int]:
+        """How many of a charger, or (empty) of all, were set aside; how many for this address."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: aside.count(db, charger, csms)))
+
     async def waiting_chargers(self, csms: str) -> list[str]:
         """Every charger for which something waits."""
         return await self._read(lambda disk: disk.outbox(lambda db: outbox.chargers(db, csms)))
@@ -442,7 +479,9 @@ class Store:
             thinned = await self._write(lambda disk: disk.thin(THINNED_AT_ONCE), is_vital=True)
             self._thinned += thinned
             log.warning("samples thinned", rows=thinned, of="sessions that have ended")
-        elif self._reserve.is_spent:
+        elif self._reserve.is_spent and not await self._give_up_aside(
+            lambda db: aside.oldest_values(db, THINNED_AT_ONCE)
+        ):
             for _ in range(THINNINGS_MAX):
                 if await self._thin_queue() != 0:
                     break
@@ -455,22 +494,56 @@ class Store:
         """
         if self._disk.path is None:
             return
-        used = await self._read(lambda disk: disk.bytes_used())
+        apart = await self._bound_aside()
+        used = await self._read(lambda disk: disk.bytes_used()) - apart
         for _ in range(THINNINGS_MAX):
             if used <= DATABASE_BYTES_MAX:
                 self._thin_at = Place()
                 break
             if await self._thin_queue() is None:
                 break
-            used = await self._read(lambda disk: disk.bytes_used())
+            used = await self._read(lambda disk: disk.bytes_used()) - apart
         self._takes_values = used <= REFUSED_ABOVE
-        counts = (self._values_thinned, self._values_refused)
-        if any(counts) and await self._read(lambda disk: disk.outbox(outbox.is_empty)):
-            counts = self._values_thinned, self._values_refused = 0, 0
+        if await self._read(lambda disk: disk.outbox(outbox.is_empty)):
+            self._values_thinned, self._values_refused = 0, 0
+        if not apart:
+            self._aside_gone = 0
         self._say_of_queue()
+        counts = (self._values_thinned, self._values_refused, self._aside_gone)
         if counts != self._counted and not self._reserve.is_spent:
-            await self.remember(COUNTED, "{} {}".format(*counts))
+            await self.remember(COUNTED, "{} {} {}".format(*counts))
             self._counted = counts
+
+    async def _bound_aside(self) -> int:
+        """What was set aside has a bound of its own, so that it takes nothing of the queue's room:
+        above it values go, the oldest first, and starts and stops only where there are no values.
+        The bytes that it takes.
+        """
+        took = await self._read(lambda disk: disk.outbox(aside.size))
+        for _ in range(THINNINGS_MAX):
+            if took <= ASIDE_BYTES_MAX:
+                break
+            freed = await self._give_up_aside(
+                lambda db: aside.oldest_values(db, THINNED_AT_ONCE)
+                or aside.oldest_sessions(db, ASIDE_SESSIONS_AT_ONCE)
+            )
+            took -= freed
+        return took
+
+    async def _give_up_aside(self, look: Callable[[apsw.Connection], list[aside.Place]]) -> int:
+        """Give up what `look` finds; the bytes that it took."""
+        found = await self._read(lambda disk: disk.outbox(look))
+        if found:
+            self._aside_gone += len(found)
+            log.warning("what was set aside is given up", rows=len(found), cause="no room")
+            await self._delete_aside(found)
+        return sum(place.size for place in found)
+
+    async def _delete_aside(self, found: list[aside.Place]) -> None:
+        gone = await self._write(
+            lambda disk: disk.outbox(lambda db: aside.give_up(db, found)), is_vital=True
+        )
+        self.when_aside_gone(gone)
 
     async def _thin_queue(self) -> int | None:
         """Look for some of the values that are missed least, and give them up; how many went. None:
@@ -490,8 +563,11 @@ class Store:
 
     def _say_of_queue(self) -> None:
         """Since when something was kept for the CSMS last, and nothing less would tell of it."""
-        thinned, refused = self._values_thinned, self._values_refused
-        words = f"{thinned} values are thinned, {refused} refused" if thinned or refused else None
+        thinned, refused, gone = self._values_thinned, self._values_refused, self._aside_gone
+        said = [f"{thinned} values are thinned, {refused} refused"] if thinned or refused else []
+        if gone:
+            said.append(f"{gone} messages that the CSMS did not take are given up")
+        words = "; ".join(said) or None
         if words != self.queue_trouble.value:
             self.queue_trouble.set(words)
 
@@ -542,9 +618,10 @@ class Store:
             if mine in self._queue:  # before its turn came: never written
                 self._queue.remove(mine)  # type: ignore[arg-type]
                 raise
-            with trio.CancelScope(shield=not mine.done):  # while another's turn writes it down
-                async with self._turn:
-                    pass
+            if not mine.done:  # while another's turn writes it down
+                with trio.CancelScope(shield=True):
+                    async with self._turn:
+                        pass
         if isinstance(mine.outcome, Defect):
             raise mine.outcome.error
         if isinstance(mine.outcome, StoreError):

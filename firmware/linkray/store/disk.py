@@ -287,9 +287,9 @@ class Disk:
         """All of them in one transaction; returns when it is durable.
 
         A write that is refused for what it says, or fails by a defect of its own, has its
-        `StoreError` in its place, and no other suffers. Where the disk fails, the log is emptied and all are tried once more (trust.md
-        P3); then `StoreError` is raised, `DiskFull` where room is what it lacks, and nothing was
-        written.
+        `StoreError` in its place, and no other suffers. Where the disk fails, the log is emptied
+        and all are tried once more (trust.md P3); then `StoreError` is raised, `DiskFull` where
+        room is what it lacks, and nothing was written.
         """
         if self._closed:
             raise StoreError("the store is closed")

@@ -73,7 +73,8 @@ def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int
         " WHERE charger = ? AND csms = ? AND aside IS NULL", (charger, csms),
     )
     (aside,), = db.execute(
-        "SELECT count(*) FROM outbox WHERE charger = ? AND aside IS NOT NULL", (charger,)
+        "SELECT count(*) FROM outbox INDEXED BY outbox_aside"
+        " WHERE charger = ? AND aside IS NOT NULL", (charger,),
     )
     return int_of(count), int_of(aside), int_of(last)
 

@@ -126,7 +126,8 @@ class Box:
 
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
-                 asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword)  # fmt: skip
+                 asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
+                 asks.SayAgain, asks.RemoveSetAside)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file}  # fmt: skip
         self.desk = Desk(

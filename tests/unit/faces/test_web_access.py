@@ -16,6 +16,8 @@ from linkray.model.faults import Code, Fault
 
 NEW = "purple whales never sleep"
 BODIES: dict[str, object] = {
+    "say_again": {"charger": "CP1"},
+    "remove_aside": {"charger": ""},
     "sign_in": {"account": "EV", "password": WORDS["EV"]},
     "first_passwords": {"passwords": {"Assembler": NEW}},
     "change_password": {"old": "?", "new": NEW},

@@ -716,6 +716,21 @@ async def test_what_was_set_aside_is_listed_in_parts_and_downloaded_whole():
     assert (bad.status, bad.json["path"]) == (422, "$.after")
 
 
+async def test_what_was_set_aside_is_said_again_or_removed_of_one_charger_or_of_all():
+    box = await Box().open()
+    browser = await box.signed_in("Installer")
+
+    again = await browser.call("POST", "/api/v1/set-aside/again", {"charger": "CP1"})
+    removed = await browser.call("POST", "/api/v1/set-aside/remove", {"charger": ""})
+    whose = await browser.call("POST", "/api/v1/set-aside/remove", {})
+    ev = await box.signed_in("EV")
+    seen = await ev.call("POST", "/api/v1/set-aside/remove", {"charger": ""})
+
+    assert (again.json, removed.json) == ({"ok": True, "text": "Done"},) * 2
+    assert box.did == [asks.SayAgain("CP1"), asks.RemoveSetAside("")]
+    assert (whose.status, seen.status) == (422, 403), "who wants all removed says so"
+
+
 async def test_a_csms_is_tried_out_and_a_password_given_that_nobody_is_told():
     box = await Box(seen=replace(SEEN, uplinks=(UplinkView("CP1", "live"),))).open()
     browser = await box.signed_in("Assembler")

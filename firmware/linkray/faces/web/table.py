@@ -132,6 +132,12 @@ class UplinkPassword(Body, frozen=True):
     charger: str = ""
 
 
+class OfCharger(Body, frozen=True):
+    """Of which charger; empty: of all."""
+
+    charger: str
+
+
 class Done(msgspec.Struct, frozen=True):
     """It was done; `text` says what."""
 
@@ -231,6 +237,12 @@ TABLE: tuple[Entry, ...] = (
           gives=tuple[SetAsideMessage, ...]),
     Entry("GET", "/api/v1/set-aside/export", INSTALLER, "export_set_aside",
           "The same as a file, all of them", gives=tuple[SetAsideMessage, ...]),
+    Entry("POST", "/api/v1/set-aside/again", INSTALLER, "say_again",
+          "What the CSMS that is set did not take waits for it again, of a charger or of all",
+          takes=OfCharger, gives=Done),
+    Entry("POST", "/api/v1/set-aside/remove", INSTALLER, "remove_aside",
+          "Delete what was set aside, of a charger or of all",
+          takes=OfCharger, gives=Done),
     Entry("GET", "/api/v1/ceiling", INSTALLER, "ceiling", "The engineering ceiling",
           gives=CeilingView),
     Entry("PUT", "/api/v1/ceiling", ASSEMBLER, "seal_ceiling",

@@ -18,7 +18,7 @@ from linkray.model.views import SetAsideMessage, Way
 
 from .ports import Call
 from .problem import Problem, checked, read
-from .table import Done, TryCsms, UplinkPassword
+from .table import Done, OfCharger, TryCsms, UplinkPassword
 
 FRAMES = 200  # shown at once where nobody asks for more or fewer
 TRY_S = 50.0  # name, TCP, TLS and WebSocket have 40 s together
@@ -80,6 +80,16 @@ class Uplinks:
         after = number_of(call, "after")
         answer = checked(await self._ask(asks.ReadSetAside(after), call.asker.who))
         return _json(bytes(answer.data))
+
+    async def say_again(self: _Asks, call: Call) -> ASGIApp:
+        body = read(call.body, OfCharger)
+        answer = checked(await self._ask(asks.SayAgain(body.charger), call.asker.who))
+        return _json(msgspec.json.encode(Done(ok=True, text=answer.text)))
+
+    async def remove_aside(self: _Asks, call: Call) -> ASGIApp:
+        body = read(call.body, OfCharger)
+        answer = checked(await self._ask(asks.RemoveSetAside(body.charger), call.asker.who))
+        return _json(msgspec.json.encode(Done(ok=True, text=answer.text)))
 
     async def export_set_aside(self: _Asks, call: Call) -> ASGIApp:
         async def part(after: int) -> list[SetAsideMessage]:

@@ -7,7 +7,7 @@ import { exactly } from "../format";
 import { given, say, t } from "../i18n";
 import { snapshot } from "../live";
 import { Badge, Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
-import { announce, inWords } from "../parts/dialog";
+import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, FieldError, helpOf, labelOf, Select, Setting } from "../parts/fields";
 import { Password } from "../parts/password";
 import { capital, UplinkFacts, uplinkOf, uplinkState } from "../parts/uplink";
@@ -316,7 +316,10 @@ function Uplinks() {
 function Aside() {
   const [list, setList] = useState<readonly SetAside[]>([]);
   const [failed, setFailed] = useState("");
-  const count = (snapshot.value?.uplinks ?? []).reduce((sum, one) => sum + one.set_aside, 0);
+  const [who, setWho] = useState("");
+  const [acted, setActed] = useState(0);
+  const uplinks = snapshot.value?.uplinks ?? [];
+  const count = uplinks.reduce((sum, one) => sum + one.set_aside, 0);
   useEffect(() => {
     call<SetAside[]>("GET", "/set-aside").then(
       (told) => {
@@ -325,9 +328,18 @@ function Aside() {
       },
       (problem) => setFailed(inWords(problem)),
     );
-  }, [count]);
+  }, [count, acted]);
   if (!base.value?.csms.url && !list.length && !failed) return null;
   const names = new Map((snapshot.value?.chargers ?? []).map((one) => [one.id, nameOf(one)]));
+  const has = uplinks.filter((one) => one.set_aside > 0).map((one) => one.charger);
+  const owners = [...new Set([...has, ...list.map((one) => one.charger)])].sort();
+  const of = owners.includes(who) ? who : "";
+  const settled = async (how: "again" | "remove") => {
+    const done = await call<{ text: string }>("POST", `/set-aside/${how}`, { charger: of });
+    setActed((before) => before + 1);
+    return done.body.text;
+  };
+  const whose = of ? (names.get(of) ?? of) : t("aside.all");
   return (
     <Card
       title={t("aside.title")}
@@ -341,6 +353,54 @@ function Aside() {
     >
       <p class="second">{list.length ? t("aside.more") : t("aside.none")}</p>
       {failed && <Note tone="fault">{failed}</Note>}
+      {list.length > 0 && (
+        <div class="asides-bar">
+          <Field label={t("aside.whose")}>
+            {(ids) => (
+              <Select
+                id={ids.id}
+                value={of}
+                choices={[
+                  { value: "", text: t("aside.all") },
+                  ...owners.map((one) => ({ value: one, text: names.get(one) ?? one })),
+                ]}
+                onChange={setWho}
+              />
+            )}
+          </Field>
+          <div class="links">
+            <Button
+              icon="refresh-cw"
+              onClick={() =>
+                askDanger({
+                  title: t("aside.again_title"),
+                  body: t("aside.again_body", { whose }),
+                  sessions: null,
+                  verb: t("aside.again"),
+                  calm: true,
+                  act: () => settled("again"),
+                })
+              }
+            >
+              {t("aside.again")}
+            </Button>
+            <Button
+              icon="trash"
+              onClick={() =>
+                askDanger({
+                  title: t("aside.remove_title"),
+                  body: t("aside.remove_body", { whose }),
+                  sessions: null,
+                  verb: t("aside.remove"),
+                  act: () => settled("remove"),
+                })
+              }
+            >
+              {t("aside.remove")}
+            </Button>
+          </div>
+        </div>
+      )}
       {list.length > 0 && (
         <ul class="asides">
           {list.map((one) => (
