@@ -1072,6 +1072,7 @@ async def _until_told(
                      ocpp=ocpp, ocpps=ocpps)  # fmt: skip
             code = await _wait_end(house)
             doors.cancel_scope.cancel()
+        await house.uplinks.keep_the_rest()
         await house.forget_starts()
         outer.cancel_scope.cancel()
     return code

@@ -17,6 +17,7 @@ from tools.world.csms import Csms
 from tools.world.disk import FOR_EVER, Disk
 from tools.world.operator import Operator, a_profile
 
+from linkray.model.records import Outgoing
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
 from linkray.model.views import ConnectorView
@@ -503,6 +504,34 @@ async def test_what_is_kept_for_a_charger_that_is_deleted_is_said_all_the_same()
             (found,) = central.book.transactions(name)
             assert found.stops
             assert not central.is_linked(name), "there is nothing more to say of it"
+        holds(s, central)
+
+
+async def test_what_a_slow_csms_has_not_answered_when_linkray_ends_is_kept() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1")
+        central.answer_after(9.0)
+
+        def is_waiting() -> bool:
+            core = s.house.uplinks._uplinks["C1"].core
+            return core is not None and any(
+                isinstance(entry.what, Outgoing) for entry in core._box._line
+            )
+
+        await s.until(is_waiting, 120)
+        assert s.house.uplink_views["C1"].value.state == "live"
+        assert await s.store.load("C1", URL, 0, 99) == ((), False)
+
+        await s.house.uplinks.keep_the_rest()
+        kept, _more = await s.store.load("C1", URL, 0, 99)
+        await s.restart()
+        central.answer_after(0.0)
+        await live(s, central, "C1")
+        heard = [msgspec.json.decode(one.text)[1] for one in central.book.of("MeterValues", "C1")]
+        assert kept
+        assert all(one.message_id in heard for one in kept)
         holds(s, central)
 
 

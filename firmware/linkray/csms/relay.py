@@ -708,6 +708,11 @@ class Relay:
         """What the profiles allow, for a balancer that begins anew."""
         return self._bounds.again(now)
 
+    def not_kept(self) -> list[Outgoing]:
+        """What was only passed on and must not be lost, for who writes it down as LinkRay ends."""
+        messages, _passed = self._box.keep()
+        return messages
+
     def farewell(self, now: float) -> list[Out]:
         """Its CSMS is no longer the one that is set: nothing of it holds any more."""
         outs = self._lost("another CSMS is set", now) if self._link != "down" else []

@@ -83,6 +83,7 @@ READ_S = 30.0  # for the store to say what waits
 KEEP_AGAIN_S = 1.0  # a disk that fails is asked again
 KEEP_TIMES = 3
 UNTOLD_AGAIN_S = 0.1  # a balancer whose inbox is full hears it then
+END_S = 3.0  # for the disk to take what is left, as LinkRay ends
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
 BROKEN = 1006  # RFC 6455, 7.4.1: there was no closing handshake
 TRIAL_S = 1.0  # who opens and closes at once does so by then (csms.md, Connecting)
@@ -352,6 +353,21 @@ class UplinkRoom:
                     with trio.move_on_at(min((at for _, at in self._again), default=math.inf)):
                         await self._bell.wait()
 
+    async def keep_the_rest(self) -> None:
+        """LinkRay ends, and no charger says anything more: what the CSMS has not answered yet is on
+        disk before anything else ends. A disk that takes too long has what it has.
+        """
+        rest = [one for uplink in self._uplinks.values() for one in uplink.not_kept()]
+        if not rest:
+            return
+        with trio.move_on_after(END_S, shield=True) as limit:
+            try:
+                await self.store.commit(rest)
+            except StoreError as error:
+                log.warning("values lost at the end", values=len(rest), cause=str(error))
+        if limit.cancelled_caught:
+            log.warning("values lost at the end", values=len(rest), cause="the disk is too slow")
+
     def gone(self, charger: str, uplink: Uplink) -> None:
         """An uplink has failed: it begins anew from what is on disk."""
         if self._uplinks.get(charger) is uplink:
@@ -399,6 +415,16 @@ class Uplink:
             return
         self._items.append(item)
         self._bell.set()
+
+    def not_kept(self) -> list[Outgoing]:
+        """What it holds that is not on disk; it counts as kept from now on."""
+        coming = [item for item in self._items if isinstance(item, Message) and not item.stored]
+        self._items = [
+            msgspec.structs.replace(item, stored=True) if item in coming else item
+            for item in self._items
+        ]
+        return [*(() if self.core is None else self.core.not_kept()),
+                *(item.outgoing for item in coming)]  # fmt: skip
 
     async def run(self) -> None:
         """Until LinkRay ends; a failure ends it, and what comes next begins it anew."""
