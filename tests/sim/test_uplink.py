@@ -17,6 +17,7 @@ from tools.world.csms import Csms
 from tools.world.disk import FOR_EVER, Disk
 from tools.world.operator import Operator, a_profile
 
+from linkray.csms import task as csms_task
 from linkray.model.records import Outgoing
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
@@ -439,6 +440,31 @@ async def test_p11_a_disk_that_is_stuck_holds_up_the_answers_of_values_and_nothi
         await live(s, central, "C1", "C2", "C3")
         s.world.charger("C1").unplug()
         await trio.sleep(30)
+        holds(s, central)
+
+
+async def test_p11_what_waits_for_an_uplink_that_waits_for_the_disk_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(csms_task, "ITEMS_MAX", 6)
+    central = csms()
+    async with scene(passed(40), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1")
+        before = s.watch("C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+        with stuck(s):
+            with trio.move_on_after(1):  # what it wishes is kept: its uplink waits for the disk
+                await Operator(central, "C1").change_configuration("MeterValueSampleInterval", "20")
+            most = 0
+            for _ in range(900):
+                await trio.sleep(1)
+                most = max(most, len(uplink._items))
+            assert 6 <= most <= 6 + 4, "one status, who it is, whether it is here; that it was full"
+            s.went_on(before)
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C1").unplug()
+        await s.until(lambda: bool(central.book.transactions("C1")[0].stops), 60)
         holds(s, central)
 
 

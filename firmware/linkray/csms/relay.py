@@ -58,6 +58,7 @@ from .wire import (
     Note,
     NotLinked,
     Out,
+    Overrun,
     PasswordNow,
     Received,
     Seen,
@@ -314,6 +315,8 @@ class Relay:
             case AsideGone(count):
                 self._box.set_aside = max(0, self._box.set_aside - count)
                 return []
+            case Overrun():
+                return self._stop_live()
 
     def _booted(self, payload: bytes, now: float) -> list[Out]:
         """It has started: the CSMS hears it before anything that comes after it."""

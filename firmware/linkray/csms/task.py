@@ -36,7 +36,18 @@ from linkray.model.narrow import narrowest
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
-from linkray.model.uplink import FromUplink, Introduce, Live, Message, ToUplink
+from linkray.model.uplink import (
+    Answered,
+    Boot,
+    FromUplink,
+    Here,
+    Introduce,
+    Live,
+    Message,
+    Passed,
+    Status,
+    ToUplink,
+)
 from linkray.model.views import UplinkTested, UplinkView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -61,6 +72,7 @@ from .wire import (
     Note,
     NotLinked,
     Out,
+    Overrun,
     PasswordNow,
     Received,
     Seen,
@@ -87,7 +99,7 @@ END_S = 3.0  # for the disk to take what is left, as LinkRay ends
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
 BROKEN = 1006  # RFC 6455, 7.4.1: there was no closing handshake
 TRIAL_S = 1.0  # who opens and closes at once does so by then (csms.md, Connecting)
-ITEMS_MAX = 256  # frames of a CSMS that wait while one is written to it
+ITEMS_MAX = 256  # that wait while a frame is written to a CSMS, or the disk hangs
 
 log = structlog.get_logger(source="CSMS")
 
@@ -391,6 +403,7 @@ class Uplink:
         self._ws: WebSocketConnection | None = None
         self._scope: trio.CancelScope | None = None
         self._why = ""
+        self._lost = 0  # things that were only passed on, since its inbox was full
         self._stopping = False
 
     @property
@@ -413,8 +426,29 @@ class Uplink:
         if isinstance(item, Received) and len(self._items) >= ITEMS_MAX:
             self._end(f"more than {ITEMS_MAX} frames wait to be read")
             return
+        if len(self._items) >= ITEMS_MAX and not self._has_room_for(item):
+            return
         self._items.append(item)
         self._bell.set()
+
+    def _has_room_for(self, item: Item) -> bool:
+        """While it waits for a disk that hangs: LinkRay decides from now on, what is only passed on
+        goes no further, and of what a charger is the newest counts. What is on disk already is
+        taken: while the disk hangs there comes no more of it.
+        """
+        if isinstance(item, Passed) or (isinstance(item, Message) and not item.stored):
+            if not self._lost:
+                self._room.to_link(self.charger, Live(live=False))
+                self._items.append(Overrun())
+                log.warning("values for the CSMS lost", charger=self.charger,
+                            cause=f"more than {ITEMS_MAX} things wait for the disk")  # fmt: skip
+            self._lost += 1
+            if isinstance(item, Passed) and item.waits:
+                self._room.to_link(self.charger, Answered(item.call_id))
+            return False
+        if isinstance(item, Boot | Here | Status | TermsNow | PasswordNow):
+            self._items = [one for one in self._items if not _is_outdated(one, item)]
+        return True
 
     def not_kept(self) -> list[Outgoing]:
         """What it holds that is not on disk; it counts as kept from now on."""
@@ -436,6 +470,7 @@ class Uplink:
                     while self._items:
                         core.keys.was(self._room.before(self.charger))
                         await self._do(core.feed(self._items.pop(0), trio.current_time()), nursery)
+                    self._lost = 0
                     self._tell_again()
                     now = trio.current_time()
                     if self._stopping:
@@ -662,6 +697,13 @@ class Uplink:
         if self._room.ocpp_log is not None:
             self._room.ocpp_log(self.charger, "down", text)
         self.put(Received(text))
+
+
+def _is_outdated(one: Item, newer: Boot | Here | Status | TermsNow | PasswordNow) -> bool:
+    """Whether a newer word takes its place."""
+    if isinstance(one, Status) and isinstance(newer, Status):
+        return one.connector == newer.connector
+    return type(one) is type(newer) and not isinstance(one, Status)
 
 
 async def _opened(connect: Connect, address: Address, ca: str) -> trio.abc.Stream:

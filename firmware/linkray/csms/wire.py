@@ -83,9 +83,13 @@ class AsideGone(msgspec.Struct, frozen=True):
     count: int
 
 
+class Overrun(msgspec.Struct, frozen=True):
+    """More came than was taken in: the link knows that LinkRay decides, until all is said."""
+
+
 Item = (
     ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded | Thinned
-    | AsideGone
+    | AsideGone | Overrun
 )
 
 

@@ -22,6 +22,7 @@ from linkray.model.records import (
     AnyRecord,
     Called,
     ChargerSeen,
+    Delivered,
     IdLearned,
     Outgoing,
     SetAside,
@@ -60,6 +61,8 @@ THINNINGS_MAX = 25  # of the queue in a minute: more rows than a storm of values
 COUNTED = "queue"  # kv: values thinned, refused, and what was set aside and given up
 FLUSH_S = 60.0  # records.md: samples are on disk at least once a minute
 FREE_SHARE_MIN = 0.05  # records.md: below 5 % free a fault
+GATHERED_MAX = 4_096  # records for which nobody waits: 64 of each of 64 links, while the disk hangs
+HELD_MAX = 10_000  # that may be lost by a power cut, while the disk takes nothing
 GATHER_S = 1.0  # trust.md P10: while the CSMS is away one sync a second more
 CLOSE_S = 5.0
 
@@ -229,6 +232,18 @@ class Store:
                 if isinstance(record, TagAccepted):
                     self._tags[record.tag.casefold()] = record.at
                 self._held_others.append(record)
+        if len(self._held_others) > HELD_MAX:
+            self._hold_less()
+
+    def _hold_less(self) -> None:
+        """A disk that takes nothing: what the CSMS would only hear once more goes first, the oldest
+        of it; then tags; the numbers of sessions last.
+        """
+        for kinds in ((Delivered,), (TagAccepted,), (object,)):
+            over = len(self._held_others) - HELD_MAX
+            gone = [n for n, one in enumerate(self._held_others) if isinstance(one, kinds)][:over]
+            for place in reversed(gone):
+                del self._held_others[place]
 
     def gather(
         self, records: Sequence[AnyRecord], told: Callable[[StoreError | None], None]
@@ -247,6 +262,9 @@ class Store:
             return
         if not self._takes_values:
             counted(DiskFull(StoreError.QUEUE))
+            return
+        if len(self._gathered) >= GATHERED_MAX:
+            told(StoreError(StoreError.SLOW))
             return
         numbered = [(record, 0) for record in records]
         self._gathered.append(_Gathered(lambda disk: disk.put(numbered), counted))

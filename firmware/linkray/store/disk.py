@@ -94,6 +94,7 @@ class StoreError(Exception):
 
     DISK = "the disk does not take writes"
     FULL = "the disk is full"
+    SLOW = "too much waits for the disk"
     NOT_WRITTEN = "what was to be written with it failed"
     QUEUE = "what waits for the CSMS is more than there is room for"
 

@@ -12,10 +12,14 @@ from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Account, Key, Who
 from linkray.model.passport import Finding, Passport
 from linkray.model.records import (
+    Called,
     ChargerSeen,
+    Delivered,
+    IdLearned,
     PassportForgotten,
     PassportFound,
     StopUnknown,
+    TagAccepted,
     TagRejected,
     TransactionBegan,
     TransactionEnded,
@@ -364,6 +368,26 @@ async def test_a_writer_that_breaks_tells_all_who_waited_that_nothing_was_writte
     assert [type(one) for one in told] == [StoreError]
     await store.flush()
     assert [run.energy_wh for run in await store.running()] == [700], "what is held is held on"
+
+
+async def test_p11_what_waits_for_a_disk_that_hangs_has_a_bound(monkeypatch):
+    monkeypatch.setattr(db, "GATHERED_MAX", 3)
+    monkeypatch.setattr(db, "HELD_MAX", 4)
+    store = await in_memory()
+    told: list[StoreError | None] = []
+    await store.commit([began(1), began(2)])
+    for number in range(11, 16):
+        store.gather([began(number)], told.append)
+    assert [str(one) for one in told] == ["too much waits for the disk"] * 2
+    for number in (1, 2):
+        store.later([IdLearned(number, 70 + number), Called(number, 80 + number)])
+        store.later([TagAccepted(f"TAG{number}", AT), Delivered(number), Delivered(number + 10)])
+    await store.commit([began(9)])
+
+    assert told[2:] == [None] * 3, "in the end they are there"
+    found = {run.id: (run.csms_id, run.at_charger) for run in await store.running()}
+    assert found[1] == (71, 81)
+    assert found[2] == (72, 82), "by what a stop is named goes last"
 
 
 async def test_p6_settings_half_written_give_way_to_the_revision_before(tmp_path):
