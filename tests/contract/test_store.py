@@ -16,6 +16,7 @@ from tools.powercut import cut_everywhere
 from tools.world.disk import FOR_EVER, LOSSES, Disk, Platter
 
 from linkray.kit.clock import WallClock
+from linkray.kit.keep import KeptDown
 from linkray.model.asks import ASSEMBLER, Who
 from linkray.model.records import (
     Called,
@@ -29,6 +30,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import Settings, Site
 from linkray.store import copies, db, reserve, thinning
+from linkray.store import disk as the_disk
 from linkray.store.copies import make_daily_copy
 from linkray.store.db import FILE, GATHER_S, DiskFull, Store, StoreError
 from linkray.store.runner import Inline, InThread
@@ -40,6 +42,7 @@ URL = "ws://csms.example"
 WHO = Who("Assembler", ASSEMBLER, "192.0.2.7")
 DATABASE = FOLDER / FILE
 RESERVE = FOLDER / reserve.FILE
+DOUBT = FOLDER / f"{FILE}{the_disk.DOUBT}"
 
 
 @pytest.fixture
@@ -832,4 +835,107 @@ async def test_p5_of_a_queue_that_cannot_be_read_the_copy_s_is_said_again(disk):
     store = await opened(disk)
     found, _more = await store.load("DBT1", "ws://c", 0, 100)
     assert [one.number for one in found] == [1, 2]
+    await store.close()
+
+
+async def test_p7_a_large_database_is_looked_through_while_control_is_back(disk, monkeypatch):
+    await a_site_with_a_queue(disk, "outbox")
+    monkeypatch.setattr(the_disk, "CHECKED_AT_ONCE", 0)
+    store = await opened(disk)
+    assert not store.opened.is_checked
+    assert store.opened.missing is None
+    await store.commit([began(2, "C2")])  # who charges does not wait for it
+    with pytest.raises(ExceptionGroup) as ended:
+        await store.tend()
+    assert ended.group_contains(KeptDown, match="the database is damaged")
+    assert "the database is damaged" in (store.trouble.value or "")
+    killed(store)
+
+    store = await opened(disk)
+    assert store.opened.missing is not None
+    assert [run.id for run in await store.running()] == [1, 2]
+    assert not disk.exists(DOUBT), "it has been looked through"
+    await store.close()
+    store = await opened(disk)
+    assert store.opened.missing is None
+    await store.close()
+
+
+async def test_p5_what_a_start_needs_is_looked_at_before_it_in_a_large_database_too(
+    disk, monkeypatch
+):
+    await a_site_with_a_queue(disk, "settings")
+    monkeypatch.setattr(the_disk, "CHECKED_AT_ONCE", 0)
+    store = await opened(disk)
+    assert store.opened.missing is not None
+    await store.close()
+
+
+async def test_p5_who_meets_a_damaged_page_has_the_next_start_look_at_all(disk, monkeypatch):
+    await a_site_with_a_queue(disk, "transactions")
+    monkeypatch.setattr(the_disk, "CHECKED_AT_ONCE", 0)
+    store = await opened(disk)
+    with pytest.raises(StoreError):
+        await store.recent("DBT1")
+    killed(store)
+    store = await opened(disk)
+    assert store.opened.missing is not None
+    assert [run.id for run in await store.running()] == [1]
+    await store.close()
+
+
+async def test_a_large_database_in_order_is_used_on_and_looked_through_once(disk, monkeypatch):
+    store = await opened(disk)
+    await store.commit([began(1), queued(1)])
+    await store.close()
+    monkeypatch.setattr(the_disk, "CHECKED_AT_ONCE", 0)
+    store = await opened(disk)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.tend)
+        await trio.sleep(1)
+        assert store.opened.is_checked
+        await store.commit([began(2)])
+        nursery.cancel_scope.cancel()
+    assert not disk.exists(DOUBT)
+    assert store.trouble.value is None
+    await store.close()
+
+
+def for_ever(disk: the_disk.Disk) -> object:
+    with disk._reading() as db:
+        return list(db.execute(
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+        ))  # fmt: skip
+
+
+@pytest.mark.realtime
+async def test_p11_nobody_who_commits_waits_for_the_day_s_copy_and_it_ends_when_it_must(tmp_path):
+    store = await Store.open(tmp_path / FILE, InThread())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store._beside_writers, for_ever)
+        await trio.sleep(0.1)
+        with trio.fail_after(2):
+            await store.commit([began(1)])
+        nursery.cancel_scope.cancel()
+    with trio.fail_after(2):
+        with trio.move_on_after(0.1):
+            await store._beside_writers(for_ever)
+    ended: list[str] = []
+
+    async def copy() -> None:
+        try:
+            await store._beside_writers(for_ever)
+        except StoreError as error:
+            ended.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(copy)
+        await trio.sleep(0.1)
+        store._disk._settled = False  # a commit has failed: the log is emptied first
+        with trio.fail_after(4):
+            await store.commit([began(2)])
+    assert ended == ["the database cannot be read: interrupted"]
+    await store._keep_a_copy()
+    (copy_of_today,) = copies.copies(tmp_path / FILE)
+    assert [run.id for run in the_disk.Disk(copy_of_today).running()] == [1, 2]
     await store.close()

@@ -7,7 +7,7 @@ ready under another name first, with all that it must know, and that name says w
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Opened(msgspec.Struct, frozen=True):
     missing: str | None = None
     set_aside: Path | None = None
     taken: Path | None = None
+    is_checked: bool = True  # every page was looked at
 
 
 class LockedDisk(Disk):
@@ -97,7 +98,8 @@ def _open_or_replace(
     taken = None
     if aside is None:
         try:
-            return _open(file, at, files, steps, lock), Opened()
+            disk, is_checked = _open(file, at, files, steps, lock)
+            return disk, Opened(is_checked=is_checked)
         except UNUSABLE as error:
             why = str(error)
         except apsw.IOError as error:
@@ -106,25 +108,28 @@ def _open_or_replace(
             why = str(error)
         taken = _prepare_replacement(file, at, why, files, steps)
         aside = _finish_replacement(file, files)
-    disk = _open(file, at, files, steps, lock)
+    disk, is_checked = _open(file, at, files, steps, lock)
     kept = aside if aside is not None and files.exists(aside) else None
-    return disk, Opened(disk.replaced(), kept, taken)
+    return disk, Opened(disk.replaced(), kept, taken, is_checked)
 
 
-def _open(file: Path, at: str, files: Files, steps: dict[int, str], lock: int) -> Disk:
+def _open(
+    file: Path, at: str, files: Files, steps: dict[int, str], lock: int
+) -> tuple[Disk, bool]:
+    """The database, and whether every page of it was looked at."""
     had_one = _had_one(file, files)
     if not files.exists(file):
         if had_one:
             raise BadDatabase("it is gone")
         files.make(file)
         files.sync(file.parent)
-    disk = LockedDisk(file, files, lock)
+    disk, is_checked = LockedDisk(file, files, lock), True
     with ExitStack() as unless_good:
         unless_good.callback(disk.abandon)
         version = disk.version()
         newest = max(steps, default=0)
         if version > 0:
-            disk.check(newest)
+            is_checked = disk.check_in_time(newest)
         elif had_one:
             raise BadDatabase("it is empty")
         if 0 < version < newest:
@@ -132,8 +137,11 @@ def _open(file: Path, at: str, files: Files, steps: dict[int, str], lock: int) -
         disk.migrate(steps)
         disk.make_first(at)
         disk.settings()
+        if is_checked:
+            with suppress(OSError):  # it is looked through once more
+                disk.leave_no_doubt()
         unless_good.pop_all()
-    return disk
+    return disk, is_checked
 
 
 def _had_one(file: Path, files: Files) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -16,6 +16,7 @@ import trio
 
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
+from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
 from linkray.model.passport import Passport
 from linkray.model.records import (
@@ -43,7 +44,7 @@ from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
 from .files import REAL, Files
 from .reserve import Reserve
-from .runner import Runner
+from .runner import Runner, beside
 from .thinning import Gone, Place
 
 __all__ = ["FILE", "DiskFull", "Store", "StoreError"]
@@ -117,6 +118,7 @@ class Store:
     def __init__(self, disk: Disk, runner: Runner, clock: WallClock, opened: Opened) -> None:
         self._disk = disk
         self._runner = runner
+        self._beside = beside(runner)  # for what takes long
         self._clock = clock
         self._queue: list[_Write[object]] = []  # at most one of each waiting caller
         self._turn = trio.Lock()
@@ -458,16 +460,46 @@ class Store:
     # -- upkeep ----------------------------------------------------------------------------------
 
     async def tend(self) -> None:
-        """Once a minute: room on the disk, held samples to it, the day's copy. Never ends."""
+        """Once a minute: room on the disk, held samples to it, the day's copy. Never ends, unless a
+        page is found that cannot be right: LinkRay starts anew, and replaces the database.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._look_through)
+            nursery.start_soon(self._each_minute, self._keep_a_copy)
+            await self._each_minute(self._make_room, self._bound_queue, self._try_again)
+
+    async def _each_minute(self, *tasks: Callable[[], Awaitable[None]]) -> None:
         while True:
             await trio.sleep(FLUSH_S)
-            for task in (
-                self._make_room, self._bound_queue, self._try_again, self._keep_a_copy,
-            ):  # fmt: skip
+            for task in tasks:
                 try:
                     await task()
                 except (StoreError, OSError) as error:
                     log.warning("storage", cause=str(error), action="tried again in a minute")
+
+    async def _look_through(self) -> None:
+        """What a large database was opened without (trust.md P5, P7)."""
+        while not self.opened.is_checked:
+            try:
+                words = await self._beside_writers(lambda disk: disk.check_beside())
+            except StoreError as error:
+                log.warning("the database is not looked through", cause=str(error))
+                await trio.sleep(FLUSH_S)
+                continue
+            self.opened = msgspec.structs.replace(self.opened, is_checked=True)
+            log.info("the database was looked through", found=words or "all in order")
+            if words is not None:
+                await self._give_up_database(words)
+
+    async def _give_up_database(self, words: str) -> None:
+        said = f"the database is damaged: {words}"
+        self.say("damage", said)
+        try:
+            await self._runner.run(self._disk.leave_in_doubt)
+        except OSError as error:  # the next start would not know it
+            log.warning("the database is damaged", cause=str(error), action="used on")
+            return
+        raise KeptDown(said)
 
     async def _try_again(self) -> None:
         """A disk that took nothing is asked whether it does again; what is held goes down."""
@@ -605,9 +637,31 @@ class Store:
         if path is None or FULL in self._troubles:
             return
         day = self._clock.stamp()[:10]
-        copied = await self._read(lambda disk: make_daily_copy(disk, path, day))
+        copied = await self._beside_writers(lambda disk: make_daily_copy(disk, path, day))
         if copied:
             log.info("copy of the database made", copy=copied.name)
+
+    async def _beside_writers(self, read: Callable[[Disk], T]) -> T:
+        """Read for long in a thread of its own; nobody waits for it, and it ends when it must."""
+
+        async def until_cancelled() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._disk.interrupt()
+
+        found: list[T] = []
+        failed: StoreError | OSError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(until_cancelled)
+            try:
+                found.append(await self._beside.run(lambda: self._disk.read(read)))
+            except (StoreError, OSError) as error:
+                failed = error
+            nursery.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+        return found[0]
 
     # -- the one writer --------------------------------------------------------------------------
 

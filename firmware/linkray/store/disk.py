@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -58,6 +58,9 @@ from .rows import (
 from .salvage import COLUMNS, QUEUED, Queue, Salvaged
 
 BUSY_MS = 5_000  # a reader holds a checkpoint up no longer
+CHECKED_AT_ONCE = 32 * 2**20  # bytes of a database that is looked through before it is used
+LARGE = ("transactions", "samples", "outbox")  # of a larger one these are looked through later
+DOUBT = ".doubt"  # the database's name with this: the next start looks at every page of it
 REVISIONS_KEPT = 20
 TAGS_REJECTED_KEPT = 10_000
 QUARTER_S = 900
@@ -142,14 +145,19 @@ class Disk:
         self._closed = False
         self._settled = False  # nothing in the log rests on a sync that failed
         self.trouble: str | None = None  # why it takes no writes, where that is known already
+        self._reader: apsw.Connection | None = None  # of another thread
         self._db = self._connect()
 
-    def _connect(self) -> apsw.Connection:
+    def _opened(self, more: int = 0) -> apsw.Connection:
         # psow=0: a sector that is lost takes what stands beside in it; a commit fills its own.
         name = ":memory:" if self.path is None else f"file:{quote(str(self.path))}?psow=0"
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | more
         db = apsw.Connection(name, flags, vfs=self.files.vfs or None)
         db.set_busy_timeout(BUSY_MS)
+        return db
+
+    def _connect(self) -> apsw.Connection:
+        db = self._opened(apsw.SQLITE_OPEN_CREATE)
         try:
             for pragma in PRAGMAS:
                 db.execute(f"PRAGMA {pragma}")
@@ -173,6 +181,7 @@ class Disk:
         """
         if self._settled:
             return
+        self.interrupt()  # who reads would hold the log
         busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy is not None and busy[0]:
             raise apsw.BusyError("a reader holds the log")
@@ -207,11 +216,87 @@ class Disk:
 
     def check(self, newest: int) -> None:
         """Raise `BadDatabase` unless we know its version and SQLite finds every page in order."""
+        self._check_version(newest)
+        self._look_through("1")
+
+    def check_in_time(self, newest: int) -> bool:
+        """The same, but of a large database's largest tables, which `check_beside` looks through:
+        control must be back within two seconds (trust.md P7). Whether all was looked at.
+        """
+        assert self.path is not None
+        self._check_version(newest)
+        if self.bytes_used() <= CHECKED_AT_ONCE or self.files.exists(self._doubt(self.path)):
+            self._look_through("1")
+            return True
+        tables = self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for name in ("sqlite_schema", *(str(table) for (table,) in tables)):
+            if name not in LARGE:
+                self._look_through(name)
+        return False
+
+    def _check_version(self, newest: int) -> None:
         if self.version() > newest:
             raise BadDatabase(f"it is of version {self.version()}, this LinkRay knows {newest}")
-        found = str(self._one("PRAGMA quick_check(1)")[0])
+
+    def _look_through(self, what: str) -> None:
+        """All pages (1: up to the first mistake), or those of a table."""
+        found = str(self._one(f"PRAGMA quick_check({what})")[0])
         if found != "ok":
             raise BadDatabase(found)
+
+    def check_beside(self) -> str | None:
+        """What is wrong with a page, from another thread, while this one writes; None: nothing."""
+        with self._reading() as db:
+            try:
+                ((found,),) = db.execute("PRAGMA quick_check(1)")
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                found = str(error)
+        return None if found == "ok" else str(found)
+
+    def interrupt(self) -> None:
+        """Who reads in another thread stops; it may do so again later."""
+        reader = self._reader
+        if reader is not None:
+            with suppress(apsw.ConnectionClosedError):
+                reader.interrupt()
+
+    @contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        """Another connection, for one thread at a time: it sees what is there now, and nobody who
+        writes waits for it.
+        """
+        db = self._opened()
+        try:
+            db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the log is not its own
+            db.execute("PRAGMA temp_store = MEMORY")
+            self._reader = db
+            yield db
+        finally:
+            self._reader = None
+            db.close(True)
+
+    @staticmethod
+    def _doubt(path: Path) -> Path:
+        return path.with_name(path.name + DOUBT)
+
+    def leave_in_doubt(self) -> None:
+        """A page cannot be right: the next start looks at all of them, and replaces the database if
+        it must. Raises `OSError`.
+        """
+        if self.path is not None and not self.files.exists(self._doubt(self.path)):
+            self.files.make(self._doubt(self.path))
+            self.files.sync(self.path.parent)
+
+    def leave_no_doubt(self) -> None:
+        """All pages were looked at. Raises `OSError`."""
+        if self.path is not None and self.files.exists(self._doubt(self.path)):
+            self.files.remove(self._doubt(self.path))
+            self.files.sync(self.path.parent)
+
+    def _met(self, error: BaseException) -> None:
+        if isinstance(error, apsw.CorruptError | apsw.NotADBError) or is_unreadable(error):
+            with suppress(OSError):
+                self.leave_in_doubt()
 
     def migrate(self, migrations: dict[int, str]) -> None:
         """Every migration that is missing, each in one transaction."""
@@ -279,8 +364,11 @@ class Disk:
         return str(found[0][0]) if found else None
 
     def copy_to(self, target: Path) -> None:
-        """A whole, compact copy; `target` must be empty. It is not synced."""
-        self._db.execute("VACUUM INTO ?", (str(target),))
+        """A whole, compact copy; `target` must be empty. It is not synced. From any thread: who
+        writes meanwhile does not wait for it.
+        """
+        with self._reading() as db:
+            db.execute("VACUUM INTO ?", (str(target),))
 
     # -- the gathered write ----------------------------------------------------------------------
 
@@ -304,6 +392,7 @@ class Disk:
             try:
                 return self._write_once(writes)
             except apsw.Error as second:
+                self._met(second)
                 words = f"{StoreError.DISK}: {second or first}"
                 raise StoreError(words) from second
 
@@ -312,6 +401,7 @@ class Disk:
         try:
             return read(self)
         except apsw.Error as error:
+            self._met(error)
             raise StoreError(f"the database cannot be read: {error}") from error
 
     def _write_once(self, writes: Sequence[Write]) -> list[object]:

@@ -98,8 +98,18 @@ def load(
 
 def chargers(db: apsw.Connection, csms: str) -> list[str]:
     """Every charger for which something waits."""
-    return [text_of(charger) for (charger,) in db.execute(
-        "SELECT DISTINCT charger FROM outbox WHERE csms = ? AND aside IS NULL", (csms,))]
+    found: list[str] = []
+    after = ""
+    while True:  # from one to the next: of a long queue nobody reads every row
+        ((charger,),) = db.execute(
+            "SELECT min(charger) FROM outbox WHERE aside IS NULL AND charger > ?", (after,)
+        )
+        if charger is None:
+            return found
+        after = text_of(charger)
+        if list(db.execute("SELECT 1 FROM outbox WHERE aside IS NULL AND charger = ? AND csms = ?"
+                           " LIMIT 1", (after, csms))):  # fmt: skip
+            found.append(after)
 
 
 def uplinks(db: apsw.Connection) -> list[UplinkKept]:

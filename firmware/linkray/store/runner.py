@@ -32,3 +32,8 @@ class Inline:
     async def run(self, work: Callable[[], T]) -> T:
         await trio.lowlevel.checkpoint()
         return work()
+
+
+def beside(runner: Runner) -> Runner:
+    """Where long work is done that nobody waits for: never in the thread of those who commit."""
+    return InThread() if isinstance(runner, InThread) else runner
