@@ -127,7 +127,7 @@ class Outbox:
     def answered(self) -> Entry:
         """The head is through: the CSMS has it, or nobody wants it any more."""
         gone = self._line.popleft()
-        self.waiting -= gone.kept
+        self.waiting = max(0, self.waiting - gone.kept)
         if isinstance(gone.what, Outgoing):
             self._through = max(self._through, gone.what.number)
         self.retry_at = 0.0
