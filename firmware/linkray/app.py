@@ -786,10 +786,10 @@ class House:
         async with trio.open_nursery() as nursery:
             for cell in (self.store.settings, self.desk.lock):
                 nursery.start_soon(self._tell_settings_on, cell)
+            nursery.start_soon(self._kept("queue", self.store.keep_gathering, rests=True))
             seq = -1
             while not self.store.settings.value.csms.url:  # a stand-alone site has no uplinks
                 seq, _settings = await self.store.settings.wait_newer(seq)
-            nursery.start_soon(self._kept("queue", self.store.keep_gathering, rests=True))
             nursery.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
 
     async def _tell_settings_on(self, cell: Cell[Any]) -> None:

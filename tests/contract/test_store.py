@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from datetime import datetime
 
+import msgspec
 import pytest
 import trio
 from tools.busy_day import FOLDER, Day
@@ -774,7 +775,8 @@ async def a_site_with_a_queue(disk: Disk, table: str) -> None:
     was taken since. Then a table's first page is zeroed.
     """
     store = await opened(disk)
-    await store.commit([began(1), *(queued(number) for number in (1, 2))])
+    whose = msgspec.structs.replace(began(1), csms="ws://c")
+    await store.commit([whose, *(queued(number) for number in (1, 2))])
     make_daily_copy(store._disk, DATABASE, "2026-01-01")
     await store.commit([Delivered(1), IdLearned(1, 77), Called(1, 77), SetAside(2, "why", AT)])
     await store.commit([queued(3), queued(4)])
@@ -798,6 +800,7 @@ async def test_p5_what_waits_for_the_csms_is_read_of_a_damaged_database(disk):
     assert store.take_queue_number() == 5
     (running,) = await store.running()
     assert (running.csms_id, running.at_charger) == (77, 77), "its stop can be named"
+    assert running.csms == "ws://c"
     await store.close()
 
 

@@ -349,6 +349,64 @@ async def test_k13_what_is_kept_for_one_csms_is_not_said_to_another() -> None:
         s.is_safe()
 
 
+async def test_k13_a_session_is_told_to_the_csms_that_has_its_start_and_to_no_other() -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        await charging(s, "C1", "C2")
+
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await trio.sleep(150)
+        s.world.charger("C1").unplug()
+        await charging(s, "C3")
+        await trio.sleep(60)
+
+        assert second.book.transactions("C1") == second.book.transactions("C2") == []
+        assert {t.action for t in second.book.told["C1"]} <= {
+            "BootNotification", "StatusNotification", "Heartbeat",
+        }
+        assert await s.store.set_aside(0, 9) == ()
+        assert second.complaints == []
+
+        s.csms = first
+        await changed(s, url=URL)
+        await live(s, first, "C1", "C2", "C3")
+        await charging(s, "C1")
+        s.world.charger("C2").unplug()
+        await trio.sleep(60)
+
+        (ended, begun), (other,) = first.book.transactions("C1"), first.book.transactions("C2")
+        assert ended.stops
+        assert other.stops
+        assert not begun.stops
+        assert first.book.transactions("C3") == []
+        assert await s.store.set_aside(0, 9) == ()
+        assert first.complaints == []
+        s.is_safe()
+
+
+async def test_k13_a_csms_that_is_taken_away_for_a_while_hears_how_its_sessions_went_on() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1", "C2")
+        await changed(s, url="")
+        await trio.sleep(60)
+        await s.restart()
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+
+        await changed(s, url=URL)
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C2").unplug()
+        await trio.sleep(60)
+
+        holds(s, central)
+
+
 async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
     central = csms()
     async with scene(passed(), csms=central, strict=False) as s:

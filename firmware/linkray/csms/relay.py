@@ -350,7 +350,7 @@ class Relay:
         """A message of a transaction; what the line has no room for is kept. One that was meant for
         the address before this one, and was on its way as that changed, is kept for it (K13).
         """
-        if self._terms.url and outgoing.csms != self._terms.url:
+        if outgoing.csms != self._terms.url:
             return [] if stored else [Keep((outgoing,))]
         if stored or (self._is_live and self._box.put(outgoing, kept=False)):
             if stored:

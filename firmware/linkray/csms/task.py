@@ -36,7 +36,7 @@ from linkray.model.narrow import narrowest
 from linkray.model.records import AnyRecord, Outgoing, Transaction, UplinkKept
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
-from linkray.model.uplink import FromUplink, Introduce, Live, ToUplink
+from linkray.model.uplink import FromUplink, Introduce, Live, Message, ToUplink
 from linkray.model.views import UplinkTested, UplinkView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
@@ -163,9 +163,14 @@ class UplinkRoom:
 
     def put(self, charger: str, item: ToUplink) -> None:
         """Something of a charger's link for its uplink, without waiting."""
+        url = self.settings.value.csms.url
         uplink = self._uplinks.get(charger)
+        if isinstance(item, Message) and item.outgoing.csms == url and not self.may_pass(charger):
+            self._owing.add(charger)  # of a session from before: its CSMS hears how it went on
+            if uplink is not None and uplink.url != url:
+                uplink = self._another(charger, uplink)
         if uplink is None:
-            if not self.settings.value.csms.url:
+            if not url:
                 return
             uplink = self._begin(charger)
         uplink.put(item)
@@ -199,7 +204,7 @@ class UplinkRoom:
         """A charger's own, on disk before it is said anywhere."""
         url = self.settings.value.csms.url
         kept = self.kept.get(charger) or UplinkKept(charger, url)
-        if kept.csms != url:  # numbers, wishes and profiles of another CSMS
+        if kept.csms != url:  # wishes and profiles of another CSMS
             kept = UplinkKept(charger, url, kept.boot)
         kept = msgspec.structs.replace(kept, password=password)
         await self.store.commit((kept,))
@@ -284,12 +289,15 @@ class UplinkRoom:
                 self._owing.discard(charger)
             terms = self.terms(charger)
             if terms.url != uplink.url:  # what is kept for one CSMS is not said to another (K13)
-                del self._uplinks[charger]
-                uplink.stop()
-                if terms.url:
-                    self._begin(charger)
+                self._another(charger, uplink)
             else:
                 uplink.put(TermsNow(terms))
+
+    def _another(self, charger: str, uplink: Uplink) -> Uplink | None:
+        """Its CSMS is no longer the one that is set: this uplink ends, and one to that begins."""
+        del self._uplinks[charger]
+        uplink.stop()
+        return self._begin(charger) if self.terms(charger).url else None
 
     def dials(self, charger: str, url: str) -> None:
         """An attempt is made now: the next of this charger there is a minute away, also where its
@@ -363,7 +371,7 @@ class Uplink:
     @property
     def owes(self) -> bool:
         """Whether something is kept that the CSMS has not heard, as far as is known."""
-        return self.core is None or self.core.owes
+        return self.core is None or self.core.owes or bool(self._items)
 
     @property
     def is_up(self) -> bool:
@@ -416,12 +424,11 @@ class Uplink:
             recent = await room.store.recent(charger, KEPT_MAX)
             running = [one for one in await room.store.running() if one.charger == charger]
         kept = room.kept.get(charger) or UplinkKept(charger, terms.url)
-        is_same = kept.csms == terms.url
-        if not is_same:  # numbers, wishes, profiles and a password of another CSMS
+        if kept.csms != terms.url:  # wishes, profiles and a password of another CSMS
             kept = UplinkKept(charger, terms.url, kept.boot)
         known = [
             Known(one.id, one.id if one.at_charger is None else one.at_charger,
-                  one.csms_id if is_same else None)
+                  one.csms_id if one.csms == terms.url else None)
             for one in (*reversed(recent), *running)
         ]  # fmt: skip
         now = trio.current_time()

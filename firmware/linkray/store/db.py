@@ -323,7 +323,7 @@ class Store:
         found = await self._read(lambda disk: disk.recent(charger, limit))
         ids = {r.transaction: r.csms_id for r in self._held_others if isinstance(r, IdLearned)}
         return [
-            msgspec.structs.replace(one, csms_id=ids[one.id], passed=True) if one.id in ids else one
+            msgspec.structs.replace(one, csms_id=ids[one.id]) if one.id in ids else one
             for one in found
         ]
 

@@ -97,18 +97,17 @@ async def test_what_is_only_held_is_seen_by_the_next_link() -> None:
 
     (found,) = await store.recent("C1")
 
-    assert (found.at_charger, found.csms_id, found.passed) == (77, 77, True)
+    assert (found.at_charger, found.csms_id) == (77, 77)
     await store.flush()
     assert await store.recent("C1") == [found]
 
 
-async def test_whether_its_start_is_on_its_way_is_known_of_a_transaction() -> None:
+async def test_whose_its_start_is_is_known_of_a_transaction() -> None:
     store = await opened()
-    start = Outgoing(1, "C1", "m1", "StartTransaction", "{}", 1, AT, URL)
-    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), start])
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT, csms=URL)])
     await store.commit([TransactionBegan(2, "C1", 2, "T", 0, AT, AT)])
 
-    assert [(one.id, one.passed) for one in await store.recent("C1")] == [(2, False), (1, True)]
+    assert [(one.id, one.csms) for one in await store.recent("C1")] == [(2, ""), (1, URL)]
 
 
 async def test_a_refused_transaction_has_nobody_who_authorised_it() -> None:
