@@ -19,6 +19,7 @@ from tools.world.operator import Operator, a_profile
 
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
+from linkray.model.uplink import Replied
 from linkray.model.views import ConnectorView
 from linkray.store import db
 
@@ -423,6 +424,29 @@ async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
         assert s.house.uplinks._uplinks["C1"] is not uplink
         assert disciplined(central.book) == []
         holds(s, central)
+
+
+async def test_what_the_csms_has_is_not_said_again_by_an_uplink_that_begins_anew() -> None:
+    central = csms()
+    async with scene(passed(), csms=central, strict=False) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.cut()
+        await charging(s, "C1")
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        central.restore()
+        await live(s, central, "C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+        assert uplink.core is not None
+        uplink.core._box = None  # type: ignore[assignment]  # a mistake of ours
+        uplink.put(Replied("", None))
+        await trio.sleep(10)
+
+        assert s.house.uplinks._uplinks["C1"] is not uplink
+        assert s.house.uplink_views["C1"].value.waiting == 0
+        await live(s, central, "C1")
+        assert [told.action for told in central.book.told["C1"] if told.is_repeat] == []
 
 
 async def test_without_a_wish_the_csms_gets_values_as_often_as_the_charger_was_set_to() -> None:

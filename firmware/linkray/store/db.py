@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import apsw
 import msgspec
 import structlog
 import trio
@@ -19,6 +20,7 @@ from linkray.model.records import (
     AnyRecord,
     Called,
     ChargerSeen,
+    Delivered,
     IdLearned,
     Outgoing,
     SetAside,
@@ -337,15 +339,15 @@ class Store:
 
     async def waiting(self, charger: str, csms: str) -> tuple[int, int, int]:
         """How many messages wait for this address, were set aside, and the last one's number."""
-        return await self._read(lambda disk: disk.outbox(
-            lambda db: outbox.waiting(db, charger, csms)))
+        return await self._read_queue(lambda db, gone: outbox.waiting(db, charger, csms, gone))
 
     async def load(
         self, charger: str, csms: str, after: int, limit: int
     ) -> tuple[tuple[Outgoing, ...], bool]:
         """The next messages of a charger, and whether there are others after them."""
-        return await self._read(lambda disk: disk.outbox(
-            lambda db: outbox.load(db, charger, csms, after, limit)))
+        return await self._read_queue(
+            lambda db, gone: outbox.load(db, charger, csms, after, limit, gone)
+        )
 
     async def oldest_waiting(self, csms: str, chargers: Sequence[str]) -> dict[str, str]:
         """Since when (UTC) something of these chargers waits for this address."""
@@ -359,7 +361,7 @@ class Store:
 
     async def waiting_chargers(self, csms: str) -> list[str]:
         """Every charger for which something waits."""
-        return await self._read(lambda disk: disk.outbox(lambda db: outbox.chargers(db, csms)))
+        return await self._read_queue(lambda db, gone: outbox.chargers(db, csms, gone))
 
     async def uplinks(self) -> list[UplinkKept]:
         """What outlives a restart of every uplink."""
@@ -502,6 +504,14 @@ class Store:
     async def _read(self, read: Callable[[Disk], T]) -> T:
         async with self._turn:
             return await self._runner.run(lambda: self._disk.read(read))
+
+    async def _read_queue(self, read: Callable[[apsw.Connection, list[int]], T]) -> T:
+        """With the numbers of what the CSMS has and is only held yet: it waits no more."""
+        async with self._turn:
+            gone = [one.number for one in self._held_others if isinstance(one, Delivered)]
+            return await self._runner.run(
+                lambda: self._disk.read(lambda disk: disk.outbox(lambda db: read(db, gone)))
+            )
 
     async def _write(
         self, do: Callable[[Disk], T], then: Callable[[T], None] | None = None, *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import apsw
 import msgspec
 
@@ -37,6 +39,8 @@ THINNABLE = tuple(
         (1, f"{_SAMPLED} {_NOT_LAST}"), (1, _NOT_LAST), (1, ""), (0, f"{_SAMPLED} {_NOT_LAST}"),
     )
 )  # fmt: skip
+
+_NOT_GONE = "number NOT IN (SELECT value FROM json_each(?))"
 
 Kept = Refused | Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
 TAGS_KEPT = 10_000
@@ -102,11 +106,16 @@ def newest(db: apsw.Connection) -> int:
     return int_of(rows[0][0]) if rows else 0
 
 
-def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int]:
-    """How many messages of a charger wait for this address, were set aside, and the last number."""
+def waiting(
+    db: apsw.Connection, charger: str, csms: str, gone: Iterable[int] = ()
+) -> tuple[int, int, int]:
+    """How many messages of a charger wait for this address, were set aside, and the last number;
+    `gone`: numbers of what the CSMS has, though the disk does not know it yet.
+    """
     (count, last), = db.execute(
-        "SELECT count(*), coalesce(max(number), 0) FROM outbox"
-        " WHERE charger = ? AND csms = ? AND aside IS NULL", (charger, csms),
+        "SELECT count(*), coalesce(max(number), 0) FROM outbox"  # noqa: S608 - our own words
+        f" WHERE charger = ? AND csms = ? AND aside IS NULL AND {_NOT_GONE}",
+        (charger, csms, _listed(gone)),
     )
     (aside,), = db.execute(
         "SELECT count(*) FROM outbox WHERE charger = ? AND aside IS NOT NULL", (charger,)
@@ -115,13 +124,15 @@ def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int
 
 
 def load(
-    db: apsw.Connection, charger: str, csms: str, after: int, limit: int
+    db: apsw.Connection, charger: str, csms: str, after: int, limit: int, gone: Iterable[int] = ()
 ) -> tuple[tuple[Outgoing, ...], bool]:
     """The next messages of a charger in their order, and whether there are others after them."""
     rows = list(db.execute(
-        "SELECT number, charger, message_id, action, payload, transaction_id, at, csms"
+        "SELECT number, charger, message_id, action, payload,"  # noqa: S608 - our own words
+        " transaction_id, at, csms"
         " FROM outbox WHERE charger = ? AND csms = ? AND number > ?"
-        " AND aside IS NULL ORDER BY number LIMIT ?", (charger, csms, after, limit + 1),
+        f" AND aside IS NULL AND {_NOT_GONE} ORDER BY number LIMIT ?",
+        (charger, csms, after, _listed(number for number in gone if number > after), limit + 1),
     ))
     found = tuple(
         Outgoing(int_of(r[0]), text_of(r[1]), text_of(r[2]), text_of(r[3]), text_of(r[4]),
@@ -131,10 +142,16 @@ def load(
     return found, len(rows) > limit
 
 
-def chargers(db: apsw.Connection, csms: str) -> list[str]:
+def chargers(db: apsw.Connection, csms: str, gone: Iterable[int] = ()) -> list[str]:
     """Every charger for which something waits."""
     return [text_of(charger) for (charger,) in db.execute(
-        "SELECT DISTINCT charger FROM outbox WHERE csms = ? AND aside IS NULL", (csms,))]
+        "SELECT DISTINCT charger FROM outbox"  # noqa: S608 - our own words
+        f" WHERE csms = ? AND aside IS NULL AND {_NOT_GONE}", (csms, _listed(gone)),
+    )]  # fmt: skip
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return msgspec.json.encode(list(numbers)).decode()
 
 
 def uplinks(db: apsw.Connection) -> list[UplinkKept]:
