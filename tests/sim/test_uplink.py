@@ -19,7 +19,7 @@ from tools.world.operator import Operator, a_profile
 
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
-from linkray.model.uplink import Replied
+from linkray.model.uplink import Boot, Replied
 from linkray.model.views import ConnectorView
 from linkray.store import db
 
@@ -406,6 +406,33 @@ async def test_k13_a_csms_that_is_taken_away_for_a_while_hears_how_its_sessions_
         await trio.sleep(60)
 
         holds(s, central)
+
+
+async def test_the_last_words_of_an_uplink_to_the_former_csms_come_before_those_of_the_next(
+) -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        await Operator(first, "C1").set_profile(a_profile(periods=((0, 12.0),)))
+        await charging(s, "C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+
+        async def slow(_text: str) -> None:
+            await trio.sleep(8)
+
+        uplink._send = slow  # type: ignore[method-assign]  # its line takes as long
+        uplink.put(Boot(b"{}"))
+        await trio.sleep(1)
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await Operator(second, "C1").set_profile(a_profile(periods=((0, 8.0),)))
+        await trio.sleep(60)
+
+        assert s.house.uplink_views["C1"].value.state == "live"
+        assert s.offers_a("C1") == [8.0], "what the second allows stands"
+        assert second.complaints == []
+        s.is_safe()
 
 
 async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:

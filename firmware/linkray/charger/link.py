@@ -456,8 +456,7 @@ class Link:
         outs += self._tell_all(now)
         if terms.csms != before.csms:
             outs.append(Up(Here(here=bool(terms.csms))))
-            if not terms.csms:
-                outs += self._up.take(Live(live=False), now) or []
+            outs += self._up.take(Live(live=False), now) or []  # another has not said it is there
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed

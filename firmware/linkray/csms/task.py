@@ -297,7 +297,7 @@ class UplinkRoom:
         """Its CSMS is no longer the one that is set: this uplink ends, and one to that begins."""
         del self._uplinks[charger]
         uplink.stop()
-        return self._begin(charger) if self.terms(charger).url else None
+        return self._begin(charger, uplink) if self.terms(charger).url else None
 
     def dials(self, charger: str, url: str) -> None:
         """An attempt is made now: the next of this charger there is a minute away, also where its
@@ -311,8 +311,8 @@ class UplinkRoom:
         """When a charger's uplink may dial this address first."""
         return self._dialled.get((charger, url), -math.inf) + ATTEMPT_S
 
-    def _begin(self, charger: str) -> Uplink:
-        uplink = self._uplinks[charger] = Uplink(self, charger)
+    def _begin(self, charger: str, former: Uplink | None = None) -> Uplink:
+        uplink = self._uplinks[charger] = Uplink(self, charger, former)
         self._wanted.append(uplink)
         self._bell.set()
         self.to_link(charger, Introduce())
@@ -355,9 +355,14 @@ class UplinkRoom:
 class Uplink:
     """One charger's uplink: its core, its socket, and what waits for it."""
 
-    def __init__(self, room: UplinkRoom, charger: str) -> None:
+    def __init__(self, room: UplinkRoom, charger: str, former: Uplink | None = None) -> None:
+        """`former`: the one to another CSMS, whose last words come before the first of this one:
+        they say what no longer holds, and would say it of what holds now.
+        """
         self.charger = charger
         self.url = room.terms(charger).url
+        self.over = trio.Event()
+        self._former = former
         self.core: Relay | None = None
         self._room = room
         self._items: list[Item] = []
@@ -394,6 +399,9 @@ class Uplink:
     async def run(self) -> None:
         """Until LinkRay ends; a failure ends it, and what comes next begins it anew."""
         try:
+            if self._former is not None:
+                await self._former.over.wait()
+                self._former = None
             core = self.core = await self._core()
             async with trio.open_nursery() as nursery:
                 while True:
@@ -413,6 +421,7 @@ class Uplink:
                         assert core.due() > now, f"the uplink of {self.charger} wakes without end"
                         await self._do(outs, nursery)
         finally:
+            self.over.set()
             self._room.gone(self.charger, self)
 
     async def _core(self) -> Relay:
@@ -476,8 +485,9 @@ class Uplink:
                 case Load(after):
                     await self._load(after)
                 case Dial(terms):
-                    self._room.dials(self.charger, terms.url)
-                    nursery.start_soon(self._link, terms)
+                    if not self._stopping:
+                        self._room.dials(self.charger, terms.url)
+                        nursery.start_soon(self._link, terms)
                 case _:
                     self._do_now(out)
 
