@@ -201,7 +201,7 @@ class UplinkView(msgspec.Struct, frozen=True):
     waiting: int = 0  # messages of transactions on disk
     set_aside: int = 0
     oldest: str | None = None  # UTC; since when the first of those that wait does
-    attempts: int = 0  # to connect, since it was connected last
+    attempts: int = 0  # to connect, since the CSMS has said something last
     next_attempt: str | None = None  # UTC; None: none is due
     has_password: bool = False  # one was given by hand or by the CSMS; it is never shown
 
