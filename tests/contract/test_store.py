@@ -28,7 +28,7 @@ from linkray.model.records import (
     TransactionEnded,
     TransactionSampled,
 )
-from linkray.model.settings import Settings, Site
+from linkray.model.settings import Csms, Settings, Site
 from linkray.store import copies, db, reserve
 from linkray.store.copies import make_daily_copy
 from linkray.store.db import FILE, GATHER_S, DiskFull, Store, StoreError
@@ -290,6 +290,10 @@ async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_firs
 
     store = await opened(disk)
     assert f"{len(gone)} values are thinned, 1 refused" in (store.trouble.value or "")
+    former = msgspec.structs.replace(of(3, 10_000, AT), csms="ws://former.example")
+    site = Settings(csms=Csms(URL))
+    await store.change_settings(site, WHO, "the CSMS")
+    await store.commit([former])
     found, _more = await store.load("C1", URL, 0, 10_000)
     store.later([Delivered(one.number) for one in found])
     await store.flush()

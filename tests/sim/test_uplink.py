@@ -615,6 +615,34 @@ async def test_what_is_kept_for_a_charger_that_is_deleted_is_said_all_the_same()
         holds(s, central)
 
 
+async def test_k13_what_waits_for_the_former_address_is_said_when_it_is_set_again_whoever_is_there(
+) -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        first.cut()
+        await charging(s, "C1")
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await s.change(chargers=(C[1], C[2]), new_chargers="ask")
+        await trio.sleep(90)
+        assert not second.is_linked("C1")
+
+        first.restore()
+        s.csms = first
+        await changed(s, url=URL)
+        await trio.sleep(90)
+
+        (found,) = first.book.transactions("C1")
+        assert found.stops
+        assert second.book.transactions("C1") == []
+        s.is_safe()
+
+
 async def test_k2_in_an_outage_too_long_for_the_disk_starts_and_stops_arrive_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -292,6 +292,7 @@ class UplinkRoom:
                 self._another(charger, uplink)
             else:
                 uplink.put(TermsNow(terms))
+        self._bell.set()
 
     def _another(self, charger: str, uplink: Uplink) -> Uplink | None:
         """Its CSMS is no longer the one that is set: this uplink ends, and one to that begins."""
@@ -322,14 +323,14 @@ class UplinkRoom:
         """Every uplink that is wanted; those first for which something waits."""
         self.kept = {one.charger: one for one in await self.store.uplinks()}
         url = self.settings.value.csms.url
-        for charger in await self.store.waiting_chargers(url) if url else ():
-            self._owing.add(charger)
-            if charger not in self._uplinks:
-                self._begin(charger)
+        await self._begin_owing(url)
         async with trio.open_nursery() as nursery:
             while True:
                 self._bell = trio.Event()
                 now = trio.current_time()
+                if url != self.settings.value.csms.url:
+                    url = self.settings.value.csms.url
+                    nursery.start_soon(self._begin_owing, url)
                 for charger in [c for c, at in self._again if at <= now]:
                     if charger not in self._uplinks:
                         self._begin(charger)
@@ -342,6 +343,24 @@ class UplinkRoom:
                 if not self._wanted:
                     with trio.move_on_at(min((at for _, at in self._again), default=math.inf)):
                         await self._bell.wait()
+
+    async def _begin_owing(self, url: str) -> None:
+        """Those for which something waits at this address, whoever is connected."""
+        while url and url == self.settings.value.csms.url:
+            try:
+                found = await self.store.waiting_chargers(url)
+            except StoreError as error:
+                log.warning("queue not read", cause=str(error))
+                await trio.sleep(AGAIN_S)
+                continue
+            for charger in found if url == self.settings.value.csms.url else ():
+                self._owing.add(charger)
+                uplink = self._uplinks.get(charger)
+                if uplink is None:
+                    self._begin(charger)
+                elif uplink.url != url:
+                    self._another(charger, uplink)
+            return
 
     def gone(self, charger: str, uplink: Uplink) -> None:
         """An uplink has failed: it begins anew from what is on disk."""

@@ -454,7 +454,8 @@ class Store:
             used = await self._read(lambda disk: disk.bytes_used())
         self._takes_values = used <= REFUSED_ABOVE
         counts = (self._values_thinned, self._values_refused)
-        if any(counts) and await self._read(lambda disk: disk.outbox(outbox.is_empty)):
+        url = self.settings.value.csms.url  # what waits for another does so for a person (K13)
+        if any(counts) and await self._read_queue(lambda db, _gone: outbox.is_empty(db, url)):
             counts = self._values_thinned, self._values_refused = 0, 0
         self._say_of_queue()
         if counts != self._counted and not self._reserve.is_spent:

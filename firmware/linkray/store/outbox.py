@@ -95,9 +95,10 @@ def thin(db: apsw.Connection, most: int) -> list[tuple[str, int]]:
     return found
 
 
-def is_empty(db: apsw.Connection) -> bool:
-    """Whether nothing waits for any CSMS."""
-    return not list(db.execute("SELECT 1 FROM outbox WHERE aside IS NULL LIMIT 1"))
+def is_empty(db: apsw.Connection, csms: str) -> bool:
+    """Whether nothing waits for this address; without one: for any."""
+    return not list(db.execute(
+        "SELECT 1 FROM outbox WHERE aside IS NULL AND ? IN (csms, '') LIMIT 1", (csms,)))
 
 
 def newest(db: apsw.Connection) -> int:
