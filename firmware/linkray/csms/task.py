@@ -395,7 +395,8 @@ class Uplink:
     @property
     def owes(self) -> bool:
         """Whether something is kept that the CSMS has not heard, as far as is known."""
-        return self.core is None or self.core.owes or bool(self._items)
+        said = any(isinstance(item, Message) for item in self._items)
+        return said or self.core is None or self.core.owes
 
     @property
     def is_up(self) -> bool:

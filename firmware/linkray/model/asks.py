@@ -207,6 +207,27 @@ class ReadSetAside(Ask, frozen=True, tag=True):
     limit: int = 100
 
 
+class ReadQueues(Ask, frozen=True, tag=True):
+    """What waits for which address, as a list of `CsmsQueue` (trust.md K13)."""
+
+
+class ReadQueue(Ask, frozen=True, tag=True):
+    """What waits for one address, as a list of `SetAsideMessage`: after this number, in order."""
+
+    csms: str
+    after: int = 0
+    limit: int = 100
+
+
+class LetQueueGo(Ask, frozen=True, tag=True):
+    """Delete what waits for an address that is not set, up to this number: it was handed over, or
+    nobody wants it.
+    """
+
+    csms: str
+    through: int
+
+
 class TryUplink(Ask, frozen=True, tag=True):
     """Dial a CSMS as a charger would and hang up again; answers `UplinkTested`.
 
@@ -255,6 +276,7 @@ AnyAsk = (
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
     | ReadCeiling | SealCeiling | CheckCommissioning
     | ReadSetAside | TryUplink | SetUplinkPassword | ReadFrames | ReadFrameFile
+    | ReadQueues | ReadQueue | LetQueueGo
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -292,6 +314,9 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SetUplinkPassword: ASSEMBLER,
     ReadFrames: INSTALLER,
     ReadFrameFile: INSTALLER,
+    ReadQueues: INSTALLER,
+    ReadQueue: INSTALLER,
+    LetQueueGo: ASSEMBLER,
 }
 
 

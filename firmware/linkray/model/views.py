@@ -206,8 +206,22 @@ class UplinkView(msgspec.Struct, frozen=True):
     has_password: bool = False  # one was given by hand or by the CSMS; it is never shown
 
 
+class CsmsQueue(msgspec.Struct, frozen=True):
+    """What waits for one address: that of the CSMS that is set, or of one from before (K13)."""
+
+    csms: str
+    is_set: bool
+    messages: int = 0
+    chargers: int = 0  # of so many
+    sessions: int = 0  # that run and have their start there: what follows is for it, too
+    oldest: str | None = None  # UTC; since when the first of them waits
+    newest: int = 0  # the number of the last
+
+
 class SetAsideMessage(msgspec.Struct, frozen=True):
-    """A message of a transaction that the CSMS did not take: it waits for a person (csms.md)."""
+    """A message of a transaction that the CSMS did not take: it waits for a person (csms.md). One
+    that waits for an address that is not set is shown in the same form: `why` and `aside_at` empty.
+    """
 
     number: int  # its place in the order in which chargers said them
     charger: str

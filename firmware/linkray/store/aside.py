@@ -1,4 +1,6 @@
-"""What of the CSMS's queue is shown: the oldest that waits, and what was set aside (csms.md)."""
+"""What of the CSMS's queue is shown: what waits for whom and since when, and what was set aside
+(csms.md).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,10 @@ from collections.abc import Iterable
 
 import apsw
 
-from linkray.model.views import SetAsideMessage
+from linkray.model.views import CsmsQueue, SetAsideMessage
 
-from .rows import int_of, text_of
+from .outbox import NOT_GONE, listed_numbers
+from .rows import Row, int_of, text_of
 
 
 def oldest(db: apsw.Connection, csms: str, chargers: Iterable[str]) -> dict[str, str]:
@@ -25,13 +28,49 @@ def oldest(db: apsw.Connection, csms: str, chargers: Iterable[str]) -> dict[str,
 
 def listed(db: apsw.Connection, after: int, limit: int) -> tuple[SetAsideMessage, ...]:
     """What was set aside, in the order in which chargers said it, after this number."""
-    rows = db.execute(
+    return tuple(_message(row) for row in db.execute(
         "SELECT number, charger, action, transaction_id, at, aside, aside_at, csms, message_id,"
         " payload FROM outbox WHERE aside IS NOT NULL AND number > ? ORDER BY number LIMIT ?",
         (after, limit),
-    )
-    return tuple(
-        SetAsideMessage(int_of(r[0]), text_of(r[1]), text_of(r[2]), int_of(r[3]), text_of(r[4]),
-                        text_of(r[5]), text_of(r[6]), text_of(r[7]), text_of(r[8]), text_of(r[9]))
-        for r in rows
+    ))  # fmt: skip
+
+
+def queue(
+    db: apsw.Connection, csms: str, after: int, limit: int
+) -> tuple[SetAsideMessage, ...]:
+    """What waits for an address, in the order in which chargers said it, after this number."""
+    return tuple(_message(row) for row in db.execute(
+        "SELECT number, charger, action, transaction_id, at, '', '', csms, message_id, payload"
+        " FROM outbox WHERE aside IS NULL AND csms = ? AND number > ? ORDER BY number LIMIT ?",
+        (csms, after, limit),
+    ))  # fmt: skip
+
+
+def queues(db: apsw.Connection, is_set: str, gone: Iterable[int]) -> tuple[CsmsQueue, ...]:
+    """What waits for each address, that of `is_set` first; `gone`: what a CSMS has, though the disk
+    does not know it yet.
+    """
+    running = {text_of(csms): int_of(count) for csms, count in db.execute(
+        "SELECT csms, count(*) FROM transactions WHERE finished = 0 AND csms != '' GROUP BY csms"
+    )}  # fmt: skip
+    waiting = {text_of(row[0]): row for row in db.execute(
+        "SELECT csms, count(*), count(DISTINCT charger),"  # noqa: S608 - our own words
+        " min(number), max(number) FROM outbox"
+        f" WHERE aside IS NULL AND {NOT_GONE} GROUP BY csms", (listed_numbers(gone),),
+    )}  # fmt: skip
+    found = []
+    for csms in sorted(running.keys() | waiting.keys(), key=lambda csms: (csms != is_set, csms)):
+        row = waiting.get(csms, (csms, 0, 0, 0, 0))
+        oldest = list(db.execute("SELECT at FROM outbox WHERE number = ?", (row[3],)))
+        found.append(CsmsQueue(
+            csms, csms == is_set, int_of(row[1]), int_of(row[2]), running.get(csms, 0),
+            text_of(oldest[0][0]) if oldest else None, int_of(row[4]),
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def _message(r: Row) -> SetAsideMessage:
+    return SetAsideMessage(
+        int_of(r[0]), text_of(r[1]), text_of(r[2]), int_of(r[3]), text_of(r[4]), text_of(r[5]),
+        text_of(r[6]), text_of(r[7]), text_of(r[8]), text_of(r[9]),
     )  # fmt: skip

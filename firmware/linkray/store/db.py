@@ -33,7 +33,7 @@ from linkray.model.records import (
     UplinkKept,
 )
 from linkray.model.settings import Settings
-from linkray.model.views import SetAsideMessage
+from linkray.model.views import CsmsQueue, SetAsideMessage
 
 from . import aside, outbox
 from .audit import AuditLine, broken_at
@@ -358,6 +358,25 @@ class Store:
         """What the CSMS did not take, after this number, in order."""
         return await self._read(lambda disk: disk.outbox(
             lambda db: aside.listed(db, after, limit)))
+
+    async def queues(self) -> tuple[CsmsQueue, ...]:
+        """What waits for each address, that of the one that is set first."""
+        url = self.settings.value.csms.url
+        return await self._read_queue(lambda db, gone: aside.queues(db, url, gone))
+
+    async def queue(self, csms: str, after: int, limit: int) -> tuple[SetAsideMessage, ...]:
+        """What waits for an address, after this number, in order."""
+        return await self._read_queue(lambda db, _gone: aside.queue(db, csms, after, limit))
+
+    async def let_go(self, csms: str, through: int) -> int:
+        """Delete what waits for an address, up to this number; how many messages."""
+        gone = 0
+        while some := await self._write(
+            lambda disk: disk.outbox(
+                lambda db: outbox.let_go(db, csms, through, THINNED_AT_ONCE)), is_vital=True,
+        ):  # fmt: skip
+            gone += some
+        return gone
 
     async def waiting_chargers(self, csms: str) -> list[str]:
         """Every charger for which something waits."""

@@ -40,7 +40,7 @@ THINNABLE = tuple(
     )
 )  # fmt: skip
 
-_NOT_GONE = "number NOT IN (SELECT value FROM json_each(?))"
+NOT_GONE = "number NOT IN (SELECT value FROM json_each(?))"
 
 Kept = Refused | Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
 TAGS_KEPT = 10_000
@@ -95,6 +95,15 @@ def thin(db: apsw.Connection, most: int) -> list[tuple[str, int]]:
     return found
 
 
+def let_go(db: apsw.Connection, csms: str, through: int, most: int) -> int:
+    """Delete so many of what waits for an address, up to this number; how many there were."""
+    db.execute(
+        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox"
+        " WHERE aside IS NULL AND csms = ? AND number <= ? LIMIT ?)", (csms, through, most),
+    )  # fmt: skip
+    return db.changes()
+
+
 def is_empty(db: apsw.Connection, csms: str) -> bool:
     """Whether nothing waits for this address; without one: for any."""
     return not list(db.execute(
@@ -115,8 +124,8 @@ def waiting(
     """
     (count, last), = db.execute(
         "SELECT count(*), coalesce(max(number), 0) FROM outbox"  # noqa: S608 - our own words
-        f" WHERE charger = ? AND csms = ? AND aside IS NULL AND {_NOT_GONE}",
-        (charger, csms, _listed(gone)),
+        f" WHERE charger = ? AND csms = ? AND aside IS NULL AND {NOT_GONE}",
+        (charger, csms, listed_numbers(gone)),
     )
     (aside,), = db.execute(
         "SELECT count(*) FROM outbox WHERE charger = ? AND aside IS NOT NULL", (charger,)
@@ -132,8 +141,8 @@ def load(
         "SELECT number, charger, message_id, action, payload,"  # noqa: S608 - our own words
         " transaction_id, at, csms"
         " FROM outbox WHERE charger = ? AND csms = ? AND number > ?"
-        f" AND aside IS NULL AND {_NOT_GONE} ORDER BY number LIMIT ?",
-        (charger, csms, after, _listed(number for number in gone if number > after), limit + 1),
+        f" AND aside IS NULL AND {NOT_GONE} ORDER BY number LIMIT ?",
+        (charger, csms, after, listed_numbers(one for one in gone if one > after), limit + 1),
     ))
     found = tuple(
         Outgoing(int_of(r[0]), text_of(r[1]), text_of(r[2]), text_of(r[3]), text_of(r[4]),
@@ -147,11 +156,12 @@ def chargers(db: apsw.Connection, csms: str, gone: Iterable[int] = ()) -> list[s
     """Every charger for which something waits."""
     return [text_of(charger) for (charger,) in db.execute(
         "SELECT DISTINCT charger FROM outbox"  # noqa: S608 - our own words
-        f" WHERE csms = ? AND aside IS NULL AND {_NOT_GONE}", (csms, _listed(gone)),
+        f" WHERE csms = ? AND aside IS NULL AND {NOT_GONE}", (csms, listed_numbers(gone)),
     )]  # fmt: skip
 
 
-def _listed(numbers: Iterable[int]) -> str:
+def listed_numbers(numbers: Iterable[int]) -> str:
+    """As `NOT_GONE` takes them."""
     return msgspec.json.encode(list(numbers)).decode()
 
 

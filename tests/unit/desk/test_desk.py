@@ -42,6 +42,7 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.SealCeiling(LimitPhases(80_000, 80_000, 80_000)), asks.CheckCommissioning(),
     asks.ReadBundle(), asks.ReadSetAside(), asks.TryUplink("ws://csms.example"),
     asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
+    asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
