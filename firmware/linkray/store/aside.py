@@ -10,7 +10,7 @@ import apsw
 
 from linkray.model.views import CsmsQueue, SetAsideMessage
 
-from .outbox import NOT_GONE, listed_numbers
+from .outbox import NOT_GONE, everyone, listed_numbers
 from .rows import Row, int_of, text_of
 
 
@@ -39,32 +39,54 @@ def queue(
     db: apsw.Connection, csms: str, after: int, limit: int
 ) -> tuple[SetAsideMessage, ...]:
     """What waits for an address, in the order in which chargers said it, after this number."""
+    mine = (
+        "SELECT number FROM outbox WHERE charger = ? AND csms = ? AND aside IS NULL AND number > ?"
+        " ORDER BY number LIMIT ?"
+    )
+    numbers = sorted(
+        int_of(number) for charger in everyone(db)
+        for (number,) in db.execute(mine, (charger, csms, after, limit))
+    )  # fmt: skip
     return tuple(_message(row) for row in db.execute(
         "SELECT number, charger, action, transaction_id, at, '', '', csms, message_id, payload"
-        " FROM outbox WHERE aside IS NULL AND csms = ? AND number > ? ORDER BY number LIMIT ?",
-        (csms, after, limit),
+        " FROM outbox WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number",
+        (listed_numbers(numbers[:limit]),),
     ))  # fmt: skip
 
 
-def queues(db: apsw.Connection, is_set: str, gone: Iterable[int]) -> tuple[CsmsQueue, ...]:
-    """What waits for each address, that of `is_set` first; `gone`: what a CSMS has, though the disk
-    does not know it yet.
+Part = tuple[str, int, int, int]  # of one charger: address, how many, first and last number
+
+
+def of_charger(db: apsw.Connection, charger: str, gone: Iterable[int]) -> list[Part]:
+    """What waits of a charger for each address; `gone`: what a CSMS has, though the disk does not
+    know it yet.
     """
+    return [
+        (text_of(csms), int_of(count), int_of(first), int_of(last))
+        for csms, count, first, last in db.execute(
+            "SELECT csms, count(*), min(number), max(number)"  # noqa: S608 - our own words
+            f" FROM outbox WHERE charger = ? AND aside IS NULL AND {NOT_GONE} GROUP BY csms",
+            (charger, listed_numbers(gone)),
+        )
+    ]
+
+
+def queues(db: apsw.Connection, is_set: str, parts: Iterable[Part]) -> tuple[CsmsQueue, ...]:
+    """What waits for each address, that of `is_set` first; `parts`: of every charger."""
     running = {text_of(csms): int_of(count) for csms, count in db.execute(
         "SELECT csms, count(*) FROM transactions WHERE finished = 0 AND csms != '' GROUP BY csms"
     )}  # fmt: skip
-    waiting = {text_of(row[0]): row for row in db.execute(
-        "SELECT csms, count(*), count(DISTINCT charger),"  # noqa: S608 - our own words
-        " min(number), max(number) FROM outbox"
-        f" WHERE aside IS NULL AND {NOT_GONE} GROUP BY csms", (listed_numbers(gone),),
-    )}  # fmt: skip
+    waiting: dict[str, list[Part]] = {}
+    for part in parts:
+        waiting.setdefault(part[0], []).append(part)
     found = []
     for csms in sorted(running.keys() | waiting.keys(), key=lambda csms: (csms != is_set, csms)):
-        row = waiting.get(csms, (csms, 0, 0, 0, 0))
-        oldest = list(db.execute("SELECT at FROM outbox WHERE number = ?", (row[3],)))
+        mine = waiting.get(csms, [])
+        first = min((part[2] for part in mine), default=0)
+        oldest = list(db.execute("SELECT at FROM outbox WHERE number = ?", (first,)))
         found.append(CsmsQueue(
-            csms, csms == is_set, int_of(row[1]), int_of(row[2]), running.get(csms, 0),
-            text_of(oldest[0][0]) if oldest else None, int_of(row[4]),
+            csms, csms == is_set, sum(part[1] for part in mine), len(mine), running.get(csms, 0),
+            text_of(oldest[0][0]) if oldest else None, max((part[3] for part in mine), default=0),
         ))  # fmt: skip
     return tuple(found)
 

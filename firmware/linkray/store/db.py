@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -360,9 +361,14 @@ class Store:
             lambda db: aside.listed(db, after, limit)))
 
     async def queues(self) -> tuple[CsmsQueue, ...]:
-        """What waits for each address, that of the one that is set first."""
+        """What waits for each address, that of the one that is set first. It is counted charger by
+        charger: a month's queue would hold up whoever has something to write.
+        """
+        parts: list[aside.Part] = []
+        for charger in await self._read_queue(lambda db, _gone: list(outbox.everyone(db))):
+            parts += await self._read_queue(partial(_waiting_of, charger))
         url = self.settings.value.csms.url
-        return await self._read_queue(lambda db, gone: aside.queues(db, url, gone))
+        return await self._read_queue(lambda db, _gone: aside.queues(db, url, parts))
 
     async def queue(self, csms: str, after: int, limit: int) -> tuple[SetAsideMessage, ...]:
         """What waits for an address, after this number, in order."""
@@ -371,11 +377,11 @@ class Store:
     async def let_go(self, csms: str, through: int) -> int:
         """Delete what waits for an address, up to this number; how many messages."""
         gone = 0
-        while some := await self._write(
-            lambda disk: disk.outbox(
-                lambda db: outbox.let_go(db, csms, through, THINNED_AT_ONCE)), is_vital=True,
-        ):  # fmt: skip
-            gone += some
+        for charger in await self._read_queue(lambda db, _gone: list(outbox.everyone(db))):
+            some = THINNED_AT_ONCE
+            while some == THINNED_AT_ONCE:
+                some = await self._write(partial(_let_go, charger, csms, through), is_vital=True)
+                gone += some
         return gone
 
     async def waiting_chargers(self, csms: str) -> list[str]:
@@ -607,6 +613,14 @@ class Store:
         for write, outcome in zip(batch, outcomes[len(records) :], strict=True):
             write.settle(outcome)
         return None
+
+
+def _waiting_of(charger: str, db: apsw.Connection, gone: list[int]) -> list[aside.Part]:
+    return aside.of_charger(db, charger, gone)
+
+
+def _let_go(charger: str, csms: str, through: int, disk: Disk) -> int:
+    return disk.outbox(lambda db: outbox.let_go(db, charger, csms, through, THINNED_AT_ONCE))
 
 
 def _put(record: AnyRecord) -> Callable[[Disk], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import apsw
 import msgspec
@@ -95,19 +95,29 @@ def thin(db: apsw.Connection, most: int) -> list[tuple[str, int]]:
     return found
 
 
-def let_go(db: apsw.Connection, csms: str, through: int, most: int) -> int:
-    """Delete so many of what waits for an address, up to this number; how many there were."""
+def everyone(db: apsw.Connection) -> Iterator[str]:
+    """Every charger for which something waits, at whichever address: a step of the index each, for
+    the queue may be a month's.
+    """
+    words = "SELECT charger FROM outbox WHERE aside IS NULL AND charger > ? ORDER BY charger LIMIT 1"
+    charger = ""
+    while rows := list(db.execute(words, (charger,))):
+        charger = text_of(rows[0][0])
+        yield charger
+
+
+def let_go(db: apsw.Connection, charger: str, csms: str, through: int, most: int) -> int:
+    """Delete so many of what waits of a charger for an address, up to this number; how many."""
     db.execute(
-        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox"
-        " WHERE aside IS NULL AND csms = ? AND number <= ? LIMIT ?)", (csms, through, most),
+        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox WHERE aside IS NULL"
+        " AND charger = ? AND csms = ? AND number <= ? LIMIT ?)", (charger, csms, through, most),
     )  # fmt: skip
     return db.changes()
 
 
 def is_empty(db: apsw.Connection, csms: str) -> bool:
     """Whether nothing waits for this address; without one: for any."""
-    return not list(db.execute(
-        "SELECT 1 FROM outbox WHERE aside IS NULL AND ? IN (csms, '') LIMIT 1", (csms,)))
+    return not (chargers(db, csms) if csms else list(everyone(db)))
 
 
 def newest(db: apsw.Connection) -> int:
@@ -154,10 +164,12 @@ def load(
 
 def chargers(db: apsw.Connection, csms: str, gone: Iterable[int] = ()) -> list[str]:
     """Every charger for which something waits."""
-    return [text_of(charger) for (charger,) in db.execute(
-        "SELECT DISTINCT charger FROM outbox"  # noqa: S608 - our own words
-        f" WHERE csms = ? AND aside IS NULL AND {NOT_GONE}", (csms, listed_numbers(gone)),
-    )]  # fmt: skip
+    words = (
+        "SELECT 1 FROM outbox WHERE charger = ?"  # noqa: S608 - our own words
+        f" AND csms = ? AND aside IS NULL AND {NOT_GONE} LIMIT 1"
+    )
+    held = listed_numbers(gone)
+    return [one for one in everyone(db) if list(db.execute(words, (one, csms, held)))]
 
 
 def listed_numbers(numbers: Iterable[int]) -> str:
