@@ -64,6 +64,7 @@ from linkray.model.asks import (
     FrameFile,
     Identify,
     ImportPassports,
+    LetQueueGo,
     PressButton,
     ProbeAgain,
     ReadBundle,
@@ -71,6 +72,8 @@ from linkray.model.asks import (
     ReadFrames,
     ReadPassport,
     ReadPassports,
+    ReadQueue,
+    ReadQueues,
     ReadSetAside,
     RemoveSetAside,
     SayAgain,
@@ -191,7 +194,7 @@ class House:
             log_lines=lambda: tuple(self.ring.lines),
             stirs=(self.plan, self.faults.cell, self.led, self.emergency), plan=self.plan,
             ceiling=self.ceiling, makes=self._makes, largest_step=lambda: self.steps.largest,
-            failures=(OSError, StoreError), strict=self.strict,
+            words_of=self._former_told, failures=(OSError, StoreError), strict=self.strict,
         )  # fmt: skip
         self.panel = Panel(
             self.board.leds, self.board.button, beat=self.beat, faults=self.faults.cell,
@@ -319,6 +322,9 @@ class House:
             ReadSetAside: self._set_aside,
             SayAgain: self._say_again,
             RemoveSetAside: self._remove_aside,
+            ReadQueues: self._queues,
+            ReadQueue: self._queue,
+            LetQueueGo: self._let_queue_go,
             ReadFrames: self._read_frames,
             ReadFrameFile: self._frame_file,
             TryUplink: self._try_uplink,
@@ -492,6 +498,40 @@ class House:
                 gone += removed
         more = f"; {total - gone} more, remove them once more" if gone < total else ""
         return yes(f"{gone} messages removed{more}")
+
+    async def _queues(self, _ask: ReadQueues, _who: Who) -> Answer:
+        return yes(data=await self.store.queues())
+
+    async def _queue(self, ask: ReadQueue, _who: Who) -> Answer:
+        limit = min(max(ask.limit, 1), SET_ASIDE_MAX)
+        return yes(data=await self.store.queue(ask.csms, ask.after, limit))
+
+    async def _let_queue_go(self, ask: LetQueueGo, who: Who) -> Answer:
+        found = next((one for one in await self.store.queues() if one.csms == ask.csms), None)
+        if found is None or not found.messages:
+            return no("unknown", f"Expected an address for which something waits, got {ask.csms!r}",
+                      "$.csms")  # fmt: skip
+        if found.is_set:
+            return no("refused", "This address is set: what waits for it is said there", "$.csms")
+        await self.store.audit(who, "messages for a former CSMS let go",
+                               f"{_counted(found.messages, 'message')} for {ask.csms}")  # fmt: skip
+        gone = await self.store.let_go(ask.csms, ask.through)
+        return yes(f"{_counted(gone, 'message')} let go")
+
+    async def _former_told(self, old: Settings, new: Settings) -> str:
+        """What stays behind where another address is set (trust.md K13)."""
+        if old.csms.url in {"", new.csms.url}:
+            return ""
+        try:
+            found = [one for one in await self.store.queues() if one.csms == old.csms.url]
+        except StoreError:
+            return ""
+        waits = "; ".join(
+            f"{_counted(one.messages, 'message')} of {_counted(one.chargers, 'charger')} and what "
+            f"follows of {_counted(one.sessions, 'session')}" for one in found
+        )  # fmt: skip
+        return waits and (f"Kept for {old.csms.url} alone, until it is set again or they are let "
+                          f"go: {waits}")  # fmt: skip
 
     async def _read_frames(self, ask: ReadFrames, _who: Who) -> Answer:
         limit = min(max(ask.limit, 1), FRAMES_READ_MAX)
@@ -829,10 +869,10 @@ class House:
         async with trio.open_nursery() as nursery:
             for cell in (self.store.settings, self.desk.lock):
                 nursery.start_soon(self._tell_settings_on, cell)
+            nursery.start_soon(self._kept("queue", self.store.keep_gathering, rests=True))
             seq = -1
             while not self.store.settings.value.csms.url:  # a stand-alone site has no uplinks
                 seq, _settings = await self.store.settings.wait_newer(seq)
-            nursery.start_soon(self._kept("queue", self.store.keep_gathering, rests=True))
             nursery.start_soon(self._kept("uplinks", self.uplinks.run, rests=True))
 
     async def _tell_settings_on(self, cell: Cell[Any]) -> None:
@@ -917,6 +957,10 @@ class Listed:
     def __contains__(self, tag: object) -> bool:
         at = self._store.accepted(str(tag))
         return at is not None and at >= stamp(self._wall.utc() - TAG_KNOWN)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _is_news(told: facts.ClockTold, now: facts.ClockTold) -> bool:

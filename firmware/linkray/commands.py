@@ -194,6 +194,8 @@ def _settings(options: argparse.Namespace, answer: Answer) -> int:
         print(answer.text)
     else:
         print(f"settings are in force, revision {told['revision']}")
+        if answer.text:
+            print(answer.text)
     return 0
 
 

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from datetime import datetime
 
+import msgspec
 import pytest
 import trio
 from tools.busy_day import FOLDER, Day
@@ -28,7 +29,7 @@ from linkray.model.records import (
     TransactionEnded,
     TransactionSampled,
 )
-from linkray.model.settings import Settings, Site
+from linkray.model.settings import Csms, Settings, Site
 from linkray.store import copies, db, reserve, thinning
 from linkray.store import disk as the_disk
 from linkray.store.copies import make_daily_copy
@@ -291,6 +292,10 @@ async def test_k2_a_full_queue_gives_up_values_of_the_oldest_ended_sessions_firs
 
     store = await opened(disk)
     assert store.queue_trouble.value == f"{len(gone)} values are thinned, 1 refused"
+    former = msgspec.structs.replace(of(3, 10_000, AT), csms="ws://former.example")
+    site = Settings(csms=Csms(URL))
+    await store.change_settings(site, WHO, "the CSMS")
+    await store.commit([former])
     found, _more = await store.load("C1", URL, 0, 10_000)
     store.later([Delivered(one.number) for one in found])
     await store.flush()
@@ -803,7 +808,8 @@ async def a_site_with_a_queue(disk: Disk, table: str) -> None:
     was taken since. Then a table's first page is zeroed.
     """
     store = await opened(disk)
-    await store.commit([began(1), *(queued(number) for number in (1, 2))])
+    whose = msgspec.structs.replace(began(1), csms="ws://c")
+    await store.commit([whose, *(queued(number) for number in (1, 2))])
     make_daily_copy(store._disk, DATABASE, "2026-01-01")
     await store.commit([Delivered(1), IdLearned(1, 77), Called(1, 77), SetAside(2, "why", AT)])
     await store.commit([queued(3), queued(4)])
@@ -827,6 +833,7 @@ async def test_p5_what_waits_for_the_csms_is_read_of_a_damaged_database(disk):
     assert store.take_queue_number() == 5
     (running,) = await store.running()
     assert (running.csms_id, running.at_charger) == (77, 77), "its stop can be named"
+    assert running.csms == "ws://c"
     await store.close()
 
 

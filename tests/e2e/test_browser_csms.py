@@ -107,6 +107,7 @@ def test_a_csms_is_set_up_cut_and_followed(site: Box, api: Client, visit, tmp_pa
     _its_looks(visit)
     _what_is_set_aside(page, tmp_path)
     _cut_and_back(site, api, page)
+    _another_address(site, api, page, address, tmp_path)
 
 
 def _what_is_set_aside(page: Page, tmp_path: Path) -> None:
@@ -188,6 +189,38 @@ def _cut_and_back(site: Box, api: Client, page: Page) -> None:
     page.get_by_role("link", name="Bay 4").click()
     expect(card(page, "Link to the CSMS")).to_contain_text("Connected", timeout=30_000)
     until(lambda: not any(one["waiting"] for one in api.get("uplinks")), 20, "nothing waits")
+
+
+def _another_address(site: Box, api: Client, page: Page, address: str, tmp_path: Path) -> None:
+    """K13: who sets another is asked; what waits for the former is shown, downloaded, let go."""
+    site.world.say({"do": "cut_csms"})
+    site.world.say({"do": "unplug", "charger": LATE})
+    until(lambda: any(one["waiting"] for one in api.get("uplinks")), 20, "its stop waits")
+    page.get_by_role("link", name="Configuration").first.click()
+    page.get_by_role("link", name="CSMS", exact=True).click()
+    page.get_by_label("CSMS server address").fill(NOBODY)
+    page.get_by_role("button", name="Save", exact=False).first.click()
+    asked = page.get_by_role("alertdialog", name="Set another address?")
+    expect(asked).to_contain_text(re.compile(rf"messages? of \d chargers? waits? .*{address}"))
+    asked.get_by_role("button", name="Set it, keep them").click()
+    expect(page.get_by_role("button", name="Save", exact=False)).to_have_count(0)
+
+    former = card(page, "Former addresses")
+    expect(former).to_contain_text(address)
+    expect(former).to_contain_text("1 session that runs is its own")
+    with page.expect_download() as download:
+        former.get_by_role("link", name="Download").click()
+    file = tmp_path / "kept.json"
+    download.value.save_as(file)
+    stop = next(one for one in json.loads(file.read_text()) if one["charger"] == LATE)
+    assert (stop["action"], stop["csms"]) == ("StopTransaction", address)
+    former.get_by_role("button", name="Let go").click()
+    sure = page.get_by_role("alertdialog", name=f"Let go what waits for {address}?")
+    sure.get_by_role("button", name="Let go").click()
+    expect(page.get_by_text(re.compile(r"\d+ messages? let go"))).to_be_visible()
+    page.get_by_label("CSMS server address").fill(address)
+    save(page)
+    site.world.say({"do": "restore_csms"})
 
 
 def _a_password(page: Page) -> None:

@@ -21,6 +21,7 @@ from linkray.csms import task as csms_task
 from linkray.model.records import Outgoing
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
+from linkray.model.uplink import Boot, Replied
 from linkray.model.views import ConnectorView
 from linkray.store import db
 
@@ -351,6 +352,91 @@ async def test_k13_what_is_kept_for_one_csms_is_not_said_to_another() -> None:
         s.is_safe()
 
 
+async def test_k13_a_session_is_told_to_the_csms_that_has_its_start_and_to_no_other() -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        await charging(s, "C1", "C2")
+
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await trio.sleep(150)
+        s.world.charger("C1").unplug()
+        await charging(s, "C3")
+        await trio.sleep(60)
+
+        assert second.book.transactions("C1") == second.book.transactions("C2") == []
+        assert {t.action for t in second.book.told["C1"]} <= {
+            "BootNotification", "StatusNotification", "Heartbeat",
+        }
+        assert await s.store.set_aside(0, 9) == ()
+        assert second.complaints == []
+
+        s.csms = first
+        await changed(s, url=URL)
+        await live(s, first, "C1", "C2", "C3")
+        await charging(s, "C1")
+        s.world.charger("C2").unplug()
+        await trio.sleep(60)
+
+        (ended, begun), (other,) = first.book.transactions("C1"), first.book.transactions("C2")
+        assert ended.stops
+        assert other.stops
+        assert not begun.stops
+        assert first.book.transactions("C3") == []
+        assert await s.store.set_aside(0, 9) == ()
+        assert first.complaints == []
+        s.is_safe()
+
+
+async def test_k13_a_csms_that_is_taken_away_for_a_while_hears_how_its_sessions_went_on() -> None:
+    central = csms()
+    async with scene(passed(), csms=central) as s:
+        await live(s, central, "C1", "C2", "C3")
+        await charging(s, "C1", "C2")
+        await changed(s, url="")
+        await trio.sleep(60)
+        await s.restart()
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+
+        await changed(s, url=URL)
+        await live(s, central, "C1", "C2", "C3")
+        s.world.charger("C2").unplug()
+        await trio.sleep(60)
+
+        holds(s, central)
+
+
+async def test_the_last_words_of_an_uplink_to_the_former_csms_come_before_those_of_the_next(
+) -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        await Operator(first, "C1").set_profile(a_profile(periods=((0, 12.0),)))
+        await charging(s, "C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+
+        async def slow(_text: str) -> None:
+            await trio.sleep(8)
+
+        uplink._send = slow  # type: ignore[method-assign]  # its line takes as long
+        uplink.put(Boot(b"{}"))
+        await trio.sleep(1)
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await Operator(second, "C1").set_profile(a_profile(periods=((0, 8.0),)))
+        await trio.sleep(60)
+
+        assert s.house.uplink_views["C1"].value.state == "live"
+        assert s.offers_a("C1") == [8.0], "what the second allows stands"
+        assert second.complaints == []
+        s.is_safe()
+
+
 async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
     central = csms()
     async with scene(passed(), csms=central, strict=False) as s:
@@ -367,6 +453,29 @@ async def test_an_uplink_that_fails_begins_anew_and_loses_nothing() -> None:
         assert s.house.uplinks._uplinks["C1"] is not uplink
         assert disciplined(central.book) == []
         holds(s, central)
+
+
+async def test_what_the_csms_has_is_not_said_again_by_an_uplink_that_begins_anew() -> None:
+    central = csms()
+    async with scene(passed(), csms=central, strict=False) as s:
+        await live(s, central, "C1", "C2", "C3")
+        central.cut()
+        await charging(s, "C1")
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        central.restore()
+        await live(s, central, "C1")
+        uplink = s.house.uplinks._uplinks["C1"]
+        assert uplink.core is not None
+        uplink.core._box = None  # type: ignore[assignment]  # a mistake of ours
+        uplink.put(Replied("", None))
+        await trio.sleep(10)
+
+        assert s.house.uplinks._uplinks["C1"] is not uplink
+        assert s.house.uplink_views["C1"].value.waiting == 0
+        await live(s, central, "C1")
+        assert [told.action for told in central.book.told["C1"] if told.is_repeat] == []
 
 
 async def test_without_a_wish_the_csms_gets_values_as_often_as_the_charger_was_set_to() -> None:
@@ -559,6 +668,34 @@ async def test_what_a_slow_csms_has_not_answered_when_linkray_ends_is_kept() -> 
         assert kept
         assert all(one.message_id in heard for one in kept)
         holds(s, central)
+
+
+async def test_k13_what_waits_for_the_former_address_is_said_when_it_is_set_again_whoever_is_there(
+) -> None:
+    first, second = csms(), csms()
+    async with scene(passed(), csms=first) as s:
+        await live(s, first, "C1", "C2", "C3")
+        first.cut()
+        await charging(s, "C1")
+        await trio.sleep(90)
+        s.world.charger("C1").unplug()
+        await trio.sleep(30)
+        s.csms = second
+        await changed(s, url="ws://second.example/ocpp")
+        await live(s, second, "C1", "C2", "C3")
+        await s.change(chargers=(C[1], C[2]), new_chargers="ask")
+        await trio.sleep(90)
+        assert not second.is_linked("C1")
+
+        first.restore()
+        s.csms = first
+        await changed(s, url=URL)
+        await trio.sleep(90)
+
+        (found,) = first.book.transactions("C1")
+        assert found.stops
+        assert second.book.transactions("C1") == []
+        s.is_safe()
 
 
 async def test_k2_in_an_outage_too_long_for_the_disk_starts_and_stops_arrive_all_the_same(

@@ -163,6 +163,7 @@ async def test_an_uplink_that_opens_and_closes_at_once_counts_as_failed() -> Non
         await trio.sleep(130)
 
         assert "csms" in case.s.faults("C1"), "a link that closes at once clears nothing"
+        assert case.view().attempts >= 3
         case.csms.obey()
         await case.live()
         assert "csms" not in case.s.faults("C1")

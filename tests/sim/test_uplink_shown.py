@@ -12,7 +12,7 @@ from linkray.model import asks
 from linkray.model.asks import Answer, Who
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
-from linkray.model.views import SetAsideMessage, UplinkTested, UplinkView
+from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested, UplinkView
 
 C = [single(f"C{n}") for n in range(1, 3)]
 URL = "ws://csms.example/ocpp"
@@ -157,6 +157,54 @@ async def test_a_password_for_all_belongs_to_its_address_alone() -> None:
         await s.store.change_settings(passed(""), Who("test", 4), "none")
         refused = await s.ask(asks.SetUplinkPassword("", WORD))
         assert refused.code == "refused"
+
+
+async def test_k13_who_sets_another_address_is_told_what_stays_for_the_former_and_may_let_it_go(
+) -> None:
+    central, other = Csms(path="/ocpp"), "ws://other.example/ocpp"
+
+    async def queues() -> dict[str, CsmsQueue]:
+        told = await s.ask(asks.ReadQueues())
+        return {one.csms: one for one in msgspec.json.decode(told.data, type=list[CsmsQueue])}
+
+    def patch(url: str) -> asks.PatchSettings:
+        return asks.PatchSettings(msgspec.Raw(msgspec.json.encode({"csms": {"url": url}})))
+
+    async with scene(passed(), csms=central) as s:
+        await linked(s, central)
+        s.charge("C1", "C2")
+        await s.until(lambda: bool(central.book.transactions("C2")), 90)
+        central.cut()
+        await trio.sleep(130)
+        s.world.charger("C1").unplug()
+        await trio.sleep(20)
+        was = (await queues())[URL]
+        assert was.is_set
+        assert (was.chargers, was.sessions) == (2, 1)
+
+        told = await s.ask(patch(other))
+        await trio.sleep(60)
+        former = (await queues())[URL]
+        answer = await s.ask(asks.ReadQueue(URL))
+        kept = msgspec.json.decode(answer.data, type=list[SetAsideMessage])
+        assert told.text == (
+            f"Kept for {URL} alone, until it is set again or they are let go: "
+            f"{was.messages} messages of 2 chargers and what follows of 1 session"
+        )
+        assert not former.is_set
+        assert former.messages > was.messages, "of the session that runs"
+        assert "StopTransaction" in [one.action for one in kept]
+        assert [one.number for one in kept][-1] == former.newest or len(kept) == 50
+
+        refused = [await s.ask(asks.LetQueueGo(url, 99)) for url in (other, "ws://nobody.example")]
+        gone = await s.ask(asks.LetQueueGo(URL, former.newest))
+        assert [one.ok for one in refused] == [False, False]
+        assert gone.text == f"{former.messages} messages let go"
+        assert (await queues())[URL].messages == 0
+        lines = [(line.what, line.old) for line in await s.store.audit_lines(5)]
+        assert ("messages for a former CSMS let go", f"{former.messages} messages for {URL}"
+                ) in lines  # fmt: skip
+        assert (await s.ask(patch(URL))).text == "", "nothing waits for the other"
 
 
 async def test_what_waits_is_shown_with_its_age_the_attempts_and_the_next_one() -> None:

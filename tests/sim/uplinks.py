@@ -92,7 +92,7 @@ def _day(
         at = BEGINS + timedelta(days=day, hours=session * 24 / sessions)
         number = store.take_transaction_id()
         began = stamp(at)
-        yield TransactionBegan(number, charger, 1, "TAG", day * 1_000, began, began)
+        yield TransactionBegan(number, charger, 1, "TAG", day * 1_000, began, began, csms=URL)
         yield _said(store, charger, number, "StartTransaction", {
             "connectorId": 1, "idTag": "TAG", "meterStart": day * 1_000, "timestamp": began,
         })  # fmt: skip

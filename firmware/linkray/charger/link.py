@@ -469,8 +469,7 @@ class Link:
         outs += self._tell_all(now)
         if terms.csms != before.csms:
             outs.append(Up(Here(here=bool(terms.csms))))
-            if not terms.csms:
-                outs += self._up.take(Live(live=False), now) or []
+            outs += self._up.take(Live(live=False), now) or []  # another has not said it is there
         asked = (terms.interval_s, terms.offline_allowed)
         if self._steps is None and self._ready and asked != (
             before.interval_s, before.offline_allowed
@@ -844,11 +843,13 @@ class Link:
             return self._start_known(item.transaction, item.payload, now)
         return []
 
-    def _outgoing(self, call: Call, transaction: int, payload: bytes, now: float) -> Outgoing:
-        """A message of a transaction, for the queue."""
+    def _outgoing(
+        self, call: Call, transaction: int, payload: bytes, csms: str, now: float
+    ) -> Outgoing:
+        """A message of a transaction, for the queue to the CSMS that has its start."""
         return Outgoing(
             self._around.take_queue_number(), self._charger, call.id, call.action,
-            payload.decode(), transaction, stamp(self._around.wall(now)), self._terms.csms,
+            payload.decode(), transaction, stamp(self._around.wall(now)), csms,
         )  # fmt: skip
 
     def _start(self, call: Call, start: messages.StartTransaction, now: float) -> list[Out]:
@@ -876,14 +877,12 @@ class Link:
         held = self._ahead(self._time.off_at(utc, now), now)  # while it charges it stays so
         run, older, records = self._sessions.begin(
             start, new_id, decision, now=now, utc=utc, name=name,
-            behind_s=self._fresh.clock_s or 0.0, waits=asks_csms,
+            behind_s=self._fresh.clock_s or 0.0, waits=asks_csms, csms=self._terms.csms,
         )
         connector, outs = self._grown(number, now)
         outs += held
         records += self._tag_history(start.id_tag, decision, now)
-        said = self._said(call, run.id, bytes(call.payload), now)
-        if said:
-            self._sessions.passed(run.id)
+        said = self._said(call, run.id, bytes(call.payload), self._terms.csms, now)
         outs += [Record((*records, *said)), *self._up_stored(said)]
         if run.doubt_s:
             doubted = self._sessions.doubted()
@@ -933,12 +932,12 @@ class Link:
             "peer": self._address, "transaction": before[0], "action": "answered as before"})]
 
     def _said(
-        self, call: Call, transaction: int, payload: bytes, now: float
+        self, call: Call, transaction: int, payload: bytes, csms: str, now: float
     ) -> tuple[Outgoing, ...]:
-        """A message of a transaction for the queue to the CSMS, where there is one."""
-        if not self._terms.csms:
-            return ()
-        return (self._outgoing(call, transaction, payload, now),)
+        """A message of a transaction for the queue to the CSMS of this address, where it has one.
+        That need not be the one that is set: then it waits for its own (trust.md K13).
+        """
+        return (self._outgoing(call, transaction, payload, csms, now),) if csms else ()
 
     def _up_stored(self, said: tuple[Outgoing, ...]) -> list[Out]:
         """What is on disk now, for the uplink."""
@@ -1040,8 +1039,9 @@ class Link:
             payload = bytes(call.payload)
             if ending.run is not None and ending.run.ending == DEAUTHORIZED:
                 payload = with_field(payload, "reason", DEAUTHORIZED)
-            named = self._sessions.is_passed(number) if number else stop.transaction_id > 0  # C18
-            said = self._said(call, number, payload, now) if named else ()
+            csms = self._terms.csms if stop.transaction_id > 0 else ""  # C18
+            csms = self._sessions.csms(number) if number else csms
+            said = self._said(call, number, payload, csms, now)
             outs += [Record((*ending.records, *said)), *self._up_stored(said)]
         outs.append(self._reply(call.id, messages.StopTransactionResponse()))
         if not ending.known:
@@ -1092,8 +1092,6 @@ class Link:
             self._unread = unread
             return self._values_up(call, values, answer, now)
         outs = [] if unread is None else self._values(unread, now)
-        if not self._terms.csms:
-            return [*outs, answer]
         return [*outs, *self._values_up(call, values, answer, now)]
 
     def _look_into(self, now: float) -> list[Out]:
@@ -1107,20 +1105,20 @@ class Link:
         """As often, and of what, the CSMS wants them; those of a transaction are never lost: on
         disk before the charger's answer while it is away (decided.md, Samples and the disk).
         """
+        run, named = self._sessions.running.get(values.connector_id), values.transaction_id
+        number = 0 if named is None else self._sessions.meant(named, values.connector_id)
+        of_known = number or (run.id if named is None and run is not None else 0)
+        csms = self._sessions.csms(of_known) if of_known else self._terms.csms
+        if not csms:  # begun before there was a CSMS: it could not be named
+            return [answer]
         payload = self._around.for_csms(self._charger, bytes(call.payload), now)
         if payload is None:
             return [answer]
-        run = self._sessions.running.get(values.connector_id)
-        if values.transaction_id is None and run is None:
+        if named is None and run is None:
             passed = Passed(call.id, call.action, payload)
             return [*(self._up_with(passed) if self._up.live else []), answer]
-        number = 0 if values.transaction_id is None else self._sessions.meant(
-            values.transaction_id, values.connector_id
-        )  # fmt: skip
-        if number and not self._sessions.is_passed(number):
-            return [answer]  # begun before there was this CSMS: it could not be named
-        outgoing = self._outgoing(call, number, payload, now)
-        if self._up.live:
+        outgoing = self._outgoing(call, number, payload, csms, now)
+        if self._up.live and csms == self._terms.csms:
             return [Up(Message(outgoing, stored=False)), answer]
         failed = frames.Error(call.id, "InternalError", "the disk takes no writes")
         return [Gather((outgoing,), then=(Up(Message(outgoing)), answer), full=(answer,),

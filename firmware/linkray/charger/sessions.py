@@ -119,7 +119,7 @@ class Sessions:
     """The transactions of one charger, those of the store at first."""
 
     __slots__ = (
-        "_called", "_charger", "_doubted", "_ends", "_orphans", "_passed", "_starts", "ahead_s",
+        "_called", "_charger", "_csms", "_doubted", "_ends", "_orphans", "_starts", "ahead_s",
         "running",
     )  # fmt: skip
 
@@ -134,7 +134,7 @@ class Sessions:
         self._starts: dict[StartKey, tuple[int, bool]] = {}
         self._ends: dict[int, str] = {}  # id → timestamp; empty: LinkRay's guess
         self._called: dict[int, int] = {}  # what the charger calls it → id; the newest
-        self._passed: dict[int, None] = {}  # ids whose start is the CSMS's, or on its way there
+        self._csms: dict[int, str] = {}  # id → the address that has its start, or will
         self._orphans: dict[tuple[int, str, int], None] = {}
         for kept_one in kept:
             if not kept_one.finished and kept_one.connector >= 1:
@@ -183,8 +183,8 @@ class Sessions:
         called = kept.id if kept.at_charger is None else kept.at_charger
         _remember(self._starts, key, (called, accepted))
         _remember(self._called, called, kept.id)
-        if kept.passed:
-            self.passed(kept.id)
+        if kept.csms:
+            _remember(self._csms, kept.id, kept.csms)
         if kept.finished:
             _remember(self._ends, kept.id, kept.stop_given or "")
             return
@@ -225,12 +225,14 @@ class Sessions:
         name: str,
         behind_s: float = 0.0,
         waits: bool = False,
+        csms: str = "",
     ) -> tuple[Running, Running | None, tuple[AnyRecord, ...]]:
         """A new transaction; a running one of the connector ends, incomplete.
 
         One that waited in the charger is as old as it counts itself: its Relative schedule began
         with it (balancing.md 4). `behind_s`: its clock is known to be so far behind what we told.
-        `waits`: the CSMS is asked first; `answered` says what the charger was told.
+        `waits`: the CSMS is asked first; `answered` says what the charger was told. `csms`: whose
+        it is, by address; empty: nobody's but ours.
         """
         older = self.running.get(start.connector_id)
         records = list(self.give_up(older, utc)) if older is not None else []
@@ -247,6 +249,8 @@ class Sessions:
             late_s=late_s, doubt_s=age_s, waits=waits,
         )  # fmt: skip
         self.running[start.connector_id] = run
+        if csms:
+            _remember(self._csms, run.id, csms)
         if not waits:
             self.answered(run, start, transaction_id)
         records.append(
@@ -254,6 +258,7 @@ class Sessions:
                 id=transaction_id, charger=self._charger, connector=start.connector_id,
                 tag=start.id_tag, meter_start_wh=start.meter_start, started=run.started,
                 given=start.timestamp, friendly_name=name, authorised_by=decision.authorised_by,
+                csms=csms,
             )
         )  # fmt: skip
         return run, older, tuple(records)
@@ -272,13 +277,11 @@ class Sessions:
         same = (run.tag, run.meter_start_wh) == (start.id_tag, start.meter_start)
         return run if same else None
 
-    def passed(self, number: int) -> None:
-        """Its start is for the CSMS."""
-        _remember(self._passed, number, None)
-
-    def is_passed(self, number: int) -> bool:
-        """Whether the CSMS knows of it, or will: what follows can be named."""
-        return number in self._passed
+    def csms(self, number: int) -> str:
+        """The address of the CSMS that knows of it, or will: there what follows can be named, and
+        at no other (trust.md K13). Empty: none.
+        """
+        return self._csms.get(number, "")
 
     def is_called(self, at_charger: int) -> bool:
         """Whether the charger already calls a transaction so."""

@@ -211,7 +211,7 @@ class Relay:
         self._turn = turn
         self._has_turn = False  # `_dial_at` is a moment of its own
         self._attempts = 0
-        self._tries = 0  # since there was a link
+        self._tries = 0  # since the CSMS has said something
         self._dialled = terms
         self._numbers = 0
         self._open: _Open | None = None
@@ -357,7 +357,7 @@ class Relay:
         """A message of a transaction; what the line has no room for is kept. One that was meant for
         the address before this one, and was on its way as that changed, is kept for it (K13).
         """
-        if self._terms.url and outgoing.csms != self._terms.url:
+        if outgoing.csms != self._terms.url:
             return [] if stored else [Keep((outgoing,))]
         if stored or (self._is_live and self._box.put(outgoing, kept=False)):
             if stored:
@@ -392,6 +392,7 @@ class Relay:
             self._bounds.is_wired(terms.wired)
         if msgspec.structs.replace(terms, wired=before.wired) == before:
             return []
+        self._refused = ""  # whom it was said to is another
         if not terms.url:
             self._down_since = None
         elif self._down_since is None:
@@ -423,9 +424,11 @@ class Relay:
             self._link = "leaving"
             return [HangUp("the settings have changed")]
         self._link, self._stage, self._why = "up", "boot", ""
-        self._tries = 0
         self._open, self._slow, self._is_caught_up = None, False, False
-        self._boot_at = now
+        if now >= self._boot_at:
+            self._refused = ""
+        if not self._refused:  # else it holds for longer than the link that it was said on (4.2)
+            self._boot_at = now
         return [Note("CSMS connected", {"peer": self._terms.url})]
 
     def _lost(self, why: str, now: float) -> list[Out]:
@@ -571,6 +574,7 @@ class Relay:
     def _received(self, text: str, now: float) -> list[Out]:
         if self._link != "up":
             return []
+        self._tries = 0
         try:
             frame = frames.read(text)
         except BadFrame as bad:
@@ -873,7 +877,8 @@ class Relay:
             self._down_since = now
         if self._down_since is not None and not self._faulted and now >= self._down_since + DOWN_S:
             self._faulted = True
-            outs.append(Raised(Code.CSMS, self._charger, self._refused or self._why))
+            why = self._refused if self._link == "up" and self._refused else self._why
+            outs.append(Raised(Code.CSMS, self._charger, why))
         outs += self._bared()
         seen = self._shown()
         if seen != self._seen:
@@ -885,7 +890,7 @@ class Relay:
         """The fault of a password and no TLS, where it has changed (trust.md A39)."""
         terms = self._terms
         has_password = bool(terms.password or self._authorization)
-        is_bare = has_password and terms.url.lower().startswith("ws://")
+        is_bare = has_password and terms.url.strip().lower().startswith("ws://")
         how = ("sent in the clear" if terms.in_clear else "kept back") if is_bare else ""
         if how == self._bare:
             return []
@@ -901,9 +906,8 @@ class Relay:
             return Seen("live", "", waiting, aside)
         is_due = self._link == "down" and self._wants_link(math.inf)
         tries, next_at = self._tries, self._dial_at if is_due else None
-        if self._refused:
-            next_at = self._boot_at if self._link == "up" else next_at
-            return Seen("waits", self._refused, waiting, aside, tries, next_at)
+        if self._link == "up" and self._refused:
+            return Seen("waits", self._refused, waiting, aside, tries, self._boot_at)
         if self._link == "up":
             return Seen("behind", "", waiting, aside)
         return Seen("away", self._why, waiting, aside, tries, next_at)

@@ -177,9 +177,14 @@ class UplinkRoom:
 
     def put(self, charger: str, item: ToUplink) -> None:
         """Something of a charger's link for its uplink, without waiting."""
+        url = self.settings.value.csms.url
         uplink = self._uplinks.get(charger)
+        if isinstance(item, Message) and item.outgoing.csms == url and not self.may_pass(charger):
+            self._owing.add(charger)  # of a session from before: its CSMS hears how it went on
+            if uplink is not None and uplink.url != url:
+                uplink = self._another(charger, uplink)
         if uplink is None:
-            if not self.settings.value.csms.url:
+            if not url:
                 return
             uplink = self._begin(charger)
         uplink.put(item)
@@ -213,7 +218,7 @@ class UplinkRoom:
         """A charger's own, on disk before it is said anywhere."""
         url = self.settings.value.csms.url
         kept = self.kept.get(charger) or UplinkKept(charger, url)
-        if kept.csms != url:  # numbers, wishes and profiles of another CSMS
+        if kept.csms != url:  # wishes and profiles of another CSMS
             kept = UplinkKept(charger, url, kept.boot)
         kept = msgspec.structs.replace(kept, password=password)
         await self.store.commit((kept,))
@@ -314,12 +319,16 @@ class UplinkRoom:
                 self._owing.discard(charger)
             terms = self.terms(charger)
             if terms.url != uplink.url:  # what is kept for one CSMS is not said to another (K13)
-                del self._uplinks[charger]
-                uplink.stop()
-                if terms.url:
-                    self._begin(charger)
+                self._another(charger, uplink)
             else:
                 uplink.put(TermsNow(terms))
+        self._bell.set()
+
+    def _another(self, charger: str, uplink: Uplink) -> Uplink | None:
+        """Its CSMS is no longer the one that is set: this uplink ends, and one to that begins."""
+        del self._uplinks[charger]
+        uplink.stop()
+        return self._begin(charger, uplink) if self.terms(charger).url else None
 
     def dials(self, charger: str, url: str) -> None:
         """An attempt is made now: the next of this charger there is a minute away, also where its
@@ -333,8 +342,8 @@ class UplinkRoom:
         """When a charger's uplink may dial this address first."""
         return self._dialled.get((charger, url), -math.inf) + ATTEMPT_S
 
-    def _begin(self, charger: str) -> Uplink:
-        uplink = self._uplinks[charger] = Uplink(self, charger)
+    def _begin(self, charger: str, former: Uplink | None = None) -> Uplink:
+        uplink = self._uplinks[charger] = Uplink(self, charger, former)
         self._wanted.append(uplink)
         self._bell.set()
         self.to_link(charger, Introduce())
@@ -344,14 +353,14 @@ class UplinkRoom:
         """Every uplink that is wanted; those first for which something waits."""
         self.kept = {one.charger: one for one in await self.store.uplinks()}
         url = self.settings.value.csms.url
-        for charger in await self.store.waiting_chargers(url) if url else ():
-            self._owing.add(charger)
-            if charger not in self._uplinks:
-                self._begin(charger)
+        await self._begin_owing(url)
         async with trio.open_nursery() as nursery:
             while True:
                 self._bell = trio.Event()
                 now = trio.current_time()
+                if url != self.settings.value.csms.url:
+                    url = self.settings.value.csms.url
+                    nursery.start_soon(self._begin_owing, url)
                 for charger in [c for c, at in self._again if at <= now]:
                     if charger not in self._uplinks:
                         self._begin(charger)
@@ -380,6 +389,24 @@ class UplinkRoom:
         if limit.cancelled_caught:
             log.warning("values lost at the end", values=len(rest), cause="the disk is too slow")
 
+    async def _begin_owing(self, url: str) -> None:
+        """Those for which something waits at this address, whoever is connected."""
+        while url and url == self.settings.value.csms.url:
+            try:
+                found = await self.store.waiting_chargers(url)
+            except StoreError as error:
+                log.warning("queue not read", cause=str(error))
+                await trio.sleep(AGAIN_S)
+                continue
+            for charger in found if url == self.settings.value.csms.url else ():
+                self._owing.add(charger)
+                uplink = self._uplinks.get(charger)
+                if uplink is None:
+                    self._begin(charger)
+                elif uplink.url != url:
+                    self._another(charger, uplink)
+            return
+
     def gone(self, charger: str, uplink: Uplink) -> None:
         """An uplink has failed: it begins anew from what is on disk."""
         if self._uplinks.get(charger) is uplink:
@@ -392,9 +419,14 @@ class UplinkRoom:
 class Uplink:
     """One charger's uplink: its core, its socket, and what waits for it."""
 
-    def __init__(self, room: UplinkRoom, charger: str) -> None:
+    def __init__(self, room: UplinkRoom, charger: str, former: Uplink | None = None) -> None:
+        """`former`: the one to another CSMS, whose last words come before the first of this one:
+        they say what no longer holds, and would say it of what holds now.
+        """
         self.charger = charger
         self.url = room.terms(charger).url
+        self.over = trio.Event()
+        self._former = former
         self.core: Relay | None = None
         self._room = room
         self._items: list[Item] = []
@@ -409,7 +441,8 @@ class Uplink:
     @property
     def owes(self) -> bool:
         """Whether something is kept that the CSMS has not heard, as far as is known."""
-        return self.core is None or self.core.owes
+        said = any(isinstance(item, Message) for item in self._items)
+        return said or self.core is None or self.core.owes
 
     @property
     def is_up(self) -> bool:
@@ -463,6 +496,9 @@ class Uplink:
     async def run(self) -> None:
         """Until LinkRay ends; a failure ends it, and what comes next begins it anew."""
         try:
+            if self._former is not None:
+                await self._former.over.wait()
+                self._former = None
             core = self.core = await self._core()
             async with trio.open_nursery() as nursery:
                 while True:
@@ -483,6 +519,7 @@ class Uplink:
                         assert core.due() > now, f"the uplink of {self.charger} wakes without end"
                         await self._do(outs, nursery)
         finally:
+            self.over.set()
             self._room.gone(self.charger, self)
 
     async def _core(self) -> Relay:
@@ -494,12 +531,11 @@ class Uplink:
             recent = await room.store.recent(charger, KEPT_MAX)
             running = [one for one in await room.store.running() if one.charger == charger]
         kept = room.kept.get(charger) or UplinkKept(charger, terms.url)
-        is_same = kept.csms == terms.url
-        if not is_same:  # numbers, wishes, profiles and a password of another CSMS
+        if kept.csms != terms.url:  # wishes, profiles and a password of another CSMS
             kept = UplinkKept(charger, terms.url, kept.boot)
         known = [
             Known(one.id, one.id if one.at_charger is None else one.at_charger,
-                  one.csms_id if is_same else None)
+                  one.csms_id if one.csms == terms.url else None)
             for one in (*reversed(recent), *running)
         ]  # fmt: skip
         now = trio.current_time()
@@ -547,8 +583,9 @@ class Uplink:
                 case Load(after):
                     await self._load(after)
                 case Dial(terms):
-                    self._room.dials(self.charger, terms.url)
-                    nursery.start_soon(self._link, terms)
+                    if not self._stopping:
+                        self._room.dials(self.charger, terms.url)
+                        nursery.start_soon(self._link, terms)
                 case _:
                     self._do_now(out)
 

@@ -129,6 +129,10 @@ class Meters(Protocol):
     def shipped(self) -> Iterable[ShippedMeter]: ...
 
 
+async def _no_words(_old: Settings, _new: Settings) -> str:
+    return ""
+
+
 class Desk:
     """Answers asks: what needs the store alone itself, acts through the roof's `answerers`."""
 
@@ -146,13 +150,16 @@ class Desk:
         ceiling: Ceiling | None = None,
         makes: Callable[[], Makes] = dict,
         largest_step: Callable[[], Phases | None] = lambda: None,
+        words_of: Callable[[Settings, Settings], Awaitable[str]] = _no_words,
         failures: tuple[type[Exception], ...] = (OSError,),
         strict: bool = False,
     ) -> None:
         """`failures`: the world's, answered as `failed`; others are ours, logged in full.
 
         `makes`: what is known of the chargers' makes; `largest_step`: of the building, as seen.
+        `words_of`: what who has changed these settings to those should know.
         """
+        self._words_of = words_of
         self._failures = failures
         self._store = store
         self._see = see
@@ -288,7 +295,8 @@ class Desk:
             await self._store.remember(RELEASED, self._clock.stamp())
             self._look_at_lock()
         self.stir()
-        return yes(data=SettingsInForce(self._store.revision, self._store.settings.value))
+        force = SettingsInForce(self._store.revision, self._store.settings.value)
+        return yes(await self._words_of(old, new), force)
 
     async def _read_accounts(self, _ask: ReadAccounts, _who: Who) -> Answer:
         return yes(data=self._accounts)

@@ -221,6 +221,27 @@ class RemoveSetAside(Ask, frozen=True, tag=True):
     charger: str = ""
 
 
+class ReadQueues(Ask, frozen=True, tag=True):
+    """What waits for which address, as a list of `CsmsQueue` (trust.md K13)."""
+
+
+class ReadQueue(Ask, frozen=True, tag=True):
+    """What waits for one address, as a list of `SetAsideMessage`: after this number, in order."""
+
+    csms: str
+    after: int = 0
+    limit: int = 100
+
+
+class LetQueueGo(Ask, frozen=True, tag=True):
+    """Delete what waits for an address that is not set, up to this number: it was handed over, or
+    nobody wants it.
+    """
+
+    csms: str
+    through: int
+
+
 class TryUplink(Ask, frozen=True, tag=True):
     """Dial a CSMS as a charger would and hang up again; answers `UplinkTested`.
 
@@ -269,7 +290,7 @@ AnyAsk = (
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
     | ReadCeiling | SealCeiling | CheckCommissioning
     | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
-    | ReadFrames | ReadFrameFile
+    | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -309,6 +330,9 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SetUplinkPassword: ASSEMBLER,
     ReadFrames: INSTALLER,
     ReadFrameFile: INSTALLER,
+    ReadQueues: INSTALLER,
+    ReadQueue: INSTALLER,
+    LetQueueGo: ASSEMBLER,
 }
 
 

@@ -23,6 +23,7 @@ class TransactionBegan(Record, frozen=True, tag=True):
     given: str  # the timestamp as the charger wrote it: part of what makes a repeat a repeat
     friendly_name: str = ""
     authorised_by: str = "open"  # open, whitelist, hand, csms, payment
+    csms: str = ""  # the address that its start is for, and all that follows; empty: none (K13)
 
 
 class TransactionSampled(Record, frozen=True, tag=True):
@@ -202,4 +203,4 @@ class Transaction(msgspec.Struct, frozen=True):
     sampled: str | None = None  # when its newest register came, by our clock
     csms_id: int | None = None  # the CSMS's number of it, once it has said one
     at_charger: int | None = None  # what its charger was told to call it; None: our id
-    passed: bool = False  # its start is the CSMS's, or waits to be said to it
+    csms: str = ""  # whose its start is, or will be: `csms_id` holds there alone; empty: no CSMS's

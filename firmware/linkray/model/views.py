@@ -201,13 +201,27 @@ class UplinkView(msgspec.Struct, frozen=True):
     waiting: int = 0  # messages of transactions on disk
     set_aside: int = 0
     oldest: str | None = None  # UTC; since when the first of those that wait does
-    attempts: int = 0  # to connect, since it was connected last
+    attempts: int = 0  # to connect, since the CSMS has said something last
     next_attempt: str | None = None  # UTC; None: none is due
     has_password: bool = False  # one was given by hand or by the CSMS; it is never shown
 
 
+class CsmsQueue(msgspec.Struct, frozen=True):
+    """What waits for one address: that of the CSMS that is set, or of one from before (K13)."""
+
+    csms: str
+    is_set: bool
+    messages: int = 0
+    chargers: int = 0  # of so many
+    sessions: int = 0  # that run and have their start there: what follows is for it, too
+    oldest: str | None = None  # UTC; since when the first of them waits
+    newest: int = 0  # the number of the last
+
+
 class SetAsideMessage(msgspec.Struct, frozen=True):
-    """A message of a transaction that the CSMS did not take: it waits for a person (csms.md)."""
+    """A message of a transaction that the CSMS did not take: it waits for a person (csms.md). One
+    that waits for an address that is not set is shown in the same form: `why` and `aside_at` empty.
+    """
 
     number: int  # its place in the order in which chargers said them
     charger: str

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -36,7 +37,7 @@ from linkray.model.records import (
     UplinkKept,
 )
 from linkray.model.settings import Settings
-from linkray.model.views import SetAsideMessage
+from linkray.model.views import CsmsQueue, SetAsideMessage
 
 from . import aside, outbox, thinning
 from .audit import AuditLine, broken_at
@@ -358,7 +359,7 @@ class Store:
         found = await self._read(lambda disk: disk.recent(charger, limit))
         ids = {r.transaction: r.csms_id for r in self._held_others if isinstance(r, IdLearned)}
         return [
-            msgspec.structs.replace(one, csms_id=ids[one.id], passed=True) if one.id in ids else one
+            msgspec.structs.replace(one, csms_id=ids[one.id]) if one.id in ids else one
             for one in found
         ]
 
@@ -372,15 +373,15 @@ class Store:
 
     async def waiting(self, charger: str, csms: str) -> tuple[int, int, int]:
         """How many messages wait for this address, were set aside, and the last one's number."""
-        return await self._read(lambda disk: disk.outbox(
-            lambda db: outbox.waiting(db, charger, csms)))
+        return await self._read_queue(lambda db, gone: outbox.waiting(db, charger, csms, gone))
 
     async def load(
         self, charger: str, csms: str, after: int, limit: int
     ) -> tuple[tuple[Outgoing, ...], bool]:
         """The next messages of a charger, and whether there are others after them."""
-        return await self._read(lambda disk: disk.outbox(
-            lambda db: outbox.load(db, charger, csms, after, limit)))
+        return await self._read_queue(
+            lambda db, gone: outbox.load(db, charger, csms, after, limit, gone)
+        )
 
     async def oldest_waiting(self, csms: str, chargers: Sequence[str]) -> dict[str, str]:
         """Since when (UTC) something of these chargers waits for this address."""
@@ -422,9 +423,33 @@ class Store:
         return await self._read(lambda disk: disk.outbox(
             lambda db: aside.count(db, charger, csms)))
 
+    async def queues(self) -> tuple[CsmsQueue, ...]:
+        """What waits for each address, that of the one that is set first. It is counted charger by
+        charger: a month's queue would hold up whoever has something to write.
+        """
+        parts: list[aside.Part] = []
+        for charger in await self._read_queue(lambda db, _gone: list(outbox.everyone(db))):
+            parts += await self._read_queue(partial(_waiting_of, charger))
+        url = self.settings.value.csms.url
+        return await self._read_queue(lambda db, _gone: aside.queues(db, url, parts))
+
+    async def queue(self, csms: str, after: int, limit: int) -> tuple[SetAsideMessage, ...]:
+        """What waits for an address, after this number, in order."""
+        return await self._read_queue(lambda db, _gone: aside.queue(db, csms, after, limit))
+
+    async def let_go(self, csms: str, through: int) -> int:
+        """Delete what waits for an address, up to this number; how many messages."""
+        gone = 0
+        for charger in await self._read_queue(lambda db, _gone: list(outbox.everyone(db))):
+            some = THINNED_AT_ONCE
+            while some == THINNED_AT_ONCE:
+                some = await self._write(partial(_let_go, charger, csms, through), is_vital=True)
+                gone += some
+        return gone
+
     async def waiting_chargers(self, csms: str) -> list[str]:
         """Every charger for which something waits."""
-        return await self._read(lambda disk: disk.outbox(lambda db: outbox.chargers(db, csms)))
+        return await self._read_queue(lambda db, gone: outbox.chargers(db, csms, gone))
 
     async def uplinks(self) -> list[UplinkKept]:
         """What outlives a restart of every uplink."""
@@ -554,7 +579,8 @@ class Store:
                 break
             used = await self._read(lambda disk: disk.bytes_used()) - apart
         self._takes_values = used <= REFUSED_ABOVE
-        if await self._read(lambda disk: disk.outbox(outbox.is_empty)):
+        url = self.settings.value.csms.url  # what waits for another does so for a person (K13)
+        if await self._read_queue(lambda db, _gone: outbox.is_empty(db, url)):
             self._values_thinned, self._values_refused = 0, 0
         if not apart:
             self._aside_gone = 0
@@ -669,6 +695,14 @@ class Store:
         async with self._turn:
             return await self._runner.run(lambda: self._disk.read(read))
 
+    async def _read_queue(self, read: Callable[[apsw.Connection, list[int]], T]) -> T:
+        """With the numbers of what the CSMS has and is only held yet: it waits no more."""
+        async with self._turn:
+            gone = [one.number for one in self._held_others if isinstance(one, Delivered)]
+            return await self._runner.run(
+                lambda: self._disk.read(lambda disk: disk.outbox(lambda db: read(db, gone)))
+            )
+
     async def _write(
         self, do: Callable[[Disk], T], then: Callable[[T], None] | None = None, *,
         is_vital: bool = False,
@@ -757,6 +791,14 @@ class Store:
             for write, outcome in reversed(settled):  # the last that is put in is called first
                 whatever_follows.callback(write.settle, outcome)
         return None
+
+
+def _waiting_of(charger: str, db: apsw.Connection, gone: list[int]) -> list[aside.Part]:
+    return aside.of_charger(db, charger, gone)
+
+
+def _let_go(charger: str, csms: str, through: int, disk: Disk) -> int:
+    return disk.outbox(lambda db: outbox.let_go(db, charger, csms, through, THINNED_AT_ONCE))
 
 
 def _put(record: AnyRecord) -> Callable[[Disk], None]:

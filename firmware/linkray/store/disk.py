@@ -462,10 +462,10 @@ class Disk:
     def _put_began(self, began: TransactionBegan) -> None:
         self._db.execute(
             "INSERT INTO transactions (id, charger, connector, tag, friendly_name, authorised_by,"
-            " started, given, meter_start_wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " started, given, meter_start_wh, csms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO NOTHING",
             (began.id, began.charger, began.connector, began.tag, began.friendly_name,
-             began.authorised_by, began.started, began.given, began.meter_start_wh),
+             began.authorised_by, began.started, began.given, began.meter_start_wh, began.csms),
         )  # fmt: skip
         kept = self._one("SELECT charger, connector, given FROM transactions WHERE id = ?",
                          began.id)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import apsw
 import msgspec
 
@@ -17,6 +19,8 @@ from linkray.model.records import (
 )
 
 from .rows import int_of, text_of
+
+NOT_GONE = "number NOT IN (SELECT value FROM json_each(?))"
 
 Kept = Refused | Called | Delivered | IdLearned | Outgoing | SetAside | TagAccepted | UplinkKept
 TAGS_KEPT = 10_000
@@ -55,9 +59,31 @@ def put(db: apsw.Connection, record: Kept) -> None:
                        (record.charger, msgspec.json.encode(record).decode()))  # fmt: skip
 
 
-def is_empty(db: apsw.Connection) -> bool:
-    """Whether nothing waits for any CSMS."""
-    return not list(db.execute("SELECT 1 FROM outbox WHERE aside IS NULL LIMIT 1"))
+def everyone(db: apsw.Connection) -> Iterator[str]:
+    """Every charger for which something waits, at whichever address: a step of the index each, for
+    the queue may be a month's.
+    """
+    words = (
+        "SELECT charger FROM outbox WHERE aside IS NULL AND charger > ? ORDER BY charger LIMIT 1"
+    )
+    charger = ""
+    while rows := list(db.execute(words, (charger,))):
+        charger = text_of(rows[0][0])
+        yield charger
+
+
+def let_go(db: apsw.Connection, charger: str, csms: str, through: int, most: int) -> int:
+    """Delete so many of what waits of a charger for an address, up to this number; how many."""
+    db.execute(
+        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox WHERE aside IS NULL"
+        " AND charger = ? AND csms = ? AND number <= ? LIMIT ?)", (charger, csms, through, most),
+    )  # fmt: skip
+    return db.changes()
+
+
+def is_empty(db: apsw.Connection, csms: str) -> bool:
+    """Whether nothing waits for this address; without one: for any."""
+    return not (chargers(db, csms) if csms else list(everyone(db)))
 
 
 def newest(db: apsw.Connection) -> int:
@@ -66,11 +92,16 @@ def newest(db: apsw.Connection) -> int:
     return int_of(rows[0][0]) if rows else 0
 
 
-def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int]:
-    """How many messages of a charger wait for this address, were set aside, and the last number."""
+def waiting(
+    db: apsw.Connection, charger: str, csms: str, gone: Iterable[int] = ()
+) -> tuple[int, int, int]:
+    """How many messages of a charger wait for this address, were set aside, and the last number;
+    `gone`: numbers of what the CSMS has, though the disk does not know it yet.
+    """
     (count, last), = db.execute(
-        "SELECT count(*), coalesce(max(number), 0) FROM outbox"
-        " WHERE charger = ? AND csms = ? AND aside IS NULL", (charger, csms),
+        "SELECT count(*), coalesce(max(number), 0) FROM outbox"  # noqa: S608 - our own words
+        f" WHERE charger = ? AND csms = ? AND aside IS NULL AND {NOT_GONE}",
+        (charger, csms, listed_numbers(gone)),
     )
     (aside,), = db.execute(
         "SELECT count(*) FROM outbox INDEXED BY outbox_aside"
@@ -80,13 +111,15 @@ def waiting(db: apsw.Connection, charger: str, csms: str) -> tuple[int, int, int
 
 
 def load(
-    db: apsw.Connection, charger: str, csms: str, after: int, limit: int
+    db: apsw.Connection, charger: str, csms: str, after: int, limit: int, gone: Iterable[int] = ()
 ) -> tuple[tuple[Outgoing, ...], bool]:
     """The next messages of a charger in their order, and whether there are others after them."""
     rows = list(db.execute(
-        "SELECT number, charger, message_id, action, payload, transaction_id, at, csms"
+        "SELECT number, charger, message_id, action, payload,"  # noqa: S608 - our own words
+        " transaction_id, at, csms"
         " FROM outbox WHERE charger = ? AND csms = ? AND number > ?"
-        " AND aside IS NULL ORDER BY number LIMIT ?", (charger, csms, after, limit + 1),
+        f" AND aside IS NULL AND {NOT_GONE} ORDER BY number LIMIT ?",
+        (charger, csms, after, listed_numbers(one for one in gone if one > after), limit + 1),
     ))
     found = tuple(
         Outgoing(int_of(r[0]), text_of(r[1]), text_of(r[2]), text_of(r[3]), text_of(r[4]),
@@ -96,20 +129,19 @@ def load(
     return found, len(rows) > limit
 
 
-def chargers(db: apsw.Connection, csms: str) -> list[str]:
+def chargers(db: apsw.Connection, csms: str, gone: Iterable[int] = ()) -> list[str]:
     """Every charger for which something waits."""
-    found: list[str] = []
-    after = ""
-    while True:  # from one to the next: of a long queue nobody reads every row
-        ((charger,),) = db.execute(
-            "SELECT min(charger) FROM outbox WHERE aside IS NULL AND charger > ?", (after,)
-        )
-        if charger is None:
-            return found
-        after = text_of(charger)
-        if list(db.execute("SELECT 1 FROM outbox WHERE aside IS NULL AND charger = ? AND csms = ?"
-                           " LIMIT 1", (after, csms))):  # fmt: skip
-            found.append(after)
+    words = (
+        "SELECT 1 FROM outbox WHERE charger = ?"  # noqa: S608 - our own words
+        f" AND csms = ? AND aside IS NULL AND {NOT_GONE} LIMIT 1"
+    )
+    held = listed_numbers(gone)
+    return [one for one in everyone(db) if list(db.execute(words, (one, csms, held)))]
+
+
+def listed_numbers(numbers: Iterable[int]) -> str:
+    """As `NOT_GONE` takes them."""
+    return msgspec.json.encode(list(numbers)).decode()
 
 
 def uplinks(db: apsw.Connection) -> list[UplinkKept]:

@@ -14,8 +14,7 @@ TRANSACTIONS = (
     "id, charger, connector, tag, started, given, meter_start_wh, ended, stop_given,"
     " meter_last_wh, energy_wh, reason, finished, incomplete, flagged, friendly_name,"
     " authorised_by, (SELECT max(at) FROM samples WHERE transaction_id = transactions.id),"
-    " csms_id, at_charger, (csms_id IS NOT NULL OR EXISTS (SELECT 1 FROM outbox"
-    " WHERE transaction_id = transactions.id AND action = 'StartTransaction'))"
+    " csms_id, at_charger, csms"
 )
 AUDIT = "seq, at, who, level, source, what, old, new, hash"
 ACCOUNTS = "name, level, hash, first, changed"
@@ -59,7 +58,7 @@ def transaction_of(row: Row) -> Transaction:
         sampled=None if row[17] is None else text_of(row[17]),
         csms_id=None if row[18] is None else int_of(row[18]),
         at_charger=None if row[19] is None else int_of(row[19]),
-        passed=bool(row[20]),
+        csms=text_of(row[20]),
     )
 
 

@@ -22,9 +22,15 @@ from .rows import Row
 COLUMNS = (
     "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
     " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged,"
-    " csms_id, at_charger"
+    " csms_id, at_charger, csms"
 )
-BEFORE_CSMS = COLUMNS.replace("csms_id, at_charger", "NULL, NULL")  # of a database without them
+_WHOSE = "(SELECT csms FROM outbox WHERE transaction_id = transactions.id LIMIT 1)"
+READ_AS = (  # what can be had first: of databases of before without what they do not have yet
+    COLUMNS,
+    COLUMNS.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
+    COLUMNS.replace("at_charger, csms", "at_charger, ''"),
+    COLUMNS.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
+)
 QUEUED = (
     "number, charger, csms, message_id, action, payload, transaction_id, at, aside, aside_at"
 )
@@ -161,7 +167,7 @@ def _one(db: apsw.Connection, number: int) -> list[Salvaged]:
     """The transaction, if it can be read and makes sense."""
     rows: list[Row] = []
     samples: list[Row] = []
-    for columns in (COLUMNS, BEFORE_CSMS):
+    for columns in READ_AS:
         with suppress(apsw.Error, UnicodeDecodeError):
             rows = list(db.execute(
                 f"SELECT {columns} FROM transactions WHERE id = ?", (number,)  # noqa: S608
@@ -187,7 +193,9 @@ def _makes_sense(row: Row) -> bool:
         and _is_time(row[6])
         and (row[10] is None or _is_time(row[10]))
         and all(flag in {0, 1} for flag in row[14:17])
-        and all(number is None or isinstance(number, int) for number in row[17:])
+        and all(number is None or isinstance(number, int) for number in row[17:19])
+        and isinstance(row[19], str)
+        and row[19].isprintable()
     )
 
 

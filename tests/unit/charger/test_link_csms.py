@@ -398,6 +398,29 @@ def test_values_of_a_session_that_the_csms_never_heard_of_are_not_kept_for_it() 
     assert played.records(Outgoing) == []
 
 
+@pytest.mark.parametrize("now", ["ws://second.example", ""])
+def test_k13_what_follows_a_start_is_for_the_csms_that_has_it_whichever_is_set(now: str) -> None:
+    played = Behind()
+    played.begin()
+    played.says(accepted(77), transaction=1001)
+    played.feed(TermsNow(Terms(Charger("CP1"), csms=now)))
+    played.feed(Live(bool(now)))
+
+    played.meter(9.5, transactionId=77)
+    (values,) = played.new(Message)
+    assert any(isinstance(out, Gather) for out in played.out), "on disk before the answer"
+    played.stop(77)
+    (stop,) = played.new(Message)
+    played.wait(60)
+    played.begin("s2")
+
+    assert [(m.stored, m.outgoing.csms, m.outgoing.transaction) for m in (values, stop)] == [
+        (True, URL, 1001), (True, URL, 1001),
+    ]  # fmt: skip
+    assert [one.csms for one in played.records(Outgoing)] == [URL, URL, *([now] if now else [])]
+    assert [one.csms for one in played.records(TransactionBegan)] == [URL, now]
+
+
 def test_a_csms_that_is_taken_away_leaves_linkray_to_decide() -> None:
     played = Behind()
     played.begin()

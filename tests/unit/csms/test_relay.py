@@ -402,6 +402,83 @@ def test_a_charger_that_is_not_accepted_waits_for_the_interval_and_boots_again(
     assert csms.is_live
 
 
+def refused_for(interval_s: int) -> Central:
+    """A CSMS that has just put the charger off for so long."""
+    csms = Central()
+    silent(csms)
+    csms.feed(Here(here=True), Boot(BOOT))
+    csms.link()
+    csms.answer({"status": "Rejected", "currentTime": "", "interval": interval_s})
+    return csms
+
+
+def test_the_interval_of_a_csms_that_put_a_charger_off_outlives_the_link() -> None:
+    csms = refused_for(300)
+    csms.passes(100)
+
+    csms.cut("the line was cut")
+    away = csms.shown
+    csms.passes(20)
+    csms.link()
+    put_off = csms.shown
+    csms.passes(179)
+    assert csms.actions == ["BootNotification"]
+    csms.passes(2)
+
+    assert csms.actions == ["BootNotification"] * 2
+    assert (away.state, away.text) == ("away", "the line was cut")
+    assert put_off.state == "waits"
+    assert put_off.next_at == 1_300.0
+
+
+def test_a_refusal_that_is_over_is_not_shown_of_the_next_link() -> None:
+    csms = refused_for(60)
+
+    csms.cut()
+    csms.passes(90)
+    csms.link()
+
+    assert csms.actions == ["BootNotification"] * 2
+    assert (csms.shown.state, csms.shown.text) == ("behind", "")
+
+
+def test_who_was_put_off_is_heard_at_once_under_other_settings() -> None:
+    csms = refused_for(3_600)
+
+    csms.feed(TermsNow(Terms(URL, prefix="other")))
+    csms.passes(90)
+    csms.link()
+
+    assert csms.actions == ["BootNotification"] * 2
+
+
+@pytest.mark.parametrize("url", ["ws://csms.example", " WS://csms.example"])
+def test_a39_a_password_without_tls_is_a_fault_however_the_address_is_written(url: str) -> None:
+    csms = Central(terms=Terms(url, password="secret"))
+
+    csms.feed(Here(here=True))
+
+    assert csms.faults == [Raised(Code.CSMS_PASSWORD, "CP1", "kept back")]
+
+
+def test_attempts_are_counted_until_the_csms_says_something() -> None:
+    csms = Central()
+    silent(csms)
+    csms.feed(Here(here=True), Boot(BOOT))
+    for _ in range(3):
+        csms.link()
+        csms.cut("closed at once")
+        csms.passes(80)
+    assert csms.shown.attempts == len(csms.dials) == 4
+
+    csms.answers = csms.well
+    csms.link()
+    csms.cut()
+
+    assert csms.shown.attempts == 0
+    assert all(b - a >= 60 for a, b in itertools.pairwise(csms.dials))
+
+
 def test_the_fault_comes_after_30_s_without_a_link_and_goes_with_it() -> None:
     csms = Central()
     csms.feed(Here(here=True))

@@ -26,7 +26,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
-from linkray.model.views import SetAsideMessage, UplinkTested
+from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -113,6 +113,14 @@ class Box:
             found = [one for one in self.aside if one.number > ask.after][: min(ask.limit, 2)]
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
 
+        async def queue(ask: asks.ReadQueue, who: asks.Who) -> Answer:
+            self.did.append(ask)
+            return await aside(asks.ReadSetAside(ask.after, ask.limit), who)
+
+        async def queues(_ask: asks.ReadQueues, _who: asks.Who) -> Answer:
+            found = [CsmsQueue("ws://former.example", is_set=False, messages=5, chargers=1)]
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
+
         async def read_frames(ask: asks.ReadFrames, _who: asks.Who) -> Answer:
             found = self.frames.read(ask.after, ask.limit, ask.charger, ask.ways)
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
@@ -127,9 +135,10 @@ class Box:
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
-                 asks.SayAgain, asks.RemoveSetAside)  # fmt: skip
+                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
-               asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file}  # fmt: skip
+               asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
+               asks.ReadQueues: queues, asks.ReadQueue: queue}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],

@@ -30,6 +30,7 @@ BODIES: dict[str, object] = {
     "emergency_stop": {"on": True},
     "import_passports": {"version": 1, "passports": []},
     "try_csms": {"url": "ws://csms.example"},
+    "let_queue_go": {"csms": "ws://former.example", "through": 9},
     "uplink_password": {"charger": "CP1", "password": "word"},
     "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
 }  # fmt: skip

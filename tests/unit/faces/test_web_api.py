@@ -731,6 +731,25 @@ async def test_what_was_set_aside_is_said_again_or_removed_of_one_charger_or_of_
     assert (whose.status, seen.status) == (422, 403), "who wants all removed says so"
 
 
+async def test_k13_what_waits_for_a_former_address_is_listed_downloaded_and_let_go():
+    box = await Box().open()
+    box.aside = [set_aside(number) for number in range(1, 6)]
+    browser = await box.signed_in("Assembler")
+    former = "ws://former.example"
+
+    listed = await browser.call("GET", "/api/v1/csms/queues")
+    whole = await browser.call("GET", f"/api/v1/csms/queues/export?csms={former}")
+    gone = await browser.call("POST", "/api/v1/csms/queues/let-go",
+                              {"csms": former, "through": 5})  # fmt: skip
+
+    assert [(one["csms"], one["messages"]) for one in listed.json] == [(former, 5)]
+    assert [one["number"] for one in whole.json] == [1, 2, 3, 4, 5]
+    assert "linkray-kept-for-csms.json" in whole.headers["content-disposition"]
+    assert gone.json == {"ok": True, "text": "Done"}
+    assert asks.LetQueueGo(former, 5) in box.did
+    assert {ask.csms for ask in box.did if isinstance(ask, asks.ReadQueue)} == {former}
+
+
 async def test_a_csms_is_tried_out_and_a_password_given_that_nobody_is_told():
     box = await Box(seen=replace(SEEN, uplinks=(UplinkView("CP1", "live"),))).open()
     browser = await box.signed_in("Assembler")

@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 import pytest
 
 from linkray.kit.clock import WallClock
-from linkray.model.records import Delivered, Outgoing, SetAside
+from linkray.model.asks import ASSEMBLER, Who
+from linkray.model.records import Delivered, Outgoing, SetAside, TransactionBegan
+from linkray.model.settings import Csms, Settings
+from linkray.model.views import CsmsQueue
 from linkray.store import db
 from linkray.store.aside import ROW_BYTES
 from linkray.store.db import Store
 from linkray.store.runner import Inline
 
 NOW = datetime(2026, 6, 16, 12, tzinfo=UTC)
+WHO = Who("Assembler", ASSEMBLER)
 URL, OTHER = "ws://csms.example", "ws://other.example"
 
 
@@ -36,6 +40,28 @@ async def test_the_oldest_of_each_charger_is_known_by_its_time() -> None:
 
     assert first == {"C1": message(1).at, "C2": message(3).at}
     assert await store.oldest_waiting(URL, asked) == {"C1": message(4).at}
+
+
+async def test_k13_what_waits_for_each_address_is_counted_shown_and_let_go_by_itself() -> None:
+    store = await opened()
+    await store.change_settings(Settings(csms=Csms(URL)), WHO, "csms")
+    await store.commit([message(1, csms=OTHER), message(2), message(3, "C2", OTHER)])
+    await store.commit([message(4, csms=OTHER), message(5), SetAside(4, "no", "2026-06-02")])
+    await store.commit([TransactionBegan(9, "C1", 1, "T", 0, "2026-06-01", "", csms=OTHER)])
+    store.later((Delivered(2),))
+
+    own, other = await store.queues()
+    shown = await store.queue(OTHER, 1, 9)
+    await store.commit([message(6, csms=OTHER)])
+    gone = await store.let_go(OTHER, other.newest)
+
+    assert own == CsmsQueue(URL, True, 1, 1, 0, message(5).at, 5)
+    assert other == CsmsQueue(OTHER, False, 2, 2, 1, message(1).at, 3)
+    assert [(one.number, one.why, one.payload) for one in shown] == [(3, "", '{"n":3}')]
+    assert gone == 2
+    assert [one.number for one in await store.queue(OTHER, 0, 9)] == [6], "nobody has seen it"
+    assert len(await store.set_aside(0, 9)) == 1
+    assert (await store.waiting("C1", URL))[0] == 1
 
 
 async def test_what_was_set_aside_is_listed_in_its_order_and_in_parts() -> None:

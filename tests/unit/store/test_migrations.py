@@ -8,6 +8,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
+import apsw
 import pytest
 import trio
 
@@ -297,6 +298,43 @@ async def test_the_third_golden_database_gives_back_what_waits_for_the_csms(tmp_
     assert (running.id, running.csms_id, running.at_charger) == (2, 4711, 4711)
     assert store.take_queue_number() == 4, "a number is never given twice"
     await store.close()
+
+
+@pytest.mark.parametrize("version", [3, 4])
+async def test_a_golden_database_says_whose_csms_a_session_is(tmp_path, version):
+    file = tmp_path / "linkray.db"
+    shutil.copyfile(GOLDEN / f"store-{version:04}.db", file)
+    store = await opened(file)
+    whose = {one.id: one.csms for one in await store.recent("DBT1")}
+    assert whose == {1: "", 2: "ws://csms.example/ocpp", 3: ""}
+    await store.close()
+
+
+async def test_k13_a_number_of_before_is_of_the_csms_that_its_charger_had_last(tmp_path):
+    file = tmp_path / "linkray.db"
+    db = apsw.Connection(str(file))
+    for number, script in shipped_migrations().items():
+        if number <= 3:
+            db.execute(script)
+    began = "(id, charger, connector, tag, friendly_name, authorised_by, started, given,"
+    db.execute(
+        f"INSERT INTO transactions {began} meter_start_wh, csms_id) VALUES"
+        " (1, 'C1', 1, 'T', '', '', $at, $at, 0, 71), (2, 'C1', 1, 'T', '', '', $at, $at, 0, NULL),"
+        " (3, 'C1', 1, 'T', '', '', $at, $at, 0, NULL), (4, 'C2', 1, 'T', '', '', $at, $at, 0, 7)",
+        {"at": AT},
+    )
+    said = "INSERT INTO outbox (charger, csms, message_id, action, payload, transaction_id, at)"
+    db.execute(f"{said} VALUES ('C1', 'ws://b', 'm', 'StartTransaction', '{{}}', 3, $at)",
+               {"at": AT})  # fmt: skip
+    db.execute("INSERT INTO uplinks VALUES ('C1', $kept), ('C2', 'torn')",
+               {"kept": '{"csms":"ws://a"}'})  # fmt: skip
+    db.execute("PRAGMA user_version = 3")
+    db.close()
+    disk, how = open_good(file, AT)
+    assert how.missing is None
+    found = [(one.id, one.csms) for name in ("C1", "C2") for one in disk.recent(name, 9)]
+    assert sorted(found) == [(1, "ws://a"), (2, ""), (3, "ws://b"), (4, "")]
+    disk.close()
 
 
 async def test_wal_and_full_sync_are_in_force(tmp_path):

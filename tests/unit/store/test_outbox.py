@@ -71,11 +71,23 @@ async def test_what_may_be_written_late_is_written_with_the_next_commit() -> Non
     store = await opened()
     await store.commit([message(1)])
     store.later((Delivered(1),))
-    assert (await store.waiting("C1", URL))[0] == 1
+    assert [number for (number,) in store._disk._db.execute("SELECT number FROM outbox")] == [1]
 
     await store.flush()
 
-    assert (await store.waiting("C1", URL))[0] == 0
+    assert list(store._disk._db.execute("SELECT number FROM outbox")) == []
+
+
+async def test_what_was_delivered_and_is_only_held_yet_waits_no_more() -> None:
+    store = await opened()
+    await store.commit([message(n) for n in (1, 2, 3)] + [message(4, "C2"), message(5, "C3")])
+
+    store.later((Delivered(1), Delivered(2), Delivered(4)))
+
+    assert await store.waiting("C1", URL) == (1, 0, 3)
+    assert [one.number for one in (await store.load("C1", URL, 0, 1))[0]] == [3]
+    assert (await store.load("C1", URL, 0, 1))[1] is False
+    assert await store.waiting_chargers(URL) == ["C1", "C3"]
 
 
 async def test_one_held_record_that_is_refused_takes_no_other_with_it() -> None:
@@ -97,18 +109,17 @@ async def test_what_is_only_held_is_seen_by_the_next_link() -> None:
 
     (found,) = await store.recent("C1")
 
-    assert (found.at_charger, found.csms_id, found.passed) == (77, 77, True)
+    assert (found.at_charger, found.csms_id) == (77, 77)
     await store.flush()
     assert await store.recent("C1") == [found]
 
 
-async def test_whether_its_start_is_on_its_way_is_known_of_a_transaction() -> None:
+async def test_whose_its_start_is_is_known_of_a_transaction() -> None:
     store = await opened()
-    start = Outgoing(1, "C1", "m1", "StartTransaction", "{}", 1, AT, URL)
-    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT), start])
+    await store.commit([TransactionBegan(1, "C1", 1, "T", 0, AT, AT, csms=URL)])
     await store.commit([TransactionBegan(2, "C1", 2, "T", 0, AT, AT)])
 
-    assert [(one.id, one.passed) for one in await store.recent("C1")] == [(2, False), (1, True)]
+    assert [(one.id, one.csms) for one in await store.recent("C1")] == [(2, ""), (1, URL)]
 
 
 async def test_a_refused_transaction_has_nobody_who_authorised_it() -> None:

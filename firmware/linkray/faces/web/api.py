@@ -58,6 +58,12 @@ class _Known(msgspec.Struct):
 class _InForce(msgspec.Struct):
     revision: int
     settings: msgspec.Raw
+    text: str = ""  # what who has changed them should know
+
+    @property
+    def headers(self) -> dict[str, str]:
+        note = self.text.encode("ascii", "backslashreplace").decode()
+        return {"etag": _etag(self), **({"linkray-note": note} if note else {})}
 
 
 def as_json(body: bytes, headers: dict[str, str] | None = None) -> Response:
@@ -359,7 +365,7 @@ class Api(Passports, Uplinks):
         read(call.body, dict[str, object])
         ask = asks.PatchSettings(msgspec.Raw(call.body), _revision(call.headers.get("if-match")))
         force = await self._in_force(ask, call)
-        return as_json(bytes(force.settings), {"etag": _etag(force)})
+        return as_json(bytes(force.settings), force.headers)
 
     async def settings_schema(self, _call: Call) -> ASGIApp:
         return as_json(self._schema)
@@ -380,11 +386,13 @@ class Api(Passports, Uplinks):
             found = msgspec.json.decode(answer.data, type=tuple[asks.SettingChange, ...])
             return as_json(msgspec.json.encode(table.Checked(True, answer.text, found)))
         force = await self._in_force(ask, call)
-        return as_json(bytes(force.settings), {"etag": _etag(force)})
+        return as_json(bytes(force.settings), force.headers)
 
     async def _in_force(self, ask: AnyAsk, call: Call) -> _InForce:
         answer = checked(await self._ask(ask, call.asker.who))
-        return msgspec.json.decode(answer.data, type=_InForce)
+        force = msgspec.json.decode(answer.data, type=_InForce)
+        force.text = answer.text
+        return force
 
     async def ceiling(self, call: Call) -> ASGIApp:
         return as_json(bytes(checked(await self._ask(asks.ReadCeiling(), call.asker.who)).data))

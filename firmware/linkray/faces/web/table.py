@@ -17,6 +17,7 @@ from linkray.model.views import (
     CeilingView,
     ChargerView,
     CommissioningCheck,
+    CsmsQueue,
     FramesRead,
     MeterView,
     OfferChange,
@@ -138,6 +139,13 @@ class OfCharger(Body, frozen=True):
     charger: str
 
 
+class LetGo(Body, frozen=True):
+    """What waits for an address that is not set goes, up to the number `through`."""
+
+    csms: str
+    through: int
+
+
 class Done(msgspec.Struct, frozen=True):
     """It was done; `text` says what."""
 
@@ -214,7 +222,8 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/api/v1/settings", INSTALLER, "settings",
           "All settings; the ETag is their revision", gives=Settings),
     Entry("PATCH", "/api/v1/settings", INSTALLER, "patch_settings",
-          "Change settings by a JSON merge patch (RFC 7396); arrays are replaced whole",
+          "Change settings by a JSON merge patch (RFC 7396); arrays are replaced whole. What "
+          "should be known of the change is in the header `linkray-note`",
           takes=dict[str, Any], gives=Settings, body_max=2048 * KIB, media=(JSON, PATCH)),
     Entry("GET", "/api/v1/settings/schema", INSTALLER, "settings_schema",
           "The settings as JSON Schema, with unit, level and help", gives=dict[str, Any]),
@@ -243,6 +252,15 @@ TABLE: tuple[Entry, ...] = (
     Entry("POST", "/api/v1/set-aside/remove", INSTALLER, "remove_aside",
           "Delete what was set aside, of a charger or of all",
           takes=OfCharger, gives=Done),
+    Entry("GET", "/api/v1/csms/queues", INSTALLER, "queues",
+          "What waits for the CSMS that is set, and for those of before: a message is said to none "
+          "but its own", gives=tuple[CsmsQueue, ...]),
+    Entry("GET", "/api/v1/csms/queues/export", INSTALLER, "export_queue",
+          "All messages that wait for the address `?csms=`, as a file",
+          gives=tuple[SetAsideMessage, ...]),
+    Entry("POST", "/api/v1/csms/queues/let-go", ASSEMBLER, "let_queue_go",
+          "Delete what waits for an address that is not set, up to a number",
+          takes=LetGo, gives=Done),
     Entry("GET", "/api/v1/ceiling", INSTALLER, "ceiling", "The engineering ceiling",
           gives=CeilingView),
     Entry("PUT", "/api/v1/ceiling", ASSEMBLER, "seal_ceiling",

@@ -4,7 +4,7 @@ the OCPP log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, cast, get_args
 
 import msgspec
@@ -18,10 +18,11 @@ from linkray.model.views import SetAsideMessage, Way
 
 from .ports import Call
 from .problem import Problem, checked, read
-from .table import Done, OfCharger, TryCsms, UplinkPassword
+from .table import Done, LetGo, OfCharger, TryCsms, UplinkPassword
 
 FRAMES = 200  # shown at once where nobody asks for more or fewer
 TRY_S = 50.0  # name, TCP, TLS and WebSocket have 40 s together
+LET_GO_S = 40.0  # a month of messages, so many at once
 SEND_S = 15.0  # who has not taken a part for so long has gone
 NUMBER_DIGITS_MAX = 18
 
@@ -96,18 +97,25 @@ class Uplinks:
             answer = await self._ask(asks.ReadSetAside(after), call.asker.who)
             return msgspec.json.decode(checked(answer).data, type=list[SetAsideMessage])
 
-        async def lines(found: list[SetAsideMessage]) -> AsyncIterator[bytes]:
-            """As many at once as go through the desk; one that fails leaves no good file."""
-            between = b"[\n"
-            while found:
-                for one in found:
-                    yield between + msgspec.json.encode(one)
-                    between = b",\n"
-                found = await part(found[-1].number)
-            yield b"\n]\n" if between == b",\n" else b"[]\n"
+        return _File("linkray-set-aside.json", _lines(await part(0), part))
 
-        return _File("linkray-set-aside.json", lines(await part(0)))
+    async def queues(self: _Asks, call: Call) -> ASGIApp:
+        return _json(bytes(checked(await self._ask(asks.ReadQueues(), call.asker.who)).data))
 
+    async def export_queue(self: _Asks, call: Call) -> ASGIApp:
+        csms = call.query.get("csms", "")
+
+        async def part(after: int) -> list[SetAsideMessage]:
+            answer = await self._ask(asks.ReadQueue(csms, after), call.asker.who)
+            return msgspec.json.decode(checked(answer).data, type=list[SetAsideMessage])
+
+        return _File("linkray-kept-for-csms.json", _lines(await part(0), part))
+
+    async def let_queue_go(self: _Asks, call: Call) -> ASGIApp:
+        body = read(call.body, LetGo)
+        ask = asks.LetQueueGo(body.csms, body.through)
+        answer = checked(await self._ask(ask, call.asker.who, LET_GO_S))
+        return _json(msgspec.json.encode(Done(ok=True, text=answer.text)))
 
     async def ocpp_log(self: _Asks, call: Call) -> ASGIApp:
         ways = tuple(filter(None, call.query.get("way", "").split(",")))
@@ -130,6 +138,19 @@ class Uplinks:
         headers = {"cache-control": "no-store",
                    "content-disposition": f'attachment; filename="{file.name}.log"'}  # fmt: skip
         return Response(file.content, 200, headers, "text/plain; charset=utf-8")
+
+
+async def _lines(
+    found: list[SetAsideMessage], part: Callable[[int], Awaitable[list[SetAsideMessage]]]
+) -> AsyncIterator[bytes]:
+    """As many at once as go through the desk; one that fails leaves no good file."""
+    between = b"[\n"
+    while found:
+        for one in found:
+            yield between + msgspec.json.encode(one)
+            between = b",\n"
+        found = await part(found[-1].number)
+    yield b"\n]\n" if between == b",\n" else b"[]\n"
 
 
 def number_of(call: Call, name: str, otherwise: int = 0) -> int:

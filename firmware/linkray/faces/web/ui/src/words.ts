@@ -314,6 +314,17 @@ export interface Uplink {
   has_password: boolean;
 }
 
+/** What waits for one address of a CSMS: the one that is set, or one from before. */
+export interface CsmsQueue {
+  csms: string;
+  is_set: boolean;
+  messages: number;
+  chargers: number;
+  sessions: number; // that run and have their start there
+  oldest: string | null; // UTC
+  newest: number;
+}
+
 /** What the CSMS did not take. */
 export interface SetAside {
   number: number;

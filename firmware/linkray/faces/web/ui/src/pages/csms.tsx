@@ -10,11 +10,18 @@ import { Badge, Button, Card, FilePick, Icon, Link, Note } from "../parts/basics
 import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, FieldError, helpOf, labelOf, Select, Setting } from "../parts/fields";
 import { Password } from "../parts/password";
-import { capital, UplinkFacts, uplinkOf, uplinkState } from "../parts/uplink";
+import {
+  capital,
+  inQueue,
+  UplinkFacts,
+  uplinkOf,
+  uplinkState,
+  waitingFor,
+} from "../parts/uplink";
 import { ASSEMBLER, level } from "../session";
 import { base, draft, errorAt, fieldSchema, same, setValue } from "../settings";
 import { byName, nameOf } from "../site";
-import type { SetAside, UplinkTested } from "../words";
+import type { CsmsQueue, SetAside, UplinkTested } from "../words";
 
 const CA_MOST_B = 64 * 1024;
 const LISTED_MAX = 50; // the server's: more are in the file
@@ -30,6 +37,7 @@ export function CsmsTab() {
         </div>
         <div class="stack">
           <Uplinks />
+          <Former />
           <Aside />
         </div>
       </div>
@@ -307,6 +315,74 @@ function Uplinks() {
           })}
         </ul>
       )}
+    </Card>
+  );
+}
+
+// --- what waits for another ----------------------------------------------------------------------
+
+/** Kept for addresses that are not set any more: shown, downloaded, let go (nothing else has it). */
+function Former() {
+  const [list, setList] = useState<readonly CsmsQueue[]>([]);
+  const [failed, setFailed] = useState("");
+  const [looks, setLooks] = useState(0);
+  const url = base.value?.csms.url;
+  useEffect(() => {
+    waitingFor().then(
+      (found) => {
+        setList(found.filter((one) => !one.is_set && one.messages + one.sessions > 0));
+        setFailed("");
+      },
+      (problem) => setFailed(inWords(problem)),
+    );
+  }, [url, looks]);
+  if (!list.length && !failed) return null;
+  const letGo = (one: CsmsQueue) =>
+    askDanger({
+      title: t("former.go_title", { url: one.csms }),
+      body: say("former.go_body", { n: one.messages }),
+      sessions: null,
+      verb: t("former.go"),
+      act: async () => {
+        const body = { csms: one.csms, through: one.newest };
+        const told = await call<{ text: string }>("POST", "/csms/queues/let-go", body, {
+          charger: true,
+        });
+        setLooks((count) => count + 1);
+        return given(told.body.text);
+      },
+    });
+  return (
+    <Card title={t("former.title")}>
+      <p class="second">{t("former.more")}</p>
+      {failed && <Note tone="fault">{failed}</Note>}
+      <ul class="asides">
+        {list.map((one) => (
+          <li key={one.csms}>
+            <p class="aside-why">
+              <b>{one.csms}</b>
+            </p>
+            {one.messages > 0 && <p>{inQueue(one)}</p>}
+            {one.sessions > 0 && <p>{say("former.sessions", { n: one.sessions })}</p>}
+            {one.messages > 0 && (
+              <div class="note-acts">
+                <a
+                  class="button plain"
+                  href={`/api/v1/csms/queues/export?csms=${encodeURIComponent(one.csms)}`}
+                  download
+                >
+                  <Icon name="download" /> <span>{t("former.download")}</span>
+                </a>
+                {level() >= ASSEMBLER && (
+                  <Button kind="quiet" icon="trash" onClick={() => letGo(one)}>
+                    {t("former.go")}
+                  </Button>
+                )}
+              </div>
+            )}
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

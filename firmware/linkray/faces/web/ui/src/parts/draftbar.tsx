@@ -6,9 +6,11 @@ import { say, t } from "../i18n";
 import { mayAct } from "../live";
 import { guardLeaving } from "../route";
 import {
+  base,
   changes,
   conflict,
   dirty,
+  draft,
   invalid,
   loadFailed,
   loadSettings,
@@ -18,7 +20,8 @@ import {
   undo,
 } from "../settings";
 import { Button, Note } from "./basics";
-import { announce, askDanger, inWords } from "./dialog";
+import { announce, askDanger, type Danger, inWords } from "./dialog";
+import { inQueue, waitingFor } from "./uplink";
 
 export function LoadFailed() {
   return (
@@ -51,7 +54,9 @@ export function DraftBar() {
     }
     setBusy(true);
     try {
-      if (await save()) announce(t("draft.saved"));
+      const left = await leftBehind();
+      if (left) askDanger(left);
+      else if (await save()) announce(t("draft.saved"));
       else if (refused.peek()) setTimeout(focusFirstWrong, 50);
     } catch (problem) {
       setFailed(inWords(problem));
@@ -98,6 +103,24 @@ export function DraftBar() {
       </div>
     </div>
   );
+}
+
+/** Asked where another CSMS is set while something waits for this one (nothing of it is lost). */
+async function leftBehind(): Promise<Danger | null> {
+  const url = base.peek()?.csms.url;
+  if (!url || url === draft.peek()?.csms.url) return null;
+  const own = (await waitingFor()).find((one) => one.csms === url);
+  if (!own || !(own.messages + own.sessions)) return null;
+  return {
+    title: t("former.ask_title"),
+    body: own.messages
+      ? t("former.ask_body", { waiting: inQueue(own), url })
+      : say("former.ask_running", { n: own.sessions, url }),
+    sessions: null,
+    verb: t("former.ask_do"),
+    calm: true,
+    act: async () => ((await save()) ? t("draft.saved") : ""),
+  };
 }
 
 function Conflict() {

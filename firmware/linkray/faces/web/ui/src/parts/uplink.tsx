@@ -1,11 +1,12 @@
 // A charger's link to the CSMS as people read it: its state, what waits, when it tries again.
 
+import { call } from "../api";
 import { exactly, moment } from "../format";
 import { given, say, t } from "../i18n";
 import { snapshot } from "../live";
 import { Badge, Card, Icon, Link } from "./basics";
 import type { State } from "../site";
-import type { Snapshot, Uplink } from "../words";
+import type { CsmsQueue, Snapshot, Uplink } from "../words";
 
 export const uplinkOf = (shot: Snapshot | null, id: string): Uplink | null =>
   shot?.uplinks?.find((one) => one.charger === id) ?? null;
@@ -22,6 +23,16 @@ export function uplinkState(uplink: Uplink | null, connected = true): State {
   return uplink.next_attempt === null && !uplink.text && !connected
     ? { tone: "idle", icon: "circle-dashed", word: t("uplink.rests") }
     : { tone: "fault", icon: "unplug", word: t("uplink.away") };
+}
+
+/** What waits for each address: the one that is set, and those of before. */
+export const waitingFor = async (): Promise<readonly CsmsQueue[]> =>
+  (await call<CsmsQueue[]>("GET", "/csms/queues")).body;
+
+export function inQueue(queue: CsmsQueue): string {
+  const since = queue.oldest ? moment(queue.oldest) : null;
+  const chargers = say("former.chargers", { n: queue.chargers });
+  return say("former.waiting", { n: queue.messages, chargers, since });
 }
 
 /** As a sentence begins. */
