@@ -20,7 +20,9 @@ from linkray.model.settings import Settings, Site
 from linkray.store.copies import copies, make_daily_copy, open_good
 from linkray.store.db import Store, StoreError
 from linkray.store.disk import Disk, shipped_migrations
+from linkray.store.files import REAL
 from linkray.store.runner import Inline
+from linkray.store.salvage import salvaged
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 AT = "2026-11-22T10:00:00.000Z"
@@ -298,6 +300,21 @@ async def test_the_third_golden_database_gives_back_what_waits_for_the_csms(tmp_
     assert (running.id, running.csms_id, running.at_charger) == (2, 4711, 4711)
     assert store.take_queue_number() == 4, "a number is never given twice"
     await store.close()
+
+
+@pytest.mark.parametrize(("version", "whose"), [
+    (1, (None, None, "")), (2, (None, None, "")), (3, (4711, 4711, "ws://csms.example/ocpp")),
+    (4, (4711, 4711, "ws://csms.example/ocpp")),
+])  # fmt: skip
+def test_p5_the_sessions_of_a_database_of_any_version_can_be_read_one_by_one(
+    tmp_path, version, whose
+):
+    file = tmp_path / "linkray.db"
+    shutil.copyfile(GOLDEN / f"store-{version:04}.db", file)
+    found = salvaged(file, REAL, 0, ())
+    rows = {one.row[0]: one.row for one in found}
+    assert set(rows) == {1, 2, 3}
+    assert rows[2][-3:] == whose
 
 
 @pytest.mark.parametrize("version", [3, 4])
