@@ -14,12 +14,17 @@ from pathlib import Path
 import pytest
 import trio
 from tests.sim.csms_cases import URL, behind, central
+from tests.sim.uplinks import BOOT, a_store, month, uplinks
 from tests.sim.uplinks import URL as UPLINKS_URL
-from tests.sim.uplinks import a_store, month, uplinks
 from tests.unit.csms.authority import DAY, HOST, NOW, Authority
 from tools.world.csms import Csms
 from tools.world.operator import a_profile
 
+from linkray.model.records import IdLearned, Outgoing, TransactionBegan, UplinkKept
+from linkray.model.uplink import Here, Message
+
+AT = "2026-06-01T00:00:00.000Z"
+STOP = f'{{"transactionId":1,"meterStop":900,"timestamp":"{AT}"}}'
 SEEDS_A_DAY = 1  # each plays minutes of a whole site: a campaign takes more
 
 
@@ -277,6 +282,26 @@ async def test_k2_a_month_of_sessions_is_delivered_in_order_through_a_restart(se
     assert len({t.id for t in behind_it.book.told["C1"] if not t.id.startswith("LR-")}) == 270
     assert await store.waiting("C1", UPLINKS_URL) == (0, 0, 0)
     await store.close()
+
+
+async def test_the_end_of_a_session_is_said_also_where_its_charger_is_not_passed_any_more() -> None:
+    store, behind_it = await a_store(), Csms()
+    stop = Outgoing(1, "C1", "m1", "StopTransaction", STOP, 1, AT, UPLINKS_URL)
+    began = TransactionBegan(1, "C1", 1, "TAG", 0, AT, AT, csms=UPLINKS_URL)
+    await store.commit((UplinkKept("C1", UPLINKS_URL, BOOT), began, IdLearned(1, 77)))
+    async with uplinks(store, behind_it) as one:
+        one.room.may_pass = lambda _charger: False
+        one.room.put("C1", Here(here=True))
+        await trio.sleep(30)
+        assert behind_it.book.knocks == []
+
+        await store.commit((stop,))
+        one.room.put("C1", Message(stop))
+        await one.until(lambda: len(behind_it.book.of("StopTransaction")) == 1)
+        await trio.sleep(120)
+
+        assert not behind_it.is_linked("C1")
+    assert behind_it.book.of("StopTransaction")[0].payload["transactionId"] == 77
 
 
 async def test_k3_a_line_that_breaks_every_five_seconds_is_dialled_once_a_minute(

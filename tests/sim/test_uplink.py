@@ -18,6 +18,7 @@ from tools.world.disk import FOR_EVER, Disk
 from tools.world.operator import Operator, a_profile
 
 from linkray.csms import task as csms_task
+from linkray.model.asks import SetUplinkPassword
 from linkray.model.records import Outgoing
 from linkray.model.settings import Csms as CsmsSettings
 from linkray.model.settings import Settings
@@ -427,10 +428,15 @@ async def test_the_last_words_of_an_uplink_to_the_former_csms_come_before_those_
         await trio.sleep(1)
         s.csms = second
         await changed(s, url="ws://second.example/ocpp")
+        uplink.put(Boot(b'{"chargePointVendor":"V"}'))
+        assert (await s.ask(SetUplinkPassword("C1", "a password"))).ok
         await live(s, second, "C1", "C2", "C3")
         await Operator(second, "C1").set_profile(a_profile(periods=((0, 8.0),)))
         await trio.sleep(60)
 
+        kept = {one.charger: one for one in await s.store.uplinks()}["C1"]
+        assert (kept.csms, kept.password) == ("ws://second.example/ocpp", "a password")
+        assert s.house.uplinks.kept["C1"] == kept
         assert s.house.uplink_views["C1"].value.state == "live"
         assert s.offers_a("C1") == [8.0], "what the second allows stands"
         assert second.complaints == []
