@@ -731,6 +731,21 @@ async def test_what_was_set_aside_is_said_again_or_removed_of_one_charger_or_of_
     assert (whose.status, seen.status) == (422, 403), "who wants all removed says so"
 
 
+async def test_k13_what_who_has_set_another_address_should_know_is_in_a_header_of_the_answer():
+    box = await Box().open()
+
+    async def words(old: Settings, new: Settings) -> str:
+        return "" if old.csms == new.csms else "Kept for wss://bücher.example alone"
+
+    box.desk._words_of = words
+    browser = await box.signed_in("Assembler")
+    moved = await browser.call("PATCH", "/api/v1/settings", {"csms": {"url": "ws://b.example"}})
+    other = await browser.call("PATCH", "/api/v1/settings", {"site": {"fifo": True}})
+
+    assert moved.headers["linkray-note"] == "Kept for wss://b\\xfccher.example alone"
+    assert "linkray-note" not in other.headers
+
+
 async def test_k13_what_waits_for_a_former_address_is_listed_downloaded_and_let_go():
     box = await Box().open()
     box.aside = [set_aside(number) for number in range(1, 6)]
