@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
@@ -41,7 +42,7 @@ from linkray.model.facts import (
 )
 from linkray.model.faults import Fault
 from linkray.model.plan import NO_PLAN, Offer, Plan, Reason
-from linkray.model.records import ChargerSeen
+from linkray.model.records import ChargerSeen, TransactionBegan
 from linkray.model.settings import Charger, Settings, Site
 from linkray.model.tags import Decision
 from linkray.model.units import Phases
@@ -183,9 +184,11 @@ class Peer:
         return await self.call("BootNotification",
                                {"chargePointVendor": "Acme", "chargePointModel": "One"})
 
-    async def start(self, meter: int = 0, stamp: str = "2026-06-15T12:00:00Z") -> dict:
+    async def start(
+        self, meter: int = 0, stamp: str = "2026-06-15T12:00:00Z", connector: int = 1
+    ) -> dict:
         return (await self.call("StartTransaction", {
-            "connectorId": 1, "idTag": "TAG", "meterStart": meter, "timestamp": stamp}))[2]
+            "connectorId": connector, "idTag": "TAG", "meterStart": meter, "timestamp": stamp}))[2]
 
     async def closed(self, within_s: float = 200.0) -> tuple[int, str | None]:
         """Wait for the end of the link; its code and reason."""
@@ -454,6 +457,47 @@ async def test_c26_past_the_licence_a_charger_stays_connected_blocked_and_named(
         assert b.raised() == set()
 
 
+async def test_the_last_place_goes_to_one_of_two_connectors_that_are_found_at_once() -> None:
+    both = (Charger("CP1"), Charger("CP2"))
+    async with box(Settings(chargers=both), licence=3) as b:
+        peers = [await b.dial(f"/{charger.id}") for charger in both]
+        for peer in peers:
+            await peer.boot()
+        said: dict[str, str] = {}
+
+        async def start(charger: str, peer: Peer) -> None:
+            said[charger] = (await peer.start(connector=2))["idTagInfo"]["status"]
+
+        async with trio.open_nursery() as nursery:
+            for charger, peer in zip(both, peers, strict=True):
+                nursery.start_soon(start, charger.id, peer)
+        await trio.sleep(1)
+
+        assert sorted(said.values()) == ["Accepted", "Blocked"]
+        assert sum(b.room.places.values()) == 3
+        assert b.raised() == {("licence", next(c for c in said if said[c] == "Blocked"))}
+
+
+@pytest.mark.parametrize("seen", [1, 2])
+async def test_a_found_connector_keeps_its_place_over_a_restart(seen: int) -> None:
+    """Also where the power was cut between the session's record and its charger's own."""
+    async with box(Settings(chargers=(Charger("CP1"), Charger("CP2"))), licence=3) as b:
+        refused = TransactionBegan(6, "CP1", 2, "T", 0, "2026-06-15T11:00:00Z", "",
+                                   authorised_by="")  # fmt: skip
+        charges = msgspec.structs.replace(refused, id=7, charger="CP2", authorised_by="open")
+        seen_so = [ChargerSeen(c, connectors=seen) for c in ("CP1", "CP2")]
+        await b.store.commit((refused, charges, *seen_so))
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run_chargers, b.room)
+            peer = await b.dial("/CP1")
+            await peer.boot()
+
+            assert (await peer.start(connector=2))["idTagInfo"]["status"] == "Blocked"
+            assert b.room.places == {"CP1": 1, "CP2": 2}
+            nursery.cancel_scope.cancel()
+
+
 async def test_c25_a_deleted_charger_is_disconnected_and_returns_as_new() -> None:
     async with box(Settings(chargers=(Charger("CP1", name="Yard"),))) as b:
         peer = await b.dial()
@@ -490,7 +534,7 @@ async def test_a_configured_charger_that_is_not_connected_is_a_fault_and_is_show
 
 async def test_inv_10_what_is_out_of_service_is_told_before_any_link_stands() -> None:
     async with box(Settings(chargers=(Charger("CP1"),))) as b:
-        b.room.know([ChargerSeen("CP1", connectors=2, inoperative=(2,))])
+        b.room.know([ChargerSeen("CP1", connectors=2, inoperative=(2,))], [])
         known = [fact for fact in b.room.known() if isinstance(fact, ChargerKnown)]
         assert [fact.inoperative for fact in known] == [(2,)]
 

@@ -509,6 +509,8 @@ class Link:
             return self._connectors[number], []
         for new in range(1, number + 1):
             self._connector(new)
+        places = self._around.found(self._charger, len(self._connectors))
+        self._terms = msgspec.structs.replace(self._terms, places=places)
         return self._connectors[number], [self._known(), *self._note_seen(now)]
 
     # -- frames ----------------------------------------------------------------------------------
@@ -864,6 +866,7 @@ class Link:
         again = self._start_repeated(call, start)
         if again is not None:
             return again
+        connector, outs = self._grown(number, now)  # its place is counted before it is let in
         utc = self._around.wall(now)
         asks_csms = self._up.live and self._veto(number) is None
         if asks_csms:
@@ -879,7 +882,6 @@ class Link:
             start, new_id, decision, now=now, utc=utc, name=name,
             behind_s=self._fresh.clock_s or 0.0, waits=asks_csms, csms=self._terms.csms,
         )
-        connector, outs = self._grown(number, now)
         outs += held
         records += self._tag_history(start.id_tag, decision, now)
         said = self._said(call, run.id, bytes(call.payload), self._terms.csms, now)
@@ -1273,7 +1275,7 @@ class Link:
         """Why nobody may charge here now, whatever the CSMS thinks; None: nothing is against it."""
         if not self._terms.adopted:
             return Decision("Blocked", text="the charger waits to be adopted")
-        if self._terms.places + self._terms.spare < (connector or 1):
+        if self._terms.places < (connector or 1):
             return Decision("Blocked", text="the licence has no place for this connector")
         if self._emergency:
             return Decision("Blocked", text="emergency stop")

@@ -157,6 +157,7 @@ class RoomStore(Protocol):
     def take_transaction_id(self) -> int: ...
     def take_queue_number(self) -> int: ...
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]: ...
+    async def running(self) -> list[Transaction]: ...
     async def seen(self) -> list[ChargerSeen]: ...
     async def passports(self) -> list[Passport]: ...
     async def import_passports(self, passports: tuple[Passport, ...], who: Who) -> None: ...
@@ -236,7 +237,7 @@ class ChargerRoom:
             planned_at=lambda: self._planned_at,
             passport=self.shelf.of,
             may_probe=self._may_probe,
-            probed=self._probed,
+            probed=self._probed, found=self._found,
             is_vip=is_vip,
             take_queue_number=store.take_queue_number,
             for_csms=for_csms,
@@ -377,8 +378,7 @@ class ChargerRoom:
             offline_allowed=settings.csms.allow_without,
             kept=configured is not None,
             adopted=not self._waits(charger),
-            places=(own := self.places.get(charger, 0)),
-            spare=max(0, self.licence_total - sum(self.places.values())) if own else 0,
+            places=self.places.get(charger, 0),
             probe=site.probe_chargers,
             csms=settings.csms.url if self.may_pass(charger) else "",
         )
@@ -439,21 +439,31 @@ class ChargerRoom:
             self._show_offline(charger)
         self.changed()
 
-    def _connectors_known(self, known: ChargerKnown) -> None:
-        """A charger has said how many connectors it has; places may move."""
-        if self.connectors.get(known.charger) == len(known.connectors):
-            return
-        self.connectors[known.charger] = len(known.connectors)
-        before = self.places
-        self.count_places()
-        for charger, standing in self.links.items():
-            if before.get(charger) != self.places.get(charger):
-                standing.take_terms(self.terms(charger))
-        self.changed()
+    def _found(self, charger: str, connectors: int) -> int:
+        """A charger has so many connectors, which count from now on, in this very moment: places
+        may move. What has shown itself once counts until the charger is deleted, also after a
+        restart. Returns how many of them have a place.
+        """
+        if self._shown(charger, connectors):
+            before = self.places
+            self.count_places()
+            for other, standing in self.links.items():
+                if before.get(other) != self.places.get(other):
+                    standing.take_terms(self.terms(other))
+            self.changed()
+        return self.places.get(charger, 0)
+
+    def _shown(self, charger: str, connectors: int) -> bool:
+        """So many connectors of a charger are known of; whether that is news."""
+        known = self.connectors.get(charger, 0)
+        self.connectors[charger] = max(connectors, known)
+        return connectors > known
 
     def count_places(self) -> None:
         """Who has a place under the licence (decided.md, Past the licence), and the fault."""
-        self.places = places(tuple(self._configured), self.connectors, self.licence_total)
+        self.places = places(
+            tuple(self._configured), self.connectors, self.licence_total, self.places
+        )
         known = {*self._configured, *self.links}
         for charger in known:
             needs = max(1, self.connectors.get(charger, 0))
@@ -607,16 +617,22 @@ class ChargerRoom:
     def told(self, fact: AnyFact) -> bool:
         """A link's fact on its way to the balancer; False: its inbox is full."""
         if isinstance(fact, ChargerKnown):
-            self._connectors_known(fact)
+            self._found(fact.charger, len(fact.connectors))
         return self.tell(fact)
 
     def noted(self, seen: ChargerSeen) -> None:
         self.seen[seen.charger] = seen
 
-    def know(self, seen: Iterable[ChargerSeen]) -> None:
-        """What the store knows of chargers, at the start."""
+    def know(self, seen: Iterable[ChargerSeen], running: Iterable[Transaction]) -> None:
+        """What the store knows of chargers, at the start. Where somebody charges there is a
+        connector, and it has its place still.
+        """
         self.seen = {one.charger: one for one in seen}
-        self.connectors = {one.charger: one.connectors for one in self.seen.values()}
+        for known in self.seen.values():
+            self._shown(known.charger, known.connectors)
+        for run in running:
+            self._shown(run.charger, run.connector)
+            self.places[run.charger] = max(run.connector, self.places.get(run.charger, 0))
         self.take_settings()
 
     def known(self) -> list[ChargerKnown | LeaseProven | ObeyTimeKnown]:
@@ -1289,7 +1305,8 @@ async def run_chargers(
     """
     with trio.fail_after(READ_S):
         room.shelf.load(await room.store.passports())
-        room.know(await room.store.seen())
+        running = [run for run in await room.store.running() if run.authorised_by]
+        room.know(await room.store.seen(), running)
     for fact in room.known():
         if not room.tell(fact):  # let the balancer take in what it has, then it must have room
             await trio.sleep(UNTOLD_AGAIN_S)

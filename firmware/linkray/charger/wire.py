@@ -36,6 +36,10 @@ def _nothing(_charger: str) -> None:
     return None
 
 
+def _all(_charger: str, _connectors: int) -> int:
+    return CONNECTORS_MAX
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What a link is handed of the house: pure functions and readings, no doors of its own."""
 
@@ -46,6 +50,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     passport: Callable[[str, str, str], Passport] = Passport  # of a vendor, model and firmware
     may_probe: Callable[[str], bool] = _always  # one charger of the site at a time
     probed: Callable[[str], None] = _nothing  # it has ended
+    # a charger has shown so many connectors, which count from now on: how many have a place
+    found: Callable[[str, int], int] = _all
     is_vip: Callable[[str], bool] = lambda _tag: False  # of a session found running in the store
     take_queue_number: Callable[[], int] = lambda: 0  # of a message for the CSMS
     # what of a charger's MeterValues the CSMS wants at this time; None: nothing
@@ -64,7 +70,6 @@ class Terms(msgspec.Struct, frozen=True):
     kept: bool = True  # it is in the settings: what it says of itself is written down
     adopted: bool = True  # False: it waits for an installer, is told 0 A and starts no session
     places: int = CONNECTORS_MAX  # connectors the licence has room for, the lowest numbers first
-    spare: int = 0  # places that nobody has: for connectors that are yet to show themselves
     probe: bool = False  # what only a trial shows may be tried in a first session (probe.py)
     csms: str = ""  # the address of its uplink; empty: LinkRay decides alone
 

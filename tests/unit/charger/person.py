@@ -10,6 +10,7 @@ from linkray.charger.link import Link
 from linkray.charger.quirks import load
 from linkray.charger.told_time import ToldTime
 from linkray.charger.wire import (
+    CONNECTORS_MAX,
     Emergency,
     Gather,
     Item,
@@ -62,6 +63,7 @@ class Played:
         self.knows_trigger = knows_trigger
         self.now = start
         self.planned_at = start
+        self.places = CONNECTORS_MAX if terms is None else terms.places
         self.refused: set[str] = set()
         self.by_hand: list[str] = []
         self.ids = iter(range(1001, 2000))
@@ -69,7 +71,10 @@ class Played:
         self.said: list[Out] = []
         self.link = Link(
             "CP1", "10.0.0.5", terms or Terms(Charger("CP1")),
-            Surroundings(utc, self._may_charge, lambda: next(self.ids), lambda: self.planned_at),
+            Surroundings(
+                utc, self._may_charge, lambda: next(self.ids), lambda: self.planned_at,
+                found=lambda _charger, _connectors: self.places,
+            ),
             load({"it.toml": quirks}) if quirks else QUIRKS,
             kept=kept, seen=seen, emergency=emergency, now=start, prefix="t-", time=time,
         )  # fmt: skip

@@ -73,6 +73,14 @@ def test_places_go_to_the_lowest_connectors_first_in_the_order_of_the_settings()
     assert places(("A",), known, 0) == {"A": 0}
 
 
+def test_who_has_a_place_keeps_it_against_one_of_the_same_number_alone() -> None:
+    known = {"A": 2, "B": 2}
+
+    assert places(("A", "B"), known, 3) == {"A": 2, "B": 1}
+    assert places(("A", "B"), known, 3, {"B": 2}) == {"A": 1, "B": 2}
+    assert places(("A", "B", "C"), known, 3, {"B": 2}) == {"A": 1, "B": 1, "C": 1}
+
+
 def test_values_are_live_when_young_or_steadily_wrong_and_not_when_queued() -> None:
     fresh = Freshness()
     assert fresh.is_live(NOW - timedelta(seconds=60), NOW)

@@ -960,12 +960,13 @@ def test_a_charger_past_the_licence_is_told_0_and_starts_no_session() -> None:
     assert played.view().licensed is False
 
 
-@pytest.mark.parametrize(("spare", "said"), [(1, "Accepted"), (0, "Blocked")])
+@pytest.mark.parametrize(("places", "said"), [(2, "Accepted"), (1, "Blocked")])
 def test_a_start_on_a_connector_that_nobody_has_counted_yet_is_let_in_where_there_is_a_place(
-    spare: int, said: str
+    places: int, said: str
 ) -> None:
-    played = Played(terms=Terms(CHARGER, places=1, spare=spare))
+    played = Played(terms=Terms(CHARGER, places=1))
     played.boot()
+    played.places = places
 
     assert played.start(connector=2)[2]["idTagInfo"]["status"] == said
 
