@@ -1922,7 +1922,9 @@ class Link:
         return self._found(found, now)
 
     def _found(self, findings: list[Finding], now: float) -> list[Out]:
-        """Something was found out: it counts at once, is told, and is written down."""
+        """Something was found out: it counts at once, is told, and is written down when there is
+        time: what a power cut takes of it is found out again.
+        """
         if not findings:
             return []
         known = self._known()
@@ -1944,7 +1946,7 @@ class Link:
                     outs += self._moves(connector.teller.ignored(found.about, now, s), now)
         make = self._inquiry.passport.make
         if self._terms.kept and any(make[:2]):
-            outs.append(Record((PassportFound(*make, tuple(findings)),)))
+            outs.append(Later((PassportFound(*make, tuple(findings)),)))
         return outs
 
     def _look(self, connector: Connector, now: float) -> Look:

@@ -333,7 +333,7 @@ class ChargerRoom:
         return Answer(True, text="It is tried anew in a session with a steady current")
 
     def found(self, record: PassportFound | PassportForgotten, charger: str) -> None:
-        """A link has found something out, and it is being written down."""
+        """A link has found something out; it will be written down, in this order."""
         self._tell_make(self.shelf.found(record), but=charger)
 
     def _tell_make(self, passport: Passport, *, but: str = "", again: str = "") -> None:
@@ -1036,6 +1036,9 @@ class Standing:
             case View(view):
                 self._room.show(view)
             case Later(samples):
+                for sample in samples:
+                    if isinstance(sample, PassportFound):
+                        self._room.found(sample, self.charger)
                 self._room.store.later(samples)
             case Up(item):
                 if isinstance(item, Here) and item.here:
@@ -1086,7 +1089,7 @@ class Standing:
         for record in records:
             if isinstance(record, ChargerSeen):
                 self._room.noted(record)
-            elif isinstance(record, PassportFound | PassportForgotten):
+            elif isinstance(record, PassportForgotten):
                 self._room.found(record, self.charger)
         try:
             with trio.fail_after(COMMIT_S) as limit:

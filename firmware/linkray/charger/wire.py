@@ -13,7 +13,13 @@ from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
 from linkray.model.plan import Offer
-from linkray.model.records import AnyRecord, Outgoing, TagAccepted, TransactionSampled
+from linkray.model.records import (
+    AnyRecord,
+    Outgoing,
+    PassportFound,
+    TagAccepted,
+    TransactionSampled,
+)
 from linkray.model.settings import Charger
 from linkray.model.tags import Decision
 from linkray.model.uplink import FromUplink, ToUplink
@@ -151,9 +157,9 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Later(msgspec.Struct, frozen=True):
-    """On disk with the next commit: samples whose answer need not wait (decided.md)."""
+    """On disk with the next commit: what nobody's answer waits for (decided.md)."""
 
-    samples: tuple[TransactionSampled | TagAccepted, ...]
+    samples: tuple[TransactionSampled | TagAccepted | PassportFound, ...]
 
 
 class Send(msgspec.Struct, frozen=True):
