@@ -203,7 +203,10 @@ def test_any_bytes_are_read_or_unreadable(raw: bytes, kind: type[messages.Payloa
         assert unreadable.text
 
 
-@given(values, st.binary(max_size=60), st.sampled_from([*messages.ANSWERED.values()]))
+READ = [*messages.ANSWERED.values(), messages.CsChargingProfiles]
+
+
+@given(values, st.binary(max_size=60), st.sampled_from(READ))
 def test_whatever_a_csms_asks_is_read_or_unreadable(
     value: object, junk: bytes, kind: type[messages.Payload]
 ) -> None:

@@ -952,6 +952,8 @@ class Link:
 
         def answered(call_id: str, payload: bytes, now: float) -> list[Out]:
             said = _read_of_tag(payload)
+            if not said.idTagInfo.status:  # unreadable: as if it had not been answered
+                return decided(call_id, now)
             run.accepted = said.idTagInfo.status == "Accepted"
             given = said.transactionId
             fits = given is not None and 0 < given <= INT32_MAX

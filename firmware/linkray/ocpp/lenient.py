@@ -114,10 +114,9 @@ def read_exactly(type_: type[T], raw: msgspec.Raw | bytes) -> T:
         code: ViolationCode = (
             "OccurenceConstraintViolation" if missing else "TypeConstraintViolation"
         )
-        words = [
-            one.message for one in _schema_errors(type_.__name__)(_value(raw))
-            if one.validator == "enum"
-        ]  # fmt: skip
+        is_whole = type_ in ANSWERED.values()  # a part of a message has no schema of its own
+        said = _schema_errors(type_.__name__)(_value(raw)) if is_whole else ()
+        words = [one.message for one in said if one.validator == "enum"]
         raise Unreadable(code, "; ".join([str(error), *words])) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unreadable("FormationViolation", f"expected JSON: {error}") from None

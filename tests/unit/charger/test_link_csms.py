@@ -524,3 +524,42 @@ def test_k7_what_the_csms_writes_of_invalid_ids_counts_once_the_charger_has_take
     played.says(accepted(77, "Invalid"), "whatever", 1001)
 
     assert bool(played.asked("RemoteStopTransaction")) is not holds
+
+
+@pytest.mark.parametrize("said", [
+    "[]", "null", "7", '"x"', "{}", '{"transactionId":5}', '{"idTagInfo":{"status":7}}',
+    '{"transactionId":1e30,"idTagInfo":{"status":"Accepted"}}',
+])  # fmt: skip
+def test_an_answer_to_a_start_that_cannot_be_read_is_none_and_linkray_decides(said: str) -> None:
+    played = Behind()
+    played.begin("s1")
+
+    played.feed(Answered("s1", said.encode()))
+
+    assert played.answered("s1") == [
+        [3, "s1", {"idTagInfo": {"status": "Accepted"}, "transactionId": 1001}]
+    ]
+    assert played.ask("Heartbeat", {})[0] == 3
+
+
+@pytest.mark.parametrize("number", [
+    "1" + 30 * "0", 5_000 * "9", "1e400", "NaN", "-Infinity", "1e30", "9223372036854775807",
+])  # fmt: skip
+def test_a33_a_number_of_a_charger_that_nobody_can_hold_is_refused_and_ends_no_link(
+    number: str
+) -> None:
+    played = Behind()
+    for name, action, payload in (
+        ("n1", "StartTransaction", ('{"connectorId":NUMBER,"idTag":"T","meterStart":NUMBER,'
+                                    '"timestamp":"2026-06-15T12:00:00Z"}')),
+        ("n2", "StopTransaction", ('{"transactionId":NUMBER,"meterStop":NUMBER,'
+                                   '"timestamp":"2026-06-15T12:00:00Z"}')),
+        ("n3", "MeterValues", '{"connectorId":NUMBER,"transactionId":NUMBER,"meterValue":[]}'),
+        ("n4", "StatusNotification", ('{"connectorId":NUMBER,"errorCode":"NoError",'
+                                      '"status":"Available"}')),
+    ):  # fmt: skip
+        played.feed(Received(f'[2,"{name}","{action}",{payload.replace("NUMBER", number)}]'))
+        assert len(played.answered(name)) == 1, action
+
+    assert not played.facts(SessionBegan, all_of_them=True)
+    assert played.ask("Heartbeat", {})[0] == 3
