@@ -233,6 +233,33 @@ async def test_the_csms_starts_and_stops_a_session_and_reads_the_truth() -> None
         holds(s, central)
 
 
+async def test_p3_what_the_csms_sets_is_accepted_only_where_the_disk_takes_it() -> None:
+    central = csms()
+    with Disk().plugged() as disk:
+        async with scene(passed(), csms=central, disk=disk) as s:
+            await live(s, central, "C1")
+            operator = Operator(central, "C1")
+            await charging(s, "C1")
+            await s.offered(32.0)
+            disk.failing_syncs = FOR_EVER
+
+            asked = await operator.set_profile(a_profile(periods=((0, 10.0),)), 1)
+            assert asked.status == "Rejected"
+            asked = await operator.change_configuration("MeterValueSampleInterval", "60")
+            assert asked.status == "Rejected"
+            await trio.sleep(30)
+            assert s.offers_a("C1") == [32.0]
+            asked = await operator.composite_schedule(1, 600)
+            assert asked.answer["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 32.0
+
+            disk.failing_syncs = 0
+            await s.until(lambda: "storage" not in s.faults(), 70)
+            asked = await operator.set_profile(a_profile(periods=((0, 10.0),)), 1)
+            assert asked.status == "Accepted"
+            await s.offered(10.0)
+            holds(s, central)
+
+
 async def test_k12_a_csms_that_takes_a_minute_holds_up_no_car() -> None:
     central = csms()
     async with scene(passed(), csms=central) as s:

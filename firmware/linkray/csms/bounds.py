@@ -61,6 +61,18 @@ class Bounds:
         self._looked = -math.inf
         self._until: float = -math.inf  # UTC of the next change; to be looked at until then
 
+    def copy(self) -> Bounds:
+        """The same profiles once more, to see what a change would make of them."""
+        same = Bounds(self._charger, self.wired)
+        same._profiles = Profiles(self._profiles.connectors, self._profiles.kept())
+        return same
+
+    def hold(self, kept: str) -> None:
+        """These are the profiles from now on, as `kept` told them of a copy."""
+        found = msgspec.json.decode(kept, type=Kept)
+        self._profiles = Profiles(self._profiles.connectors, found)
+        self._until = -math.inf
+
     def is_wired(self, wired: Wired) -> None:
         """The settings, or how many connectors there are, have changed."""
         self.wired = wired

@@ -7,6 +7,7 @@ What the CSMS writes of them is remembered and reported back; the charger keeps 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -53,8 +54,8 @@ class Keys:
             self._given = before
             self._before = {key.lower(): value for key, value in before.items()}
 
-    def change(self, key: str, value: str) -> str | None:
-        """The CSMS writes a key; the status of the answer, or None: it is the charger's own."""
+    def judge(self, key: str, value: str) -> Literal["Accepted", "Rejected"] | None:
+        """What the CSMS is answered where it writes a key; None: that is the charger's to say."""
         lower = key.lower()
         if lower in OURS:
             return "Rejected"
@@ -65,7 +66,6 @@ class Keys:
                                               and int(value) <= INTERVAL_S_MAX)
         ):  # fmt: skip
             return "Rejected"
-        self.wished[lower] = value
         return "Accepted"
 
     def value(self, key: str) -> str | None:

@@ -63,6 +63,8 @@ from .wire import (
     Received,
     Seen,
     Send,
+    Settle,
+    Settled,
     Tell,
     Terms,
     TermsNow,
@@ -84,6 +86,7 @@ STARTS_MAX = 16  # answered ones whose number may still change
 SCHEMES = ("http", "https", "ftp", "ftps", "sftp")  # trust.md A37: where a charger is sent
 STATUS = "StatusNotification"
 GONE = "the charger is not connected"
+NOT_KEPT = "LinkRay's storage does not take it; nothing has changed"
 
 
 class _Boot(NamedTuple):
@@ -107,6 +110,14 @@ class _Head(NamedTuple):
 
 
 _Open = _Boot | _Status | _Head
+
+
+class _Settling(NamedTuple):
+    """A call of the CSMS that is answered when what it changes is on disk, or is not to be."""
+
+    kept: UplinkKept
+    then: Callable[[], list[Out]]
+    refusal: Send
 
 
 class _Started(msgspec.Struct):
@@ -159,8 +170,8 @@ class Relay:
         "_bounds", "_bounds_at", "_box", "_charger", "_dial_at", "_dialled", "_down_since",
         "_faulted", "_garbled", "_has_turn", "_here", "_ids", "_is_caught_up", "_is_live", "_kept",
         "_left_at", "_link", "_numbers", "_open", "_open_since", "_prefix", "_reads", "_refused",
-        "_seen", "_slow", "_stage", "_starts", "_statuses", "_terms", "_to_say", "_tries", "_turn",
-        "_wall", "_why", "keys", "thinning",
+        "_seen", "_settling", "_slow", "_stage", "_starts", "_statuses", "_terms", "_to_say",
+        "_tries", "_turn", "_wall", "_why", "keys", "thinning",
     )  # fmt: skip
 
     def __init__(
@@ -222,6 +233,7 @@ class Relay:
         self._is_live = False
         self._asks: dict[str, str] = {}  # the CSMS's calls that the charger has: ours → its id
         self._asked = 0
+        self._settling: _Settling | None = None
         self._refused = ""  # what it answered BootNotification, where not Accepted
         self._why = ""  # there is no link
         self._down_since: float | None = now if terms.url else None
@@ -317,6 +329,8 @@ class Relay:
                 return []
             case Overrun():
                 return self._stop_live()
+            case Settled(is_kept):
+                return self._settled(is_kept=is_kept)
 
     def _booted(self, payload: bytes, now: float) -> list[Out]:
         """It has started: the CSMS hears it before anything that comes after it."""
@@ -333,6 +347,31 @@ class Relay:
             return []
         self._kept = kept
         return [Keep((kept,))]
+
+    def _settle(
+        self, then: Callable[[], list[Out]], refusal: Send, **changes: str | dict[str, str]
+    ) -> list[Out]:
+        """What the CSMS wishes outlives a restart, and only then is in force and `then` said; where
+        the disk does not take it nothing changes, and the answer is `refusal`.
+        """
+        kept = msgspec.structs.replace(self._kept, **changes)
+        if kept == self._kept:
+            return then()
+        self._settling = _Settling(kept, then, refusal)
+        return [Settle(kept)]
+
+    def _settled(self, *, is_kept: bool) -> list[Out]:
+        settling, self._settling = self._settling, None
+        assert settling is not None, "nothing was to be settled"
+        if not is_kept:
+            return [Note("wish of the CSMS refused", {
+                "peer": self._terms.url, "cause": "the storage does not take it"}, "warning"),
+                settling.refusal]  # fmt: skip
+        before, self._kept = self._kept, settling.kept
+        self.keys.wished = dict(self._kept.wished)
+        if self._kept.profiles != before.profiles:
+            self._bounds.hold(self._kept.profiles)
+        return settling.then()
 
     def _status(self, connector: int, payload: bytes, call_id: str) -> list[Out]:
         self._statuses[connector] = payload
@@ -707,7 +746,7 @@ class Relay:
         named = id_in(payload)
         if named is not None:
             if self._ids.number(named) is None and self._ids.is_taken(named):
-                return [_result(call.id, b'{"status":"Rejected"}')]  # that is another session here
+                return [_rejected(call.id)]  # that is another session here
             payload = with_field(payload, FIELD, self._ids.at_charger(named))
         return self._to_charger(call, payload)
 
@@ -738,20 +777,25 @@ class Relay:
         payload = bytes(call.payload)
         named = _profile_of(payload)
         number = None if named is None else self._ids.number(named)
+        bounds = self._bounds.copy()
         try:
-            answer, why = self._bounds.set(payload, self._wall(now).timestamp(), number)
+            answer, why = bounds.set(payload, self._wall(now).timestamp(), number)
         except Unreadable as bad:
             return [_refusal(call.id, bad.code, bad.text)]
-        note = [Note("charging profile refused", {"peer": self._terms.url, "cause": why},
-                     "warning")] if why else []  # fmt: skip
-        return [*self._profiles_changed(), *note, _result(call.id, answer)]
+        said = _result(call.id, answer)
+        if why:
+            return [Note("charging profile refused", {
+                "peer": self._terms.url, "cause": why}, "warning"), said]  # fmt: skip
+        return self._settle(lambda: [said], _rejected(call.id), profiles=bounds.kept())
 
     def _clear_profile(self, call: Call, _now: float) -> list[Out]:
+        bounds = self._bounds.copy()
         try:
-            answer = self._bounds.clear(bytes(call.payload))
+            said = _result(call.id, bounds.clear(bytes(call.payload)))
         except Unreadable as bad:
             return [_refusal(call.id, bad.code, bad.text)]
-        return [*self._profiles_changed(), _result(call.id, answer)]
+        refusal = _refusal(call.id, "InternalError", NOT_KEPT)  # OCPP knows no Rejected here
+        return self._settle(lambda: [said], refusal, profiles=bounds.kept())
 
     def _composite(self, call: Call, now: float) -> list[Out]:
         try:
@@ -773,17 +817,22 @@ class Relay:
         except Unreadable as bad:
             return [_refusal(call.id, bad.code, bad.text)]
         utc = self._wall(now).timestamp()
-        verdict = self._bounds.set_for_next(asked.connectorId, asked.idTag, profile, utc)
+        bounds = self._bounds.copy()
+        verdict = bounds.set_for_next(asked.connectorId, asked.idTag, profile, utc)
         if verdict.status != "Accepted":
             return [Note("charging profile refused", {
                 "peer": self._terms.url, "cause": verdict.reason}, "warning"),
-                _result(call.id, b'{"status":"Rejected"}')]  # fmt: skip
-        outs = self._to_charger(call, without_field(bytes(call.payload), "chargingProfile"))
-        if isinstance(outs[-1] if outs else None, ToLink):
-            self._awaited[f"{self._asked}"] = (asked.connectorId, asked.idTag)
-        else:
+                _rejected(call.id)]  # fmt: skip
+
+        def kept() -> list[Out]:
+            outs = self._to_charger(call, without_field(bytes(call.payload), "chargingProfile"))
+            if isinstance(outs[-1] if outs else None, ToLink):
+                self._awaited[f"{self._asked}"] = (asked.connectorId, asked.idTag)
+                return outs
             self._bounds.forget_next(asked.connectorId, asked.idTag)
-        return [*self._profiles_changed(), *outs]
+            return [*self._profiles_changed(), *outs]
+
+        return self._settle(kept, _rejected(call.id), profiles=bounds.kept())
 
     def _change_configuration(self, call: Call, _now: float) -> list[Out]:
         """A key that LinkRay owns is remembered; the others are the charger's."""
@@ -791,15 +840,16 @@ class Relay:
             wish = msgspec.json.decode(call.payload, type=_Change)
         except msgspec.DecodeError as error:
             return [_refusal(call.id, "TypeConstraintViolation", str(error))]
+        done, refusal = [_result(call.id, b'{"status":"Accepted"}')], _rejected(call.id)
         if wish.key.lower() == PASSWORD.lower():
-            return [*self._keep(password=wish.value), _result(call.id, b'{"status":"Accepted"}')]
-        status = self.keys.change(wish.key, wish.value)
+            return self._settle(lambda: [*done], refusal, password=wish.value)
+        status = self.keys.judge(wish.key, wish.value)
         if status is None:
             return self._to_charger(call, bytes(call.payload))
-        return [
-            *self._keep(wished=dict(self.keys.wished)),
-            _result(call.id, msgspec.json.encode({"status": status})),
-        ]
+        if status != "Accepted":
+            return [refusal]
+        wished = {**self.keys.wished, wish.key.lower(): wish.value}
+        return self._settle(lambda: [*done], refusal, wished=wished)
 
     def _get_configuration(self, call: Call, _now: float) -> list[Out]:
         outs = self._to_charger(call, bytes(call.payload))
@@ -931,6 +981,10 @@ def _connector_of(payload: bytes) -> int:
         return msgspec.json.decode(payload, type=_OfConnector).connectorId
     except msgspec.DecodeError:
         return 0
+
+
+def _rejected(call_id: str) -> Send:
+    return _result(call_id, b'{"status":"Rejected"}')
 
 
 def _result(call_id: str, payload: bytes) -> Send:

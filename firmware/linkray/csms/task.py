@@ -77,6 +77,8 @@ from .wire import (
     Received,
     Seen,
     Send,
+    Settle,
+    Settled,
     Tell,
     Terms,
     TermsNow,
@@ -580,6 +582,11 @@ class Uplink:
                     await self._send(text)
                 case Keep(records):
                     await self._keep(records)
+                case Settle(record):
+                    is_kept = await self._keep((record,), is_asked=True)
+                    assert self.core is not None
+                    then = self.core.feed(Settled(is_kept), trio.current_time())
+                    await self._do(then, nursery)
                 case Load(after):
                     await self._load(after)
                 case Dial(terms):
@@ -619,11 +626,12 @@ class Uplink:
             case _:
                 pass
 
-    async def _keep(self, records: Sequence[AnyRecord]) -> None:
-        """On disk: nothing that follows happens before. A disk that fails is asked again, and not
-        waited for: starts and stops are on it already (their link wrote them), and a queue that
-        stood still would never make room.
+    async def _keep(self, records: Sequence[AnyRecord], *, is_asked: bool = False) -> bool:
+        """On disk: nothing that follows happens before; whether it is. A disk that fails is asked
+        again, and not waited for: starts and stops are on it already (their link wrote them), and a
+        queue that stood still would never make room. What `is_asked` holds only if it is on disk.
         """
+        is_kept = False
         for _ in range(KEEP_TIMES):
             try:
                 await self._room.store.commit(records)
@@ -631,11 +639,13 @@ class Uplink:
                 log.warning("not written down", charger=self.charger, cause=str(error))
                 await trio.sleep(KEEP_AGAIN_S)
             else:
+                is_kept = True
                 break
-        for record in records:
+        for record in records if is_kept or not is_asked else ():
             if isinstance(record, UplinkKept):
                 self._room.kept[self.charger] = record
                 self.put(TermsNow(self._room.terms(self.charger)))
+        return is_kept
 
     async def _load(self, after: int) -> None:
         try:

@@ -64,6 +64,12 @@ class Received(msgspec.Struct, frozen=True):
     text: str
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """What was to be settled is on disk, or the disk does not take it."""
+
+    is_kept: bool
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """Kept messages as asked for by `Load`, in their order; `more`: there are others after them."""
 
@@ -89,8 +95,8 @@ class Overrun(msgspec.Struct, frozen=True):
 
 Item = (
     ToUplink | TermsNow | PasswordNow | Linked | NotLinked | Ended | Received | Loaded | Thinned
-    | AsideGone | Overrun
-)
+    | AsideGone | Overrun | Settled
+)  # fmt: skip
 
 
 # what should be done
@@ -124,6 +130,14 @@ class Keep(msgspec.Struct, frozen=True):
     """On disk before anything that follows is done."""
 
     records: tuple[Outgoing | SetAside | UplinkKept, ...]
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """Something the CSMS wishes and is to be answered: on disk, or not. `Settled` is to come before
+    anything else does.
+    """
+
+    record: UplinkKept
 
 
 class Later(msgspec.Struct, frozen=True):
@@ -170,6 +184,6 @@ class Note(msgspec.Struct, frozen=True):
 
 
 Out = (
-    Dial | HangUp | Send | Load | Keep | Later | ToLink | Tell | TimeSaid | Seen | Note | Raised
-    | Cleared
+    Dial | HangUp | Send | Load | Keep | Settle | Later | ToLink | Tell | TimeSaid | Seen | Note
+    | Raised | Cleared
 )

@@ -27,6 +27,8 @@ from linkray.csms.wire import (
     Received,
     Seen,
     Send,
+    Settle,
+    Settled,
     Tell,
     Terms,
     ToLink,
@@ -66,6 +68,7 @@ class Central:
         self._is_busy = False
         self.disk: dict[int, Outgoing] = {one.number: one for one in waiting}
         self.aside: dict[int, str] = {}
+        self.is_disk_well = True
         self.is_disk_slow = False  # what is read comes when `disk_answers`
         self.read: Loaded | None = None
         self.late: list[Delivered | IdLearned] = []  # not on disk yet
@@ -204,6 +207,10 @@ class Central:
                         self.feed(read)
                 case Keep(records):
                     self._keep(records)
+                case Settle(record):
+                    if self.is_disk_well:
+                        self._keep((record,))
+                    self._does(self.relay.feed(Settled(self.is_disk_well), self.now))
                 case Later(records):
                     self.late += records
                 case Tell(fact):
