@@ -215,8 +215,8 @@ class House:
             before=self.chargers.before,
             tell=self.tell, connectors=lambda charger: self.chargers.connectors.get(charger, 1),
             ceiling=lambda: self.ceiling.limit.value,
-            connect=self.dial, common=self._common_password, strict=self.strict,
-            ocpp_log=self.frames.add,
+            connect=self.dial, common=self._common_password, runner=self.runner,
+            strict=self.strict, ocpp_log=self.frames.add,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
         self.store.when_thinned = self.uplinks.thinned

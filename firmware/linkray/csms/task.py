@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import h11
@@ -51,6 +52,7 @@ from linkray.model.uplink import (
 from linkray.model.views import UplinkTested, UplinkView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import StoreError
+from linkray.store.runner import Inline, Runner
 
 from .address import Address, BadAddress, read_address
 from .bounds import Wired
@@ -101,6 +103,7 @@ END_S = 3.0  # for the disk to take what is left, as LinkRay ends
 AGAIN_S = 5.0  # an uplink that has failed begins anew after so long
 BROKEN = 1006  # RFC 6455, 7.4.1: there was no closing handshake
 TRIAL_S = 1.0  # who opens and closes at once does so by then (csms.md, Connecting)
+CONTEXTS_MAX = 4  # of TLS: one is in use, another may be tried out
 ITEMS_MAX = 256  # that wait while a frame is written to a CSMS, or the disk hangs
 
 log = structlog.get_logger(source="CSMS")
@@ -149,6 +152,7 @@ class UplinkRoom:
         ceiling: Callable[[], Phases | None] = lambda: None,
         connect: Connect = trio.open_tcp_stream,
         common: Callable[[str], str] = lambda _url: "",
+        runner: Runner | None = None,
         strict: bool = False,
         ocpp_log: Callable[[str, Way, str], None] | None = None,
     ) -> None:
@@ -169,6 +173,7 @@ class UplinkRoom:
         self.strict = strict
         self.ocpp_log = ocpp_log
         self.kept: dict[str, UplinkKept] = {}
+        self.trust = Trust(runner or Inline())
         self.turns = Turns()
         self._dialled: dict[tuple[str, str], float] = {}  # charger and address: when, this minute
         self._uplinks: dict[str, Uplink] = {}
@@ -246,7 +251,7 @@ class UplinkRoom:
             if terms.password and not (address.is_tls or terms.in_clear):
                 silent = "; the password was kept back, for without TLS anybody could read it"
             with trio.fail_after(CONNECT_S):
-                stream = await _opened(self.connect, address, terms.ca)
+                stream = await _opened(self.connect, address, terms.ca, self.trust)
             try:
                 async with trio.open_nursery() as nursery:
                     with trio.fail_after(CONNECT_S):
@@ -685,7 +690,9 @@ class Uplink:
             try:
                 address = read_address(terms.url)
                 with trio.fail_after(CONNECT_S):
-                    stream = await _opened(self._room.connect, address, terms.ca)
+                    stream = await _opened(
+                        self._room.connect, address, terms.ca, self._room.trust
+                    )
                 async with trio.open_nursery() as nursery:
                     try:
                         with trio.fail_after(CONNECT_S):
@@ -753,9 +760,11 @@ def _is_outdated(one: Item, newer: Boot | Here | Status | TermsNow | PasswordNow
     return type(one) is type(newer) and not isinstance(one, Status)
 
 
-async def _opened(connect: Connect, address: Address, ca: str) -> trio.abc.Stream:
+async def _opened(
+    connect: Connect, address: Address, ca: str, trust: Trust
+) -> trio.abc.Stream:
     """TCP, and TLS where the address asks for it."""
-    context = client_context(ca) if address.is_tls else None
+    context = await trust.context(ca) if address.is_tls else None
     stream = await connect(address.host, address.port)
     if context is None:
         return stream
@@ -826,12 +835,54 @@ _NOT_THERE = (
 
 def client_context(ca: str = "") -> ssl.SSLContext:
     """TLS 1.2 and newer, certificate and name verified against the system's or the given CA."""
-    given = "\n".join(CERTIFICATES.findall(ca))
+    given = CERTIFICATES.findall(ca)
     if ca.strip() and not given:
         raise BadAddress("expected a CA file with a certificate in PEM (BEGIN CERTIFICATE)")
-    context = ssl.create_default_context(cadata=given or None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # with both certificate and name verified
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for one in given:  # one by one: Python lets no other thread run while it reads text
+        context.load_verify_locations(cadata=one)
+    at = ssl.get_default_verify_paths()
+    if not given and (at.cafile or at.capath):
+        context.load_verify_locations(at.cafile, at.capath)  # lets others run meanwhile
     return context
+
+
+class Trust:
+    """Contexts by whom they trust, each made once and beside the loop: to read the system's 140
+    authorities takes 60 ms. What has changed on disk is read anew.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._turn = trio.Lock()  # who comes meanwhile takes what the first has made
+        self._made: dict[tuple[str, _State], ssl.SSLContext] = {}
+
+    async def context(self, ca: str) -> ssl.SSLContext:
+        """For this CA, or the system's; raises `BadAddress` where it has no certificate."""
+        async with self._turn:
+            key = (ca, ()) if ca.strip() else ("", _state_of_system())
+            made = self._made.pop(key, None)
+            if made is None:
+                made = await self._runner.run(lambda: client_context(ca))
+            self._made[key] = made
+            while len(self._made) > CONTEXTS_MAX:
+                del self._made[next(iter(self._made))]
+            return made
+
+
+_State = tuple[tuple[str, int, int, int], ...]
+
+
+def _state_of_system() -> _State:
+    """Which files hold the system's authorities, and of when and how long they are."""
+    at, found = ssl.get_default_verify_paths(), []
+    for path in (at.cafile, at.capath):
+        if path is not None:
+            with suppress(OSError):
+                file = Path(path).stat()
+                found.append((path, file.st_ino, file.st_mtime_ns, file.st_size))
+    return tuple(found)
 
 
 def _headers(terms: Terms, charger: str) -> list[tuple[bytes, bytes]]:
