@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
@@ -12,10 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import trio
-
 from linkray import __version__
-from linkray.model.settings import AMPS_MA_MAX
 
 
 def address(text: str) -> str:
@@ -43,6 +41,8 @@ def held_s(text: str) -> float:
 
 def milliamps(text: str) -> int:
     """Amps, as `80` or `62.5`."""
+    from linkray.model.settings import AMPS_MA_MAX
+
     try:
         amount = Decimal(text) * 1000
     except InvalidOperation:
@@ -144,7 +144,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _hold_signals() -> None:
+    """A signal that comes while the process is still reading its code waits until that can end in
+    order (`kit/ending.py`). Afterwards SIGTERM does nothing by itself: who ends already, ends.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.command in ("run", "web"):
+        _hold_signals()  # what is imported takes most of the start
+    import trio
+
     if options.command == "run":
         from linkray import app
 

@@ -12,7 +12,6 @@ import gc
 import math
 import os
 import resource
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -49,6 +48,7 @@ from linkray.hal.notify import ready as tell_systemd
 from linkray.hal.sim import SimButton
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
+from linkray.kit.ending import heed_signals
 from linkray.kit.keep import keep
 from linkray.kit.log import LogRing, set_up
 from linkray.kit.tls import own_certificate, server_context
@@ -1061,14 +1061,32 @@ async def run_control(
     ready: Callable[[dict[str, object]], None],
 ) -> int:  # fmt: skip
     """The control process, until SIGTERM, SIGINT or a reboot; its exit code."""
-    wall, ring = WallClock(), LogRing()
+    wall, ring, end = WallClock(), LogRing(), trio.Event()
     set_up(wall, ring)
+
+    def told(cause: str) -> None:
+        log.info("control ends", cause=cause)
+        end.set()
+
     try:
         board = load_board(board_toml, state)
     except BadBoard as error:
         print(f"linkray: {error}", file=sys.stderr)
         return 1
     _more_files()
+    async with trio.open_nursery() as nursery:  # before anything is open that must be closed
+        await nursery.start(heed_signals, told)
+        ports = (bind, ocpp_port, ocpps_port)
+        code = await _open_house(board, wall, ring, state, ports, ready, end)
+        nursery.cancel_scope.cancel()
+    return code
+
+
+async def _open_house(
+    board: Board, wall: WallClock, ring: LogRing, state: Path, ports: tuple[str, int, int],
+    ready: Callable[[dict[str, object]], None], end: trio.Event,
+) -> int:  # fmt: skip
+    """From the store to the doors, and back again when it is to `end`."""
     async with AsyncExitStack() as stack:
         stack.enter_context(held(state))
         keeps = board.keeps | STAYS
@@ -1080,24 +1098,30 @@ async def run_control(
         except StoreError as error:
             print(f"linkray: {error}", file=sys.stderr)
             return 1
+        if end.is_set():
+            return 0
         house = House(
             board, store, wall, board.licence, shipped_quirks(state), ring,
             state=state, runner=InThread(), packer=InThread(),
         )  # fmt: skip
-        return await _until_told(house, bind, ocpp_port, ocpps_port, ready)
+        return await _until_told(house, *ports, ready, end)
 
 
 async def _until_told(
     house: House, bind: str, ocpp_port: int, ocpps_port: int,
-    ready: Callable[[dict[str, object]], None],
+    ready: Callable[[dict[str, object]], None], end: trio.Event,
 ) -> int:  # fmt: skip
-    """Rooms, then listeners and desk; on a signal the listeners go first, then the rooms."""
+    """Rooms, then listeners and desk; at the end the listeners go first, then the rooms. What is
+    told to end while it starts opens no door any more.
+    """
     assert house.state is not None
     tls = server_context(own_certificate(house.state / "tls"))
     code = 0
     async with trio.open_nursery() as outer:
         await outer.start(house.live)
         async with trio.open_nursery() as doors:
+            if end.is_set():
+                doors.cancel_scope.cancel()
             listen = functools.partial(charger_task.listen, house.chargers, bind)
             try:
                 ocpp = await doors.start(functools.partial(listen, ocpp_port, None))
@@ -1114,7 +1138,7 @@ async def _until_told(
             ready({"ready": "control", "ocpp": ocpp, "ocpps": ocpps})
             log.info("control is up", version=__version__, serial=house.board.identity.serial,
                      ocpp=ocpp, ocpps=ocpps)  # fmt: skip
-            code = await _wait_end(house)
+            code = await _wait_end(house, end)
             doors.cancel_scope.cancel()
         await house.uplinks.keep_the_rest()
         await house.forget_starts()
@@ -1122,23 +1146,21 @@ async def _until_told(
     return code
 
 
-async def _wait_end(house: House) -> int:
-    """0 on a signal, `EXIT_REBOOT` when the board wants to be started again."""
-    code = 0
-
-    async def until_reboot(scope: trio.CancelScope) -> None:
-        nonlocal code
-        await house.board.system.rebooting.wait()
-        code = EXIT_REBOOT
-        scope.cancel()
+async def _wait_end(house: House, end: trio.Event) -> int:
+    """0 where it is told to end, `EXIT_REBOOT` when the board wants to be started again."""
+    code = EXIT_REBOOT
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(until_reboot, nursery.cancel_scope)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                log.info("control ends", cause=signal.Signals(number).name)
-                nursery.cancel_scope.cancel()
-                break
+
+        async def until_told() -> None:
+            nonlocal code
+            await end.wait()
+            code = 0
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(until_told)
+        await house.board.system.rebooting.wait()
+        nursery.cancel_scope.cancel()
     return code
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,6 +29,7 @@ from linkray.faces.client import SOCKET, DeskClient
 from linkray.kit import log as logging
 from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
+from linkray.kit.ending import heed_signals
 from linkray.kit.keep import contain
 
 from .api import Api
@@ -292,23 +292,15 @@ async def run_web(
     clock = WallClock()
     logging.set_up(clock, logging.LogRing())
     stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, stop)
-        ports = await nursery.start(
-            functools.partial(
-                serve_web, state, bind, https_port, http_port, door, stop=stop, clock=clock
+    async with trio.open_nursery() as heeding:
+        await heeding.start(heed_signals, lambda _signal: stop.set())
+        async with trio.open_nursery() as nursery:
+            ports = await nursery.start(
+                functools.partial(
+                    serve_web, state, bind, https_port, http_port, door, stop=stop, clock=clock
+                )
             )
-        )
-        ready({"ready": "web", "https": ports[0], "http": ports[1]})
-        await stop.wait()
-        nursery.cancel_scope.deadline = trio.current_time() + 2 * GRACE_S
-
-
-async def _heed_signals(
-    stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _number in signals:
-            stop.set()
-            return
+            ready({"ready": "web", "https": ports[0], "http": ports[1]})
+            await stop.wait()
+            nursery.cancel_scope.deadline = trio.current_time() + 2 * GRACE_S
+        heeding.cancel_scope.cancel()
