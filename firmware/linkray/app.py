@@ -49,7 +49,7 @@ from linkray.hal.sim import SimButton
 from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.ending import heed_signals
-from linkray.kit.keep import keep
+from linkray.kit.keep import KeptDown, keep
 from linkray.kit.log import LogRing, set_up
 from linkray.kit.tls import own_certificate, server_context
 from linkray.meter import meterfile
@@ -116,6 +116,7 @@ OPENED = "commissioning_opened"
 COMMISSIONING_S = 24 * 3600.0  # trust.md 4, rule 5
 REOPENED_S = 30 * 60.0
 STARTS = "starts"
+FAILED = "failed"  # when the process gave itself up
 STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one too many
 STARTS_MAX = 3
 SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
@@ -636,6 +637,9 @@ class House:
         self.tell(self._clock_told())
         self.tell(facts.SettingsChanged(self._effective()))
         self._tell_learned()
+        failed = self.store.recall(FAILED)
+        if failed is not None:
+            self.uplinks.rest_since(self.wall.utc() - datetime.fromisoformat(failed))
         if self.store.recall(OPENED) is None:
             await self._remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
@@ -687,6 +691,13 @@ class House:
 
     async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """All rooms but the listeners, until cancelled; started when the first plan is made."""
+        try:
+            await self._live(task_status)
+        except* KeptDown:
+            await self._remember(FAILED, self.wall.stamp())
+            raise
+
+    async def _live(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._kept("store", self.store.tend, vital=True))
             await self.begin()

@@ -10,9 +10,12 @@ import pytest
 import trio
 from tools.simulator.scene import Scene, scene, single, site
 from tools.world import Make
+from tools.world.csms import Csms
 
+from linkray.app import FAILED
 from linkray.kit.keep import KeptDown
 from linkray.model.asks import PatchSettings, SetEmergencyStop
+from linkray.model.settings import Csms as CsmsSettings
 
 C = [single(f"C{n}") for n in (1, 2)]
 
@@ -79,6 +82,25 @@ async def test_b9_the_third_failure_in_a_row_ends_the_process() -> None:
             await trio.sleep(2)
 
     assert ended.group_contains(KeptDown, match="the balancer failed 3 times in a row")
+    assert s.store.recall(FAILED), "for the next process"
+
+
+@pytest.mark.parametrize(("gave_up", "first_s"), [(True, 60), (False, 0)])
+async def test_inv17_after_a_process_that_gave_itself_up_the_csms_has_its_minute(
+    gave_up: bool, first_s: float
+) -> None:
+    central = Csms(path="/ocpp")
+    served = msgspec.structs.replace(site(40, *C), csms=CsmsSettings("ws://csms.example/ocpp"))
+    async with scene(served, csms=central) as s:
+        await s.until(lambda: len(central.book.knocks) == 2, 60)
+        if gave_up:
+            await s.store.remember(FAILED, s.wall.stamp())
+        ended = trio.current_time()
+        await s.restart()
+        await s.until(lambda: len(central.book.knocks) == 4, 120)
+
+        after_s = [knock.at - ended for knock in central.book.knocks[2:]]
+        assert first_s <= min(after_s) <= max(after_s) < first_s + 20
 
 
 async def test_inv5_a_disk_that_takes_no_writes_raises_nothing_and_ends_nobody() -> None:

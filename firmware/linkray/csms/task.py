@@ -176,6 +176,7 @@ class UplinkRoom:
         self.trust = Trust(runner or Inline())
         self.turns = Turns()
         self._dialled: dict[tuple[str, str], float] = {}  # charger and address: when, this minute
+        self._rests_until = -math.inf
         self._uplinks: dict[str, Uplink] = {}
         self._owing: set[str] = set()  # not passed any more, and something of theirs is kept
         self._wanted: list[Uplink] = []  # to be begun
@@ -345,9 +346,17 @@ class UplinkRoom:
         self._dialled = {k: at for k, at in self._dialled.items() if now < at + ATTEMPT_S}
         self._dialled[charger, url] = now
 
+    def rest_since(self, ago: timedelta) -> None:
+        """The process before this one gave itself up so long ago: a minute later nobody can have
+        been dialled within the last minute.
+        """
+        if timedelta() <= ago < timedelta(seconds=ATTEMPT_S):
+            self._rests_until = trio.current_time() + ATTEMPT_S - ago.total_seconds()
+
     def not_before(self, charger: str, url: str) -> float:
         """When a charger's uplink may dial this address first."""
-        return self._dialled.get((charger, url), -math.inf) + ATTEMPT_S
+        dialled = self._dialled.get((charger, url), -math.inf)
+        return max(dialled + ATTEMPT_S, self._rests_until)
 
     def _begin(self, charger: str, former: Uplink | None = None) -> Uplink:
         uplink = self._uplinks[charger] = Uplink(self, charger, former)
