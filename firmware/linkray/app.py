@@ -106,7 +106,7 @@ from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread, Runner
 from linkray.upkeep.bundle import about, bundle
 from linkray.upkeep.ocpplog import FrameLog, content
-from linkray.upkeep.task import factory_reset, finish_reset
+from linkray.upkeep.task import FramesKept, factory_reset, finish_reset
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
 FIGURES_S = 5.0  # how often energy today is asked of the store
@@ -1115,7 +1115,18 @@ async def _open_house(
             board, store, wall, board.licence, shipped_quirks(state), ring,
             state=state, runner=InThread(), packer=InThread(),
         )  # fmt: skip
-        return await _until_told(house, *ports, ready, end)
+        kept = FramesKept(
+            house.frames, state / "ocpp-log", house.packer, lambda: store.has_room
+        )
+        await kept.load()
+        try:
+            async with trio.open_nursery() as keeping:
+                keeping.start_soon(functools.partial(keep, "OCPP log", kept.run, rests=True))
+                code = await _until_told(house, *ports, ready, end)
+                keeping.cancel_scope.cancel()
+        finally:
+            await kept.save()
+        return code
 
 
 async def _until_told(

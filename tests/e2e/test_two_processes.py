@@ -9,7 +9,9 @@ import json
 import sqlite3
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -201,8 +203,14 @@ def test_control_told_to_end_ends_in_time_with_0_and_keeps_its_data(site: Box):
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert site.settings() == settings
 
+    ended = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     site.start_control()
     until(lambda: connected(client) == CHARGERS, 40, "the chargers have dialled again")
+    packed = site.state / "again.zip"
+    site.do("bundle", str(packed))
+    with zipfile.ZipFile(packed) as files:
+        told = b"".join(files.read(name) for name in files.namelist() if "OCPP" in name).decode()
+    assert min(told.splitlines()) < ended < max(told.splitlines()), "the OCPP log goes on"
     now = client.get("site")
     assert now["energy_today_wh"] >= site_before["energy_today_wh"]
     assert now["settings_revision"] == site_before["settings_revision"]

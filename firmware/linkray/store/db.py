@@ -210,6 +210,11 @@ class Store:
         """Whether the disk took the last it was given; if not, no session begins (trust.md P3)."""
         return DISK not in self._troubles
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk takes what nobody would miss much (records.md, Storage)."""
+        return self._troubles.keys().isdisjoint({DISK, FULL, ROOM})
+
     # -- writing ---------------------------------------------------------------------------------
 
     async def commit(self, records: Sequence[AnyRecord]) -> None:

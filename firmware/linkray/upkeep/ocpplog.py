@@ -1,6 +1,7 @@
 """The OCPP log: every frame to and from chargers and CSMS, the newest five files of 1 MiB.
 
-In memory (records.md, Logs): 32 busy chargers say some 300 MiB a day, more than the disk may take.
+In memory (records.md, Logs): 32 busy chargers say more in a day than the disk may take. What of it
+outlives the process is written packed, in parts that know nothing of each other.
 What a frame says of passwords, keys and tags is taken out before it is kept: a tag's last four
 characters stay, everything else of the frame is as it was on the line.
 """
@@ -8,9 +9,12 @@ characters stay, everything else of the frame is as it was on the line.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+import msgspec
 
 from linkray.kit.log import plain
 from linkray.model.views import Frame, FramesRead, Way
@@ -20,6 +24,9 @@ from .bundle import last_four
 FILES = 5
 FILE_BYTES_MAX = 1024 * 1024
 READ_BYTES_MAX = 1024 * 1024  # of one answer
+UNPACKED_BYTES_MAX = 4 * FILE_BYTES_MAX  # of a file of ours: JSON, with every sign escaped
+UNPACKING_BYTES_MAX = 32 * 2**20  # of memory
+NUMBERS_APART = 1_000_000  # a process begins above all that the one before can have given
 SCANNED_MAX = 20_000  # frames that one question looks at: 10 ms of the loop at the most
 HIDDEN = "***"
 WITHHELD = "(not shown: it is no JSON, and may name a secret)"
@@ -86,6 +93,7 @@ class FrameLog:
         self._files: deque[list[Frame]] = deque([[]], maxlen=FILES)  # the newest first
         self._sizes: deque[int] = deque([0], maxlen=FILES)
         self._last = 0
+        self._saved = 0  # the newest that is on disk
 
     def add(self, charger: str, way: Way, text: str) -> None:
         """A frame, as it goes over the line."""
@@ -102,6 +110,33 @@ class FrameLog:
             self._sizes.appendleft(0)
         self._files[0].append(frame)
         self._sizes[0] += size
+
+    def load(self, files: Iterable[Sequence[Frame]]) -> None:
+        """What a process before this one has kept, oldest first; nothing was added yet."""
+        held = [list(file) for file in files if file][-FILES:]
+        if held:
+            sizes = [sum(len(line(frame).encode()) for frame in file) for file in held]
+            self._files = deque(reversed(held), maxlen=FILES)
+            self._sizes = deque(reversed(sizes), maxlen=FILES)
+            self._saved = held[-1][-1].number
+            self._last = (self._saved // NUMBERS_APART + 1) * NUMBERS_APART
+
+    def unsaved(self) -> list[tuple[int, tuple[Frame, ...]]]:
+        """What is not on disk, oldest first, by its file: the number of that one's first frame."""
+        found = [
+            (file[0].number, tuple(frame for frame in file if frame.number > self._saved))
+            for file in reversed(self._files) if file
+        ]  # fmt: skip
+        return [(first, frames) for first, frames in found if frames]
+
+    def saved(self, last: int) -> None:
+        """All up to this number is on disk, or will never be."""
+        self._saved = last
+
+    @property
+    def firsts(self) -> frozenset[int]:
+        """The files that there are, by their first frame's number."""
+        return frozenset(file[0].number for file in self._files if file)
 
     def files(self) -> list[tuple[str, tuple[Frame, ...]]]:
         """`OCPP`, the newest, `OCPP.1` … and what is in each, oldest first: to be written out."""
@@ -151,3 +186,35 @@ def line(frame: Frame) -> str:
 def content(frames: Iterable[Frame]) -> bytes:
     """A file of them."""
     return "".join(map(line, frames)).encode()
+
+
+def packed(frames: Iterable[Frame]) -> bytes:
+    """A part of a file as it is on disk: an xz stream of its own, one JSON object a line. The least
+    effort: a fifth more than the most, for a tenth of the time.
+    """
+    lines = b"".join(msgspec.json.encode(frame) + b"\n" for frame in frames)
+    return lzma.compress(lines, preset=1)
+
+
+def unpacked(words: bytes) -> tuple[list[Frame], bool]:
+    """The frames of a file on disk, and whether it is whole: a power cut may have torn its end."""
+    lines, rest, is_whole = b"", words, True
+    while rest and is_whole:
+        part = lzma.LZMADecompressor(lzma.FORMAT_XZ, UNPACKING_BYTES_MAX)
+        try:
+            lines += part.decompress(rest, UNPACKED_BYTES_MAX)
+        except lzma.LZMAError:
+            break
+        is_whole = part.eof and len(lines) <= UNPACKED_BYTES_MAX
+        rest = part.unused_data
+    *whole, torn = lines.split(b"\n")
+    frames: list[Frame] = []
+    for one in whole:
+        try:
+            frames.append(_frame.decode(one))
+        except msgspec.DecodeError:
+            return frames, False
+    return frames, is_whole and not (rest or torn)
+
+
+_frame = msgspec.json.Decoder(Frame)

@@ -1,21 +1,34 @@
-"""Factory reset at work: the marker, the reboot, and the wipe at the next start."""
+"""Factory reset at work: the marker, the reboot, and the wipe at the next start; and the OCPP log
+on disk.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import structlog
+import trio
 
 from linkray.hal.board import System
 from linkray.hal.files import sync_folder, write_synced
 from linkray.kit.clock import WallClock
 from linkray.model.asks import Who
+from linkray.model.views import Frame
 from linkray.store.db import Store, StoreError
+from linkray.store.runner import Runner
 
+from .ocpplog import FILES, FrameLog, packed, unpacked
 from .reset import MARKER, WHAT, Marker, marker_of, to_wipe
+
+FRAMES_EVERY_S = 300.0  # so much of the OCPP log at its end a crash may take
+FRAMES_BYTES_A_DAY = 20 * 2**20  # of the 200 MiB of records.md, Storage
+ROUND_BYTES = 16 * 1024  # what a file system writes besides, each time …
+BLOCK_BYTES = 4 * 1024  # … and for each file
+FRAMES_SAVED_S = 5.0  # at the end of the process
 
 log = structlog.get_logger(source="UPKEEP")
 
@@ -80,3 +93,109 @@ def wipe(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+class FramesKept:
+    """The OCPP log in files, as far as the writes of a day go: what a restart leaves of it.
+
+    An end in order keeps all; a crash takes the last minutes. Where 32 chargers say more than there
+    are writes for, the older frames of each five minutes are not kept. Goes first where the storage
+    is in trouble (trust.md P4): `may_write`.
+    """
+
+    def __init__(
+        self, frames: FrameLog, folder: Path, runner: Runner, may_write: Callable[[], bool]
+    ) -> None:
+        self._frames = frames
+        self._folder = folder
+        self._runner = runner
+        self._may_write = may_write
+        self._allowance = 0.0  # bytes
+
+    async def load(self) -> None:
+        """What the process before has kept; before anything is added."""
+        try:
+            self._frames.load(await self._runner.run(self._read))
+        except OSError as error:
+            log.warning("OCPP log not read", cause=str(error), action="begun anew")
+
+    async def run(self) -> None:
+        """Every five minutes. Never ends."""
+        while True:
+            await trio.sleep(FRAMES_EVERY_S)
+            a_round = FRAMES_BYTES_A_DAY * FRAMES_EVERY_S / 86_400
+            self._allowance = min(self._allowance + a_round, 4 * a_round)
+            await self._save(int(self._allowance))
+
+    async def save(self) -> None:
+        """All that is not on disk yet, at the end."""
+        with trio.move_on_after(FRAMES_SAVED_S, shield=True):
+            await self._save(None)
+
+    async def _save(self, most: int | None) -> None:
+        parts, firsts = self._frames.unsaved(), self._frames.firsts
+        may_write = self._may_write()
+        try:
+            if may_write:
+                self._allowance -= await self._runner.run(lambda: self._write(parts, firsts, most))
+            else:
+                await self._runner.run(lambda: wipe(self._folder))
+        except OSError as error:
+            log.warning("OCPP log not kept", cause=str(error))
+        if parts and may_write:
+            self._frames.saved(parts[-1][1][-1].number)
+
+    # -- in the runner's thread ------------------------------------------------------------------
+
+    def _stored(self) -> list[Path]:
+        return sorted(self._folder.glob("*.xz"))
+
+    def _file(self, first: int) -> Path:
+        return self._folder / f"{first:015d}.xz"
+
+    def _read(self) -> list[list[Frame]]:
+        found: list[list[Frame]] = []
+        for path in self._stored()[-FILES:]:
+            frames, is_whole = unpacked(path.read_bytes())
+            if not frames:
+                path.unlink()
+                continue
+            if not is_whole:  # what is put behind a torn end could not be read
+                write_synced(path, packed(frames))
+            path.rename(self._file(frames[0].number))  # there was no room for those before it
+            found.append(frames)
+        return found
+
+    def _write(
+        self, parts: list[tuple[int, tuple[Frame, ...]]], firsts: frozenset[int], most: int | None
+    ) -> int:
+        """The newest of them that `most` bytes have room for; how many were written."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        for path in self._stored():
+            if path.stem not in {self._file(first).stem for first in firsts}:
+                path.unlink()
+        written = ROUND_BYTES
+        for first, frames in reversed(parts):  # the newest first: there may be no room for all
+            room = None if most is None else most - written - BLOCK_BYTES
+            words = fitted(frames, room)
+            if words:
+                written += len(words) + BLOCK_BYTES
+                _append(self._file(first), words)
+        return written if written > ROUND_BYTES else 0
+
+
+def fitted(frames: tuple[Frame, ...], room: int | None) -> bytes:
+    """The newest of these frames, packed, that so many bytes have room for; None: all."""
+    words = packed(frames)
+    while room is not None and frames and len(words) > room:
+        kept = len(frames) * max(room, 0) * 9 // (len(words) * 10)
+        frames = frames[len(frames) - kept :]
+        words = packed(frames)
+    return words if frames else b""
+
+
+def _append(path: Path, words: bytes) -> None:
+    """Not synced: what a power cut takes of it, it takes from the end."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "ab") as file:
+        file.write(words)
