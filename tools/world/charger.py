@@ -139,7 +139,8 @@ class Charger:
 
     def clock(self) -> float:
         """Its own clock, in seconds since 1970."""
-        return self._epoch(self.now) + self._clock_off
+        off_s = self._clock_off if self._own_clock_off is None else self._own_clock_off
+        return self._epoch(self.now) + off_s
 
     def stamp(self, at: float | None = None) -> str:
         moment = datetime.fromtimestamp(self.clock() if at is None else at, UTC)
@@ -306,9 +307,10 @@ class Charger:
         self.settle(at)
 
     def wrong_clock(self, off_s: float | None) -> None:
-        """Its clock is off by so much and stays so, whatever it is told (C28)."""
+        """Its clock is off by so much and stays so, whatever it is told (C28); None: it goes by
+        what it was told last.
+        """
         self._own_clock_off = off_s
-        self._clock_off = off_s or 0.0
 
     def say_again(self, action: str, times: int = 1) -> None:
         """The next call of this action is made once more, as if its answer was lost (C17)."""
@@ -589,8 +591,7 @@ class Charger:
         self.wire.ask("Heartbeat", {}, lambda told: self._take_time(told["currentTime"]))
 
     def _take_time(self, text: str) -> None:
-        if self._own_clock_off is None:
-            self._clock_off = datetime.fromisoformat(text).timestamp() - self._epoch(self.now)
+        self._clock_off = datetime.fromisoformat(text).timestamp() - self._epoch(self.now)
 
     def tell_status(self, at: Connector | None) -> None:
         """Of a connector, or of the charger as a whole."""

@@ -217,6 +217,8 @@ class Decision:
         left = self.left.copy()
         for p, amount in enumerate(self.site.doubt):
             left[p] -= amount
+            if left[tree.slow * 3 + p] < 0:  # more of the absent ones' is out than can be shed
+                left[p] = min(left[p], 0)
         step = Step(
             self.targets, self.watts, self.tops, [limits[k] for k in self.kind],
             [got >= want for got, want in

@@ -327,6 +327,33 @@ def test_c24_with_a_meter_only_what_can_be_shed_in_5_s_is_released() -> None:
     assert world.amps("c1", "c2", "c3", "c4") == [12, 12, 12, 12]  # a group keeps it all
 
 
+def test_inv_5b_nothing_is_raised_while_a_silent_one_holds_what_the_absent_may_draw() -> None:
+    chargers = [
+        Charger("c1", priority="high"), Charger("c2", supply_limit_ma=20_000), Charger("c3"),
+    ]  # fmt: skip
+    world = World(settings(100, chargers, meter=metered()), meter=True, interval_s=2)
+    world.connect()
+    world.begin("c1", "c2", "c3")
+    for building_a in (45, 80, 45):  # they are seen to obey at once
+        world.building_a = [building_a, 0, 0]
+        world.run(90)
+    assert world.amps() == [32, 11.5, 11.5]
+    world.cars["c3", 1].most_ma = 0
+    world.cars.pop(("c1", 1))  # it stops, and nobody hears of it
+    world.silent.add("c1")
+    world.feed(LinkSilent("c1", world.now - 11.0, world.now))
+    world.run(3)
+    assert world.amps("c1", "c2") == [32, 11.5]
+
+    world.lose("c3")  # the meter sees nothing of its 32 A, nor of those that c1 may draw
+    lost_at = world.now
+    world.run(20)
+
+    told = [offer.limit_ma for at, (name, _), offer in world.sent if name == "c2" and at >= lost_at]
+    assert told
+    assert max(told) <= 11_500
+
+
 # -- start and links ----------------------------------------------------------------------------
 
 

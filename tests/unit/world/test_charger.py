@@ -259,6 +259,15 @@ async def test_c28_a_wrong_clock_stays_wrong():
         assert central.of("StartTransaction")[0]["timestamp"].startswith("2026-06-16T02:")
 
 
+async def test_c28_a_clock_that_is_wrong_no_more_goes_by_what_it_was_told():
+    async with a_charger() as (_world, charger, _central):
+        told = charger.stamp()
+        charger.wrong_clock(14 * 3600.0)
+        assert charger.stamp() != told
+        charger.wrong_clock(None)
+        assert charger.stamp() == told
+
+
 async def test_one_that_stops_answering_stays_on_its_link():
     async with a_charger() as (_world, charger, central):
         charger.stop_answering()
