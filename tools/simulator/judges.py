@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
+from tools.simulator.books import OBEY_S, OBEY_S_MAX
 from tools.simulator.events import (
     AlarmRaised,
     Event,
@@ -371,6 +372,7 @@ class Ladder:
     def __init__(self, ruling: Ruling) -> None:
         self.ruling, self.ledger = ruling, ruling.ledger
         self.rungs: dict[tuple[str, int], Rung] = {}
+        self._slowest_s: dict[str, float] = {}  # that a charger has needed to obey
 
     def note(self, event: Event, now: float) -> None:
         if isinstance(event, FactTold):
@@ -398,6 +400,8 @@ class Ladder:
 
     def _drawn(self, post: Post, now: float) -> None:
         """A value of what it draws, against the most that it was lawfully told."""
+        slowest_s = max(self._slowest_s.get(post.charger, 0.0), post.obeys_after_s())
+        self._slowest_s[post.charger] = slowest_s
         if not self._is_over(post, now):
             self.rungs.pop(post.key, None)
             return
@@ -437,10 +441,11 @@ class Ladder:
         if not self._is_over(post, now):  # it was told more since, and may draw what it does
             del self.rungs[post.key]
             return
-        if not rung.alarmed and now - rung.caught_at > ALARM_S:
+        learnt_s = self._learnt_more_s(post)
+        if not rung.alarmed and now - rung.caught_at > ALARM_S + learnt_s:
             self.ruling.violated("INV-10", "no alarm for one that does not obey", now,
                                  connector=f"{post.charger}/{post.number}")  # fmt: skip
-        due = rung.caught_at
+        due = known_at = rung.caught_at + learnt_s
         for step in LADDER:
             at = next((at for done, at in rung.steps if done == step), None)
             due += STEP_S + TICK_S + GRACE_S
@@ -450,7 +455,18 @@ class Ladder:
                                          connector=f"{post.charger}/{post.number}",
                                          caught_at=rung.caught_at, steps=rung.steps)  # fmt: skip
                 return
-            due = min(due, at)
+            due = max(known_at, min(due, at))
+
+
+    def _learnt_more_s(self, post: Post) -> float:
+        """How much longer than it needs now it may have been seen to need, by a value that came an
+        interval after it had obeyed (trust.md 1, Model: learnt, never forgotten by being late).
+        """
+        slowest_s = self._slowest_s.get(post.charger, 0.0)
+        if slowest_s <= OBEY_S:
+            return 0.0
+        seen_s = min(OBEY_S_MAX, slowest_s + self.ruling.site.measurand_interval_s)
+        return seen_s - max(OBEY_S, post.possible.obey.counted_s(post.obeys_after_s()))
 
 
 class Beat:

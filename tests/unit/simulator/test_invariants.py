@@ -1024,6 +1024,23 @@ def test_inv_10_no_ladder_for_one_that_does_not_obey_is_found() -> None:
     }
 
 
+@pytest.mark.parametrize(("once_s", "found_s"), [(1.0, 50), (25.0, 70)])
+def test_inv_10_who_was_once_late_has_the_time_that_was_learnt_of_it(
+    once_s: float, found_s: int
+) -> None:
+    t = pair(100)
+    true = t.world.charger("C1")
+    true.obey_s = once_s
+    t.tell("C1", 10, transaction=1)
+    t.says("C1", 30)
+    true.obey_s = 1.0
+    for now_s in range(10, found_s + 10, 10):
+        assert "INV-10" not in t.broken, now_s
+        t.wait(10)
+        t.says("C1", 30)
+    assert "INV-10" in t.broken
+
+
 def test_inv_10_a_ladder_that_ends_too_early_is_found() -> None:
     t = disobeying()
     t.alarm("not_obeying", "C1")
