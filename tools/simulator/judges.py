@@ -466,7 +466,8 @@ class Ladder:
         if slowest_s <= OBEY_S:
             return 0.0
         seen_s = min(OBEY_S_MAX, slowest_s + self.ruling.site.measurand_interval_s)
-        return seen_s - max(OBEY_S, post.possible.obey.counted_s(post.obeys_after_s()))
+        counted_s = max(OBEY_S, post.possible.obey.counted_s(post.obeys_after_s()))
+        return float(seen_s - counted_s)
 
 
 class Beat:

@@ -88,7 +88,9 @@ class Service:
                 marks.popleft()
         for post in self.ledger.under[SITE]:
             at = None if post.true is None else post.true.find(post.number)
-            if at is not None and at.car is not None and at.car.asleep:
+            if at is None or at.car is None or post.true is None:
+                continue
+            if at.car.asleep or post.true.ignores_raises:  # either takes nothing that is offered
                 self._slept[post.key] = now
 
     # -- Live ------------------------------------------------------------------------------------

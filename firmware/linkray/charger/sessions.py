@@ -31,6 +31,7 @@ from .told_time import SLEWED_S
 WAITED_S = 10.0  # what comes sooner is of now: the way there, and clocks (trust.md 1, P 5: δ)
 QUEUED_S = 60.0  # a start that comes later than this waited in the charger
 REMEMBERED_MAX = 64  # starts, ends and orphans of a charger that are known again
+AHEAD_SEEN_S = 5.0  # so nearly alike are a start's lead and its values', the way there included
 AHEAD_S_MAX = 300.0  # a charger's timestamp further ahead than this is its clock's mistake
 BEHIND_S_MAX = 30 * 86_400.0  # further behind than its queue can be
 EMERGENCY = "EmergencyStop"  # balancing.md: what LinkRay's record says, whatever the charger does
@@ -62,6 +63,7 @@ class Running(msgspec.Struct):
     heard_at: float = -math.inf  # when its start came; never: it was found running
     late_s: float = 0.0  # how long before that it began, by its charger's clock
     doubt_s: float = 0.0  # so much of its age is by that clock alone
+    lead_s: float = 0.0  # so much older it is, where that clock is ahead by as much
     called: int | None = None  # by its charger; None: by our number
     waits: bool = False  # for the CSMS: the charger has no answer to its start yet
     call_id: str = ""  # of that start
@@ -192,12 +194,14 @@ class Sessions:
         own = utc + timedelta(seconds=self.ahead_s)
         started = datetime.fromisoformat(kept.started)
         began = self._own_start(kept, believed(kept.started, own))
-        given = moment(kept.given)
+        given, lead_s = moment(kept.given), 0.0
         if given is not None and _is_past(given, own) and (
             began + timedelta(seconds=SLEWED_S) < given or not _is_past(started, own)
         ):  # fmt: skip
             # Our clock was behind as it began, or ahead, and is right again: on the charger's,
             # which goes steadily, it began then. A fail-safe later than told is none (P 5).
+            # Or the charger's is ahead, which its values will show (`clock_is`).
+            lead_s = max(0.0, (given - began).total_seconds())
             began = given
         age_s = max(0.0, (own - began).total_seconds())  # as its clock counts it
         late_s, doubt_s = self._doubted.get(kept.id, (0.0, 0.0))
@@ -205,7 +209,7 @@ class Sessions:
             id=kept.id, connector=kept.connector, tag=kept.tag, started=kept.started,
             meter_start_wh=kept.meter_start_wh, since=now - age_s, order=order.timestamp(),
             accepted=accepted, register_wh=kept.meter_last_wh, flagged=kept.flagged,
-            late_s=late_s, doubt_s=doubt_s, called=kept.at_charger,
+            late_s=late_s, doubt_s=doubt_s, lead_s=lead_s, called=kept.at_charger,
         )  # fmt: skip
 
     def repeated(self, start: StartTransaction) -> tuple[int, bool] | None:
@@ -293,9 +297,13 @@ class Sessions:
 
     def clock_is(self, behind_s: float) -> None:
         """Its clock is seen to be so far behind: what seemed to have waited in it may be of now.
-        Never the other way, for its clock may have been set right since (trust.md C28).
+        Never the other way, for its clock may have been set right since (trust.md C28). Seen as far
+        ahead as the start of what was found running was stamped, that is as old as we knew it:
+        local time written as UTC (quirks.md, Time) makes no session younger over a restart.
         """
         for run in self.running.values():
+            if run.lead_s > AHEAD_SEEN_S and abs(run.lead_s + behind_s) <= AHEAD_SEEN_S:
+                run.since, run.lead_s = run.since - run.lead_s, 0.0
             age_s = _waited_s(run.late_s, behind_s)
             if age_s < run.doubt_s:
                 run.since, run.doubt_s = run.since + run.doubt_s - age_s, age_s

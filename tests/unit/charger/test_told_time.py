@@ -158,6 +158,21 @@ def test_t2_a_session_begun_while_our_clock_was_set_back_is_no_day_older_for_it(
     assert ends_s(found(started=40.0, given=86_440.0)) == 60 + 180  # its clock's own mistake
 
 
+@pytest.mark.parametrize(("value_s", "age_s"), [(3600.0, 4000.0), (0.0, 400.0), (1800.0, 400.0)])
+def test_c28_a_session_is_as_old_after_a_restart_although_its_charger_s_clock_is_ahead(
+    value_s: float, age_s: float
+) -> None:
+    """depot, seed 10024: its offers ended before they began, and its car was taken for asleep."""
+    played = found(started=100.0 - 4000.0, given=100.0 - 400.0)
+    played.commission()
+    for _ in range(4):
+        played.meter(0.0, stamp=person.at(played.now + value_s))
+        played.wait(10)
+    played.yes()
+
+    assert ends_s(played) == age_s + 40 + 180
+
+
 @pytest.mark.parametrize("off_s", [0.0, -9.46e8])
 def test_t2_a_session_begun_while_our_clock_was_ahead_is_as_old_as_its_charger_counts(
     off_s: float,

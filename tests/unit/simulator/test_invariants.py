@@ -1416,19 +1416,21 @@ def test_priority_a_normal_one_that_holds_what_a_high_one_could_use_is_found(
     assert ("Priority" in t.broken) is is_found, t.why()
 
 
-@pytest.mark.parametrize("has_slept", [True, False])
-def test_priority_a_high_one_that_sleeps_is_not_known_to_be_awake_before_its_turn(
-    has_slept: bool,
+@pytest.mark.parametrize("cause", ["slept", "ignored raises", ""])
+def test_priority_a_high_one_that_took_nothing_is_not_known_to_be_awake_before_its_turn(
+    cause: str,
 ) -> None:
     t = waiting(40, (0, 30))
     kept = [single("C1", priority="high"), single("C2")]
-    falls_asleep(t, "C1", asleep=has_slept)
+    falls_asleep(t, "C1", asleep=cause == "slept")
+    t.world.charger("C1").ignores_raises = cause == "ignored raises"
     t.settings_now(site(40, *kept))
     t.wait(10, dt=5.0)
     falls_asleep(t, "C1", asleep=False)
+    t.world.charger("C1").ignores_raises = False
     t.wait(300, dt=5.0)
 
-    assert ("Priority" in t.broken) is not has_slept, t.why()
+    assert ("Priority" in t.broken) is (not cause), t.why()
 
 
 def test_inv_17_a_queue_over_its_maximum_is_found() -> None:
