@@ -148,7 +148,8 @@ class Metered:
             }  # fmt: skip
             if not growths:
                 continue
-            self._fresh(leg, now)
+            if any(growth > 0 for growth in growths.values()):
+                self._fresh(leg, now)
             if any(to > max(was, post.counted_ma)
                    for post, was, to in raised if leg in post.counted_legs):  # fmt: skip
                 self._falls(leg, now)
@@ -178,8 +179,9 @@ class Metered:
 
     def _may(self, post: Post, to: int) -> int:
         """What it may be at already: nothing it was told is proved, or its default stands."""
-        is_there = post.possible.is_unknown or post.tx is None
-        return min(to, post.counted_ma) if is_there else 0
+        if post.tx is None:  # a session that was refused at once has changed nothing of it
+            return min(to, max(post.counted_ma, post.told_ma))
+        return min(to, post.counted_ma) if post.possible.is_unknown else 0
 
     def _fits(
         self, leg: int, growths: dict[str, int], raises: set[tuple[str, int]], now: float

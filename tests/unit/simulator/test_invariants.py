@@ -396,6 +396,24 @@ def test_inv_4_nothing_rises_on_a_stale_reading() -> None:
     assert t.broken == {"INV-4"}
 
 
+def test_inv_4_a_default_that_stands_through_a_refused_session_is_no_raise() -> None:
+    t = metered()
+    t.end("C1", 1)
+    t.tell("C1", 6)
+    for _ in range(20):
+        t.wait(1.0)
+        t.read(20, 10, 10)
+    t.begin("C1", 3)
+    t.offer("C1", 0, session=True)
+    t.plan()
+    t.end("C1", 3)
+    t.wait(4)
+    t.offer("C1", 6, session=False)
+    t.plan()
+
+    assert "INV-4" not in t.broken, t.why()
+
+
 def test_inv_4_after_a_failure_nothing_rises_above_the_degraded_limit_for_a_minute() -> None:
     t = metered()
     t.fact(facts.MeterLost(t.now))
