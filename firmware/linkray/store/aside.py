@@ -17,7 +17,7 @@ from .rows import Row, int_of, text_of
 
 ROW_BYTES = 256  # of a message beside its payload, with its places in the indexes
 _OF = "aside IS NOT NULL AND (?1 = '' OR charger = ?1)"  # of a charger; empty: of all
-_BYTES = f"octet_length(payload) + {ROW_BYTES}"
+_BYTES = f"length(CAST(payload AS BLOB)) + {ROW_BYTES}"
 _PLACE = f"SELECT number, charger, {_BYTES} FROM outbox INDEXED BY outbox_aside"  # noqa: S608
 _VALUES = "aside IS NOT NULL AND action = 'MeterValues'"
 _COUNT = "SELECT count(*), count(*) FILTER (WHERE csms = ?2) FROM outbox INDEXED BY outbox_aside"
