@@ -43,11 +43,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         yield box
 
 
-@pytest.fixture(scope="module")
-def api(site: Box) -> Client:
-    return site.client(site.writer)
-
-
 # -- signing in ------------------------------------------------------------------------------------
 
 

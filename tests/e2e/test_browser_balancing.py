@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
@@ -12,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.box import Box, Client, until
-from tests.e2e.crowded import BUILDING_MA, DAYS, crowded, patch
+from tests.e2e.crowded import BUILDING_MA, DAYS, patch
 from tests.e2e.screen import PHONE, WIDE, save
 
 from linkray.model.plan import Code
@@ -21,17 +20,6 @@ pytestmark = pytest.mark.realtime
 
 LOST_S = 30.0  # long enough for a look at what is held for it
 LOST = "ZAP049387"  # Bay 7, South row: its link is cut
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with crowded(tmp_path_factory.mktemp("balancing")) as box:
-        yield box
-
-
-@pytest.fixture(scope="module")
-def api(site: Box) -> Client:
-    return site.client(site.writer)
 
 
 def offers(api: Client) -> dict[tuple[str, int], dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.box import ROOT, Box, Client, until
-from tests.e2e.crowded import DAYS, crowded, patch
+from tests.e2e.crowded import DAYS, patch
 from tests.e2e.screen import AXE, PHONE, SLOW_MS, WIDE, Visit, judge, save
 
 from linkray.upkeep.bundle import RECORDING
@@ -21,17 +20,6 @@ from linkray.upkeep.bundle import RECORDING
 pytestmark = pytest.mark.realtime
 
 STATIC = ROOT / "firmware/linkray/faces/web/static"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with crowded(tmp_path_factory.mktemp("settings")) as box:
-        yield box
-
-
-@pytest.fixture(scope="module")
-def api(site: Box) -> Client:
-    return site.client(site.writer)
 
 
 # -- schedule --------------------------------------------------------------------------------------

@@ -457,7 +457,6 @@ class Ladder:
                 return
             due = max(known_at, min(due, at))
 
-
     def _learnt_more_s(self, post: Post) -> float:
         """How much longer than it needs now it may have been seen to need, by a value that came an
         interval after it had obeyed (trust.md 1, Model: learnt, never forgotten by being late).

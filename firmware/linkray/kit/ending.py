@@ -14,7 +14,7 @@ async def heed_signals(
     told: Callable[[str], None], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Calls `told` with the name of each signal that comes, and of one that has waited since
-    `hold_signals`. Never ends; cancel it last.
+    they were blocked (`__main__.py`). Never ends; cancel it last.
     """
     with trio.open_signal_receiver(*SIGNALS) as signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
