@@ -188,7 +188,7 @@ class House:
         self.safe_mode = False
         self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
         self.steps = BuildingSteps()
-        self.frames = FrameLog(self.wall.stamp)
+        self.frames = FrameLog(self.wall.utc)
         self.passports: dict[tuple[str, str, str], Passport] = {}
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,

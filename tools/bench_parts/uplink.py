@@ -112,8 +112,10 @@ class Marked(Charger):
 
 
 async def both_ways(charger: Marked, central: Central, place: float) -> None:
-    """Messages up and down in turns, those of all chargers spread over the second."""
-    await asyncio.sleep(place * PAUSE_S)
+    """Messages up and down in turns, those of all chargers spread over the second: those up over
+    its first half, those down over the other, so that no two are always at the same moment.
+    """
+    await asyncio.sleep(place * PAUSE_S / 2)
     for number in range(WARM + MESSAGES):
         kind = "warm" if number < WARM else "mark"
         await charger.say(f"{kind}-{charger.name}-{number}-up")

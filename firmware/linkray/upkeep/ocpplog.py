@@ -13,9 +13,11 @@ import lzma
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
+from linkray.kit.clock import stamp
 from linkray.kit.log import plain
 from linkray.model.views import Frame, FramesRead, Way
 
@@ -27,6 +29,8 @@ READ_BYTES_MAX = 1024 * 1024  # of one answer
 UNPACKED_BYTES_MAX = 4 * FILE_BYTES_MAX  # of a file of ours: JSON, with every sign escaped
 UNPACKING_BYTES_MAX = 32 * 2**20  # of memory
 NUMBERS_APART = 1_000_000  # a process begins above all that the one before can have given
+COMING_MAX = 32  # frames that wait to be looked into: half a millisecond of the loop
+LONG = 4096  # one that does not wait, so that it stays at that
 SCANNED_MAX = 20_000  # frames that one question looks at: 10 ms of the loop at the most
 HIDDEN = "***"
 WITHHELD = "(not shown: it is no JSON, and may name a secret)"
@@ -88,28 +92,37 @@ def masked(text: str, *, of_json: bool = True) -> str:
 class FrameLog:
     """The newest frames, numbered from 1."""
 
-    def __init__(self, stamp: Callable[[], str]) -> None:
-        self._stamp = stamp
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        self._utc = utc
+        self._coming: list[tuple[datetime, str, Way, str]] = []  # not looked into yet
         self._files: deque[list[Frame]] = deque([[]], maxlen=FILES)  # the newest first
         self._sizes: deque[int] = deque([0], maxlen=FILES)
         self._last = 0
         self._saved = 0  # the newest that is on disk
 
     def add(self, charger: str, way: Way, text: str) -> None:
-        """A frame, as it goes over the line."""
-        kept = masked(text)
-        if not kept.isprintable():  # neither a second line nor a letter that turns round
-            kept = "".join(
-                c if c.isprintable() else c.encode("unicode_escape").decode() for c in kept
-            )
-        self._last += 1
-        frame = Frame(self._last, self._stamp(), charger, way, kept)
-        size = len(line(frame).encode())
-        if self._sizes[0] and self._sizes[0] + size > FILE_BYTES_MAX:
-            self._files.appendleft([])
-            self._sizes.appendleft(0)
-        self._files[0].append(frame)
-        self._sizes[0] += size
+        """A frame, as it goes over the line: what is to be done with it does not hold it up."""
+        self._coming.append((self._utc(), charger, way, text))
+        if len(self._coming) >= COMING_MAX or len(text) >= LONG:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """What has come, without its secrets: nobody sees any of it before."""
+        coming, self._coming = self._coming, []
+        for at, charger, way, text in coming:
+            kept = masked(text)
+            if not kept.isprintable():  # neither a second line nor a letter that turns round
+                kept = "".join(
+                    c if c.isprintable() else c.encode("unicode_escape").decode() for c in kept
+                )
+            self._last += 1
+            frame = Frame(self._last, stamp(at), charger, way, kept)
+            size = len(line(frame).encode())
+            if self._sizes[0] and self._sizes[0] + size > FILE_BYTES_MAX:
+                self._files.appendleft([])
+                self._sizes.appendleft(0)
+            self._files[0].append(frame)
+            self._sizes[0] += size
 
     def load(self, files: Iterable[Sequence[Frame]]) -> None:
         """What a process before this one has kept, oldest first; nothing was added yet."""
@@ -123,6 +136,7 @@ class FrameLog:
 
     def unsaved(self) -> list[tuple[int, tuple[Frame, ...]]]:
         """What is not on disk, oldest first, by its file: the number of that one's first frame."""
+        self._take_in()
         found = [
             (file[0].number, tuple(frame for frame in file if frame.number > self._saved))
             for file in reversed(self._files) if file
@@ -136,14 +150,17 @@ class FrameLog:
     @property
     def firsts(self) -> frozenset[int]:
         """The files that there are, by their first frame's number."""
+        self._take_in()
         return frozenset(file[0].number for file in self._files if file)
 
     def files(self) -> list[tuple[str, tuple[Frame, ...]]]:
         """`OCPP`, the newest, `OCPP.1` … and what is in each, oldest first: to be written out."""
+        self._take_in()
         return [(name_of(n), tuple(file)) for n, file in enumerate(self._files)]
 
     def file(self, number: int) -> tuple[str, tuple[Frame, ...]] | None:
         """One of them; None: there is none yet."""
+        self._take_in()
         if not 0 <= number < len(self._files):
             return None
         return name_of(number), tuple(self._files[number])
@@ -152,6 +169,7 @@ class FrameLog:
         self, after: int, limit: int, charger: str = "", ways: Collection[Way] = ()
     ) -> FramesRead:
         """The newest after a number, oldest first; what there was no room for is counted."""
+        self._take_in()
         found: list[Frame] = []
         left_out = scanned = size = 0
         for frame in self._back():

@@ -84,7 +84,7 @@ class Box:
         self.clock = WallClock.fixed(START)
         self.did: list[asks.Ask] = []
         self.aside: list[SetAsideMessage] = []
-        self.frames = FrameLog(self.clock.stamp)
+        self.frames = FrameLog(self.clock.utc)
         self.ceiling = Sealing(self.shelf)
         if commissioned:
             for name, word in WORDS.items():

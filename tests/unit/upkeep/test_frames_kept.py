@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ class Process:
     """A life of the process, with its log."""
 
     def __init__(self, folder: Path) -> None:
-        self.log = FrameLog(lambda: AT)
+        self.log = FrameLog(lambda: datetime.fromisoformat(AT))
         self.has_room = True
         self.kept = FramesKept(self.log, folder, Inline(), lambda: self.has_room)
 

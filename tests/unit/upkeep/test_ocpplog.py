@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ WORD = "a-password-of-24-letters"
 
 
 def log(*frames: tuple[str, Way, str]) -> FrameLog:
-    made = FrameLog(lambda: AT)
+    made = FrameLog(lambda: datetime.fromisoformat(AT))
     for charger, way, text in frames:
         made.add(charger, way, text)
     return made
