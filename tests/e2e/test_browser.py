@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.e2e.box import PASSWORDS, Box, Client, box_in, until, world_settings
 from tests.e2e.screen import AXE, PHONE, WIDE, judge
 
@@ -300,6 +300,30 @@ def test_unsaved_changes_are_asked_about_before_they_are_left(visit, api: Client
     expect(page.get_by_label("Name of the site")).to_have_value("Elsewhere")
     page.get_by_role("button", name="Undo all").click()
     assert api.get("settings")["site"]["name"] == world_settings()["site"]["name"]
+
+
+def test_what_is_typed_while_the_settings_come_once_more_stays(visit):
+    visitor = visit()
+    page = visitor.sign_in("Installer")
+    visitor.open("/configuration/site")
+    expect(page.get_by_label("Name of the site")).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/settings", hold)
+    page.get_by_role("link", name="Info").first.click()
+    page.get_by_role("link", name="Configuration").first.click()
+    page.get_by_role("link", name="Site", exact=True).click()
+    page.get_by_label("Name of the site").fill("Elsewhere")
+    assert held
+    with page.expect_response("**/api/v1/settings"):
+        for route in held:
+            route.continue_()
+    page.wait_for_function("() => new Promise(shown => requestAnimationFrame(() => shown(true)))")
+    expect(page.get_by_label("Name of the site")).to_have_value("Elsewhere")
+    page.get_by_role("button", name="Undo all").click()
 
 
 def test_u10_the_meter_page_reads_live_and_a_step_is_on_the_screen_within_seconds(

@@ -99,7 +99,7 @@ export const dirty = computed(() => changes.value > 0 || invalid.value > 0);
 
 // --- reading and writing -------------------------------------------------------------------------
 
-export async function loadSettings(): Promise<void> {
+export async function loadSettings(wanted: () => boolean = () => true): Promise<void> {
   loadFailed.value = null;
   try {
     const [tree, shape] = await Promise.all([
@@ -107,7 +107,7 @@ export async function loadSettings(): Promise<void> {
       schema.peek() ? null : call<Schema>("GET", "/settings/schema"),
     ]);
     if (shape) schema.value = shape.body;
-    take(tree.body, tree.etag);
+    if (wanted()) take(tree.body, tree.etag);
   } catch (problem) {
     loadFailed.value = problem;
   }
@@ -122,9 +122,11 @@ function take(tree: Settings, tag: string | null): void {
   unreadable.value = {};
 }
 
-/** Loads the settings unless there is work in progress. */
+/** Loads the settings unless there is work in progress, or was begun or saved before they came. */
 export function settle(): void {
-  if (!dirty.peek()) void loadSettings();
+  const before = etag;
+  const isIdle = () => !dirty.peek() && etag === before;
+  if (isIdle()) void loadSettings(isIdle);
 }
 
 export function undo(): void {

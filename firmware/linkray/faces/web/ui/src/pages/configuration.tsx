@@ -15,7 +15,6 @@ import { Field, NumberInput, rangeOf, Select, Setting, TextInput } from "../part
 import { segments } from "../route";
 import {
   base,
-  dirty,
   draft,
   errorAt,
   fieldSchema,
@@ -83,7 +82,7 @@ function useFreshness(): void {
   const now = snapshot.value?.site.settings_revision;
   useEffect(() => {
     const mine = revision();
-    if (now !== undefined && mine !== null && now > mine && !dirty.peek()) void loadSettings();
+    if (now !== undefined && mine !== null && now > mine) settle();
   }, [now]);
 }
 
