@@ -165,7 +165,9 @@ class Quiet:
     def _issue(self, issue: Issue, now: float) -> None:
         key = issue.post.key
         before = self._told.get(key)
-        if issue.is_lower or (before is not None and abs(before - issue.ma) < CHANGE_MA):
+        if issue.is_lower or (before is not None and (
+            abs(before - issue.ma) < CHANGE_MA or self._is_in_whole(key, before, issue.ma)
+        )):  # fmt: skip
             return
         changed_at = self._changed_at.get(key, -math.inf)
         self._told[key], self._changed_at[key] = issue.ma, now
@@ -187,6 +189,15 @@ class Quiet:
                 self._pending.pop()
         elif now - self._turned_at > FOLLOWS_S:
             self._pending.append(change)
+
+    def _is_in_whole(self, key: tuple[str, int], before_ma: int, to_ma: int) -> bool:
+        """Whether it is what it was told and is still offered, in whole amperes: another way to
+        say it to a charger that does not do it (balancing.md 4).
+        """
+        return (
+            to_ma == before_ma // 1000 * 1000
+            and abs(self._offers.get(key, to_ma) - before_ma) < CHANGE_MA
+        )
 
     def _judge(self, change: Change) -> None:
         """A change that no input and nobody's turn has brought about."""

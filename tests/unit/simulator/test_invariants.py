@@ -1177,6 +1177,23 @@ def test_inv_15_under_noise_a_second_change_within_30_s_is_found_but_for_a_cut(
     assert ("INV-15" in t.broken) is is_found, t.why()
 
 
+@pytest.mark.parametrize("is_offered", [False, True])
+def test_inv_15_the_same_offer_in_whole_amperes_is_no_change(is_offered: bool) -> None:
+    t = settled(200, 50)
+    t.world.building.ma = (1_000, 0, 0)
+    t.wait(1)
+    t.tell("C1", 20.1, transaction=1)
+    t.wait(35, dt=1.0)
+    if is_offered:
+        t.offer("C1", 20)
+        t.plan()
+    t.tell("C1", 20, transaction=1, offered=False)
+    t.wait(20, dt=1.0)
+    t.tell("C1", 20.1, transaction=1)
+
+    assert ("INV-15" in t.broken) is is_offered, t.why()
+
+
 @pytest.mark.parametrize(("drops", "is_found"), [(True, False), (False, True)])
 def test_inv_15_what_a_lost_charger_leaves_is_an_input(drops: bool, is_found: bool) -> None:
     t = settled(10)
