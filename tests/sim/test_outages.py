@@ -28,6 +28,7 @@ def test_whatever_happens_behind_linkray_nothing_is_lost_doubled_or_out_of_order
     (40, "the process ends before a session's number is on disk; its stop names that number"),
     (110, "the process ends before it is on disk that values were delivered: they are said again"),
     (384, "a stop waits behind a heartbeat that a mute CSMS owes an answer to"),
+    (1536, "a car leaves just before its session is refused: its stop says why it truly ended"),
 ])  # fmt: skip
 def test_a_scenario_that_once_did_not_hold(seed: int, _what: str) -> None:
     assert scenario(seed).violations == []

@@ -155,9 +155,10 @@ class _Traced:
 
     @property
     def was_refused(self) -> bool:
-        """The CSMS said of its tag that it may not."""
+        """The CSMS said of its tag that it may not, or LinkRay while the CSMS said nothing."""
         infos = [(one.answer or {}).get("idTagInfo", {}) for one in self.starts]
-        return any(info.get("status") in REFUSED for info in infos)
+        by_csms = any(info.get("status") in REFUSED for info in infos)
+        return by_csms or self.session.was_refused
 
     def ids(self, at: float) -> list[object]:
         """The ids that are right at a moment: the newest that was surely heard, and newer ones."""
@@ -301,8 +302,9 @@ class _Audit:
         """All of a stop but its transaction's id is as the charger said it."""
         said = {name: value for name, value in stop.payload.items() if name != "transactionId"}
         came = {name: value for name, value in payload.items() if name != "transactionId"}
-        if traced.was_refused and came.get("reason") == "DeAuthorized":  # csms.md, Offline
-            said["reason"] = "DeAuthorized"
+        is_theirs = said.get("reason") in ("Remote", "Local", "Other", None)
+        if traced.was_refused and is_theirs and came.get("reason") == "DeAuthorized":
+            said["reason"] = "DeAuthorized"  # csms.md, Offline
         differ = sorted(name for name in {*said, *came} if said.get(name) != came.get(name))
         if differ:
             self.violate(CONSERVED, f"a stop was changed: {', '.join(differ)}", told,

@@ -127,7 +127,8 @@ class _Site:
         self.outcome.restarts += 1
         await trio.sleep(down_s)
         self._restarted_at.append(trio.current_time())
-        await self.scene.restart()
+        with trio.CancelScope(shield=True):  # it comes again, also where its troubles end meanwhile
+            await self.scene.restart()
 
     async def live_through(self, for_s: float) -> None:
         chargers = list(self.scene.world.chargers.values())

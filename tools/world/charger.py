@@ -491,7 +491,9 @@ class Charger:
         began.id = told["transactionId"]
         if told["idTagInfo"]["status"] == "Accepted":
             self.known_tags.add(began.tag)
-        elif at.transaction is began and self.keys["StopTransactionOnInvalidId"].value == "true":
+            return
+        began.booked.was_refused = True
+        if at.transaction is began and self.keys["StopTransactionOnInvalidId"].value == "true":
             self.end_session(at, "DeAuthorized")
 
     def end_session(self, at: Connector, reason: str) -> None:

@@ -55,6 +55,7 @@ class Session:
     began_at: str  # by the charger's clock, as it tells it
     start: Said = field(default_factory=Said)
     ids: list[object] = field(default_factory=list)  # what its start was answered, each once
+    was_refused: bool = False  # an answer to its start did not accept its tag
     meter_stop_wh: int | None = None
     ended_at: str | None = None
     reason: str | None = None

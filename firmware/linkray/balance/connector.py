@@ -231,6 +231,7 @@ class Connector:
         is_new = self.tx != transaction_id
         if is_new:
             self._forget_session()
+            self.books.session_ended()  # what was seen in between shows nothing of how it obeys
             self.stop, self.stage = False, 0
             self.is_unheard = found
             self.quiet_since = math.inf

@@ -146,6 +146,8 @@ WRITES_KEPT = 100  # the count goes to disk so often a day at most
 EMPTY = b"{}"
 INT32_MAX = 2**31 - 1  # what chargers take for a transaction id
 DEAUTHORIZED = "DeAuthorized"
+# What a charger says of a stop that is ours; any other is what truly ended it, and stays.
+OUR_STOP = ("Remote", "Local", "Other", None)
 INVALID_STOPS = "stoptransactiononinvalidid"
 
 
@@ -1041,7 +1043,8 @@ class Link:
             number = 0 if ending.run is None else ending.run.id
             number = number or self._sessions.number(stop.transaction_id)
             payload = bytes(call.payload)
-            if ending.run is not None and ending.run.ending == DEAUTHORIZED:
+            is_ours = ending.run is not None and ending.run.ending == DEAUTHORIZED
+            if is_ours and stop.reason in OUR_STOP:
                 payload = with_field(payload, "reason", DEAUTHORIZED)
             csms = self._terms.csms if stop.transaction_id > 0 else ""  # C18
             csms = self._sessions.csms(number) if number else csms

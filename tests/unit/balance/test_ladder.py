@@ -16,6 +16,7 @@ from linkray.model.facts import (
     LinkUp,
     OfferAnswered,
     OperativeAsked,
+    SessionBegan,
     SettingsChanged,
     StatusSeen,
 )
@@ -154,6 +155,22 @@ def test_c5_one_that_obeys_the_first_value_late_is_not_held_to_the_zero_it_was_t
     assert FAULT not in world.raised
     assert not world.offer("c1").inoperative
     assert world.amps("c2")[0] >= 18
+
+
+def test_c5_what_is_seen_as_the_next_session_begins_does_not_show_how_late_one_obeys() -> None:
+    world = busy()
+    world.end("c1")
+    world.feed(StatusSeen("c1", 1, "Finishing", world.now))  # its car stays
+    books = world.core._connectors["c1", 1].books
+    books.issue(0, world.now + 0.1)
+    books.accepted(books.offer_id, 20_000, world.now + 0.2, leased=False)
+    books.sample(20_000, world.now + 0.3)  # from before its contactor opened; nothing comes after
+    world.now += 70
+    world.core.note((
+        SessionBegan("c1", 1, 9, "tag", world.now, order=2000.0),
+        Drawn("c1", 1, Phases(), "phases", world.now),
+    ), world.now)  # fmt: skip
+    assert books.obey_s == 10.0
 
 
 def out_of_service() -> World:

@@ -244,6 +244,23 @@ def test_k7_a_session_that_the_csms_refuses_later_is_stopped() -> None:
     assert json.loads(message.outgoing.payload)["reason"] == "DeAuthorized"
 
 
+@pytest.mark.parametrize(("reason", "told"), [
+    ("EVDisconnected", "EVDisconnected"), ("PowerLoss", "PowerLoss"), ("Other", "DeAuthorized"),
+    ("Local", "DeAuthorized"), (None, "DeAuthorized"),
+])  # fmt: skip
+def test_k7_what_ended_a_refused_session_before_its_stop_came_is_what_the_csms_hears(
+    reason: str | None, told: str
+) -> None:
+    played = Behind(live=False)
+    played.start()
+    played.says(accepted(77, "Invalid"), "whatever", 1001)
+
+    played.stop(1001, **({} if reason is None else {"reason": reason}))
+
+    (message,) = played.new(Message)
+    assert json.loads(message.outgoing.payload)["reason"] == told
+
+
 def test_k7_where_the_charger_does_not_stop_on_invalid_it_is_held_at_0() -> None:
     played = Behind(live=False)
     played.link.configuration["StopTransactionOnInvalidId"] = "false"
