@@ -30,7 +30,7 @@ class Books:
 
     __slots__ = (
         "_cuts", "_entries", "_over_seen_at", "_ruled", "_under_at", "accepted_at",
-        "accepted_id", "accepted_ma", "answered", "caught", "cut_from_ma",
+        "accepted_id", "accepted_ma", "answered", "balks", "caught", "cut_from_ma",
         "doubted_id", "doubtful_until", "fallback_ma", "falls_s", "is_fast", "is_slow",
         "issued_at", "lapsed", "lease_s", "leased", "lost", "max_ma", "obey_s", "offer_id",
         "offer_ma", "over_since", "proven", "refused", "top_ma", "unanswered_since", "unknowns",
@@ -61,6 +61,7 @@ class Books:
         self.proven = True  # nothing to wait for: the books hold one value
         self.answered = False
         self.refused = False
+        self.balks = False  # took no longer what it had taken: it may refuse less as well
         self.leased = False
         self.lease_s = 0.0  # how long that which is accepted lasts without renewal …
         self.fallback_ma = 0  # … and what it then falls to …
@@ -145,7 +146,7 @@ class Books:
             self._entries.insert(0, (0, self.max_ma))
             self._topped()
         self.falls_s = min(self.falls_s, lease_s) if renewal and self.leased else lease_s
-        self.answered, self.refused, self.leased = True, False, leased
+        self.answered, self.refused, self.balks, self.leased = True, False, False, leased
         self.lease_s, self.fallback_ma = lease_s, fallback_ma
         self.unknowns = 0
         if offer_id == self.offer_id:
@@ -171,6 +172,7 @@ class Books:
 
     def rejected(self, offer_id: int) -> bool:
         """Refused in every form: this value leaves, no other (P 4). True: it was the newest."""
+        self.balks = self.balks or offer_id == self.accepted_id
         left = [entry for entry in self._entries if entry[0] != offer_id]
         if len(left) == len(self._entries) or offer_id <= self.accepted_id:
             return False  # not one of ours, or taken already
@@ -365,7 +367,7 @@ class Books:
     def sheds_soon(self) -> bool:
         """Whether it is shed within 5 s of the command: connected, obeying, seen so (INV-5b)."""
         return (
-            self.is_fast and not self.refused and not self.lost
+            self.is_fast and not self.refused and not self.balks and not self.lost
             and self.over_since is None and not self.unknowns
         )
 

@@ -290,6 +290,17 @@ def test_inv_5b_one_that_is_not_answering_or_over_its_offer_cannot_be_shed_in_5_
     assert not books.sheds_soon()
 
 
+def test_inv_5b_one_that_refuses_to_take_its_value_once_more_cannot_be_shed_in_5_s() -> None:
+    books = told(16)
+    books.accepted(books.offer_id, 30_000, 0.0, leased=False)
+    books.sample(15_000, 2.0)
+    assert not books.rejected(books.offer_id)  # it is in force all the same
+    assert books.top_ma == 16_000
+    assert not books.sheds_soon()
+    books.accepted(books.offer_id, 15_000, 12.0, leased=False)
+    assert books.sheds_soon()
+
+
 def test_inv_1_what_a_session_was_told_is_gone_with_it_and_its_default_is_not() -> None:
     chargers = [Charger(id="c1", start_with_zero=False), Charger(id="c2")]
     world = World(settings(38, chargers))
