@@ -39,7 +39,7 @@ class Visit:
         self.site = site
         self.base = f"https://127.0.0.1:{site.ports['https']}"
         self.context = browser.new_context(
-            ignore_https_errors=True, locale="en-GB", **{"viewport": WIDE, **looks}
+            ignore_https_errors=True, **{"locale": "en-GB", "viewport": WIDE, **looks}
         )
         self.context.set_default_timeout(SLOW_MS)
         self.page: Page = self.context.new_page()

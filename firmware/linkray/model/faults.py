@@ -61,7 +61,9 @@ class Code(Enum):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A fault as everyone sees it; `since` is UTC. `subject` names the charger, if any."""
+    """A fault as everyone sees it; `since` is UTC. `subject` names the charger, if any, `detail`
+    tells more of the cause; `text` holds both.
+    """
 
     code: str
     bit: int
@@ -70,6 +72,7 @@ class Fault(msgspec.Struct, frozen=True):
     cure: str
     page: str = ""
     subject: str | None = None
+    detail: str = ""
 
     @classmethod
     def of(cls, code: Code, since: str, subject: str | None = None, detail: str = "") -> Fault:
@@ -77,7 +80,8 @@ class Fault(msgspec.Struct, frozen=True):
         text = kind.text if subject is None else f"{kind.text}: {subject}"
         if detail:
             text = f"{text} ({detail})"
-        return cls(code.name.lower(), kind.bit, text, since, kind.cure, kind.page, subject)
+        return cls(code.name.lower(), kind.bit, text, since, kind.cure, kind.page, subject,
+                   detail)  # fmt: skip
 
 
 class Raised(msgspec.Struct, frozen=True):

@@ -18,13 +18,18 @@ const COMPRESS_FROM = 256; // bytes: below, the headers weigh more
 
 const hashOf = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 10);
 
+const json = async (...path) => JSON.parse(await readFile(join(here, "src", ...path), "utf8"));
+
+/** A file for each language but English; what the box says as a sentence is found by its words. */
 async function catalogues() {
   const made = {};
+  const said = await json("said.json");
   for (const name of await readdir(join(here, "src", "lang"))) {
     const language = basename(name, ".json");
     if (language === "en") continue;
+    const entries = Object.entries(await json("lang", name));
     const text = JSON.stringify(
-      JSON.parse(await readFile(join(here, "src", "lang", name), "utf8")),
+      Object.fromEntries(entries.map(([key, words]) => [key in said ? `= ${said[key]}` : key, words])),
     );
     const file = `lang-${language}-${hashOf(text)}.json`;
     await writeFile(join(out, file), text);

@@ -1,8 +1,8 @@
 // Texts: codes with parameters in a catalogue. A language is a file `lang/<code>.json`.
 //
 // In a text `{name}` is a parameter, `**…**` is bold, `[… {name} …]` is left out unless all its
-// parameters are there, and `key.one` / `key.other` … are chosen by `{n}`. Language `xx` is made
-// here, 40 % longer and accented, for tests of the layout.
+// parameters are there, and `key.one` / `key.other` … are chosen by `{n}`. What comes from the box as
+// a sentence is found by its words: `= no connection to {url}: {why}` (said.json, build.mjs).
 
 import { signal } from "@preact/signals";
 import { h, type ComponentChildren } from "preact";
@@ -18,7 +18,6 @@ export type Key = keyof typeof en;
 export type Params = Record<string, string | number | null | undefined>;
 
 const ENGLISH: Catalogue = en;
-export const PSEUDO = "xx";
 export const languages = (): string[] => ["en", ...Object.keys(CATALOGUES)];
 export const lang = signal("en");
 const catalogue = signal<Catalogue>(ENGLISH);
@@ -26,23 +25,30 @@ const catalogue = signal<Catalogue>(ENGLISH);
 export async function startLanguage(): Promise<void> {
   const asked = new URLSearchParams(location.search).get("lang") ?? kept("lang");
   const theirs = navigator.languages.map((tag) => tag.slice(0, 2));
-  const first = [asked, ...theirs].find((tag) => tag === PSEUDO || languages().includes(tag ?? ""));
+  const first = [asked, ...theirs].find((tag) => languages().includes(tag ?? ""));
   await useLanguage(first ?? "en", false);
 }
 
+/** Shows the pages in a language; one whose file does not come leaves them as they are. */
 export async function useLanguage(chosen: string, remember = true): Promise<void> {
   const address = CATALOGUES[chosen];
-  if (address) catalogue.value = (await (await fetch(address)).json()) as Catalogue;
-  else catalogue.value = ENGLISH;
-  lang.value = chosen;
-  document.documentElement.lang = locale();
+  try {
+    const words = address ? ((await (await fetch(address)).json()) as Catalogue) : ENGLISH;
+    phrases = phrasesOf(words);
+    known.clear();
+    catalogue.value = words;
+    lang.value = chosen;
+  } catch {
+    return;
+  } finally {
+    document.documentElement.lang = locale();
+  }
   if (remember) keep("lang", chosen);
 }
 
 /** What Intl is asked for: the visitor's own variant of the language, where there is one. */
 export function locale(): string {
-  const language = lang.value === PSEUDO ? "en" : lang.value;
-  return navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
+  return navigator.languages.find((tag) => tag.split("-")[0] === lang.value) ?? lang.value;
 }
 
 const made = new Map<string, unknown>();
@@ -104,25 +110,89 @@ export function rich(key: string, params: Params = {}): ComponentChildren {
   return parts.map((part, place) => (place % 2 ? h("b", null, part) : part));
 }
 
-/** A text that comes from the server, such as a setting's help: `help.<path>` translates it. */
+/** A text that comes from the box: by its key, such as `help.<path>`, else by its words. */
 export function given(text: string, key = ""): string {
   if (key in catalogue.value) return say(key);
-  return lang.value === PSEUDO ? pseudo(text) : text;
+  if (!phrases.length || text.length > SENTENCE_MAX) return text;
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  if (known.size >= KNOWN_MAX) known.clear();
+  const words = translated(text);
+  known.set(text, words);
+  return words;
+}
+
+// --- sentences of the box ------------------------------------------------------------------------
+
+interface Phrase {
+  shape: RegExp;
+  names: string[];
+  words: string;
+  literal: number; // characters that are no parameter: the more, the earlier it is tried
+}
+
+const KNOWN_MAX = 500; // sentences that are not looked for again
+const SENTENCE_MAX = 1_000; // characters; what is longer is no sentence of the box
+const known = new Map<string, string>();
+let phrases: Phrase[] = [];
+
+function phrasesOf(words: Catalogue): Phrase[] {
+  const made = Object.entries(words).filter(([key]) => key.startsWith("= "));
+  return made.map(([key, text]) => phraseOf(key.slice(2), text))
+    .sort((a, b) => b.literal - a.literal);
+}
+
+function phraseOf(english: string, words: string): Phrase {
+  const parts = english.split(/\{(\w+)\}/);
+  const sources = parts.map((part, place) => (place % 2 ? "(.+?)" : escaped(part)));
+  return {
+    shape: new RegExp(`^${sources.join("")}$`, "is"),
+    names: parts.filter((_, place) => place % 2),
+    words,
+    literal: parts.reduce((sum, part, place) => sum + (place % 2 ? 0 : part.length), 0),
+  };
+}
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+
+/** Parameters that people or chargers have named: they stay as they are. */
+const NAMED = new Set([
+  "charger", "key", "name", "url", "near", "field", "value", "form", "protocol", "tls", "version",
+]);
+const AMOUNT = /^(-?\d+\.\d+)( [a-zA-Z]{1,2})?$/;
+
+/** A phrase with its parameters translated in their turn; of an amount, its decimal comma. */
+function translated(text: string): string {
+  const [, digits, unit = ""] = AMOUNT.exec(text) ?? [];
+  if (digits !== undefined) return number(Number(digits), 3) + unit;
+  for (const { shape, names, words } of phrases) {
+    const found = shape.exec(text);
+    if (!found) continue;
+    const params = names.map((name, place) => {
+      const value = found[place + 1] ?? "";
+      return [name, NAMED.has(name) ? value : given(value)];
+    });
+    const made = filled(words, Object.fromEntries(params) as Params);
+    const isCapital = /^\p{Lu}/u.test(text);
+    return isCapital ? made.charAt(0).toUpperCase() + made.slice(1) : made;
+  }
+  const sentences = text.split(/(?<=[.?!]) (?=\p{Lu})/u);
+  return sentences.length > 1 ? sentences.map((one) => given(one)).join(" ") : text;
 }
 
 function find(key: string, params: Params): string {
   const n = params["n"];
   const form =
     typeof n === "number" ? onceFor("plural", (tag) => new Intl.PluralRules(tag)).select(n) : "";
-  const text =
+  return (
     catalogue.value[`${key}.${form}`] ??
     catalogue.value[key] ??
     catalogue.value[`${key}.other`] ??
     ENGLISH[`${key}.${form}`] ??
     ENGLISH[key] ??
     ENGLISH[`${key}.other`] ??
-    key;
-  return lang.value === PSEUDO ? pseudo(text) : text;
+    key
+  );
 }
 
 const present = (value: unknown): boolean => value !== undefined && value !== null && value !== "";
@@ -136,29 +206,4 @@ function filled(text: string, params: Params): string {
     const value = params[name];
     return typeof value === "number" ? number(value, 3) : (value ?? "").toString();
   });
-}
-
-const ACCENTED: Record<string, string> = {
-  a: "à",
-  e: "é",
-  i: "î",
-  o: "ö",
-  u: "ü",
-  A: "Å",
-  E: "É",
-  I: "Î",
-  O: "Ö",
-  U: "Ü",
-  c: "ç",
-  n: "ñ",
-};
-
-function pseudo(text: string): string {
-  const shown = text.replace(/\{\w+\}/g, "");
-  const accented = text.replace(/\{\w+\}|[a-zA-Z]/g, (part) => ACCENTED[part] ?? part);
-  const more = Math.ceil(shown.length * 0.4);
-  return `${accented}${"·ẋẋẋẋẋ ẋẋẋẋ"
-    .repeat(Math.ceil(more / 11))
-    .slice(0, more)
-    .trimEnd()}`;
 }

@@ -30,7 +30,7 @@ export function query(name: string): string | null {
 
 export function go(to: string, replace = false): void {
   const leave = () => {
-    // the test languages and the like stay with the visitor
+    // a language that was asked for in the address stays there
     const lang = new URLSearchParams(location.search).get("lang");
     const url = new URL(to, location.origin);
     if (lang && !url.searchParams.has("lang")) url.searchParams.set("lang", lang);

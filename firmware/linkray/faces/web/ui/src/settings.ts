@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 
 import { call, Problem } from "./api";
+import { given } from "./i18n";
 import type { Settings } from "./words";
 
 export type Path = readonly (string | number)[];
@@ -152,7 +153,7 @@ export async function save(): Promise<boolean> {
       return false;
     }
     if (problem.status === 422 && problem.path) {
-      refused.value = { path: problem.path, text: inUnits(problem.detail) };
+      refused.value = { path: problem.path, text: given(inUnits(problem.detail)) };
       return false;
     }
     throw problem;

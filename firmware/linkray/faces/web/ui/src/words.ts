@@ -280,6 +280,7 @@ export interface Fault {
   cure: string;
   page: string;
   subject: string | null;
+  detail: string;
 }
 
 export interface GroupView {

@@ -3,7 +3,7 @@
 import { useId, useState } from "preact/hooks";
 
 import { call, Problem } from "../api";
-import { lang, languages, PSEUDO, say, t, useLanguage } from "../i18n";
+import { lang, languages, say, t, useLanguage } from "../i18n";
 import { openPages } from "../menu";
 import { Button, Card, Choices, Icon, Link, Note } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
@@ -64,7 +64,6 @@ async function leave(): Promise<void> {
 
 export function LookChoices() {
   const id = useId();
-  const known = lang.value === PSEUDO ? [...languages(), PSEUDO] : languages();
   return (
     <div class="look-choices">
       <Choices<Theme>
@@ -83,7 +82,7 @@ export function LookChoices() {
           id={id}
           value={lang.value}
           onChange={(chosen) => void useLanguage(chosen)}
-          choices={known.map((one) => ({ value: one, text: say(`lang.${one}`) }))}
+          choices={languages().map((one) => ({ value: one, text: say(`lang.${one}`) }))}
         />
       </label>
     </div>

@@ -413,7 +413,7 @@ function Aside() {
   const settled = async (how: "again" | "remove") => {
     const done = await call<{ text: string }>("POST", `/set-aside/${how}`, { charger: of });
     setActed((before) => before + 1);
-    return done.body.text;
+    return given(done.body.text);
   };
   const whose = of ? (names.get(of) ?? of) : t("aside.all");
   return (

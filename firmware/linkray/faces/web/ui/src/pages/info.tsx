@@ -16,7 +16,7 @@ import {
   uptime,
   volts,
 } from "../format";
-import { has, say, t, type Key } from "../i18n";
+import { given, has, say, t, type Key } from "../i18n";
 import type { IconName } from "../icons";
 import { freshness, snapshot, stopped } from "../live";
 import { opens, pageOf } from "../menu";
@@ -90,8 +90,7 @@ export function faultText(fault: Fault): string {
   if (!has(key)) return fault.text;
   const name = snapshot.value?.chargers.find((charger) => charger.id === fault.subject)?.name;
   const text = say(key, { subject: name || fault.subject });
-  const told = /\(([^()]*)\)$/.exec(fault.text)?.[1];
-  const detail = fault.code === "emergency_stop" ? byWhom(told) : told;
+  const detail = fault.code === "emergency_stop" ? byWhom(fault.detail) : given(fault.detail);
   return detail ? t("fault.detail", { text, detail }) : text;
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { call, Problem } from "../api";
 import { duration } from "../format";
-import { t } from "../i18n";
+import { given, t } from "../i18n";
 import { Button, Icon, Note } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { Password, StrengthBar } from "../parts/password";
@@ -177,7 +177,7 @@ export function FirstPasswords() {
         problem instanceof Problem
           ? ACCOUNTS.find((name) => problem.path?.includes(name))
           : undefined;
-      if (at) setErrors({ [at]: (problem as Problem).detail });
+      if (at) setErrors({ [at]: given((problem as Problem).detail) });
       else setFailed(inWords(problem));
     }
     setBusy(false);

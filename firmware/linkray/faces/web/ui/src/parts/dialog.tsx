@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Problem } from "../api";
-import { say, t } from "../i18n";
+import { given, say, t } from "../i18n";
 import { Button, Icon, Note } from "./basics";
 
 interface DialogProps {
@@ -77,7 +77,7 @@ export function inWords(problem: unknown): string {
   }
   if (problem.status === 401) return t("error.session");
   if (problem.status === 403 && !problem.detail) return t("error.forbidden");
-  if (problem.detail) return t("error.refused", { detail: problem.detail });
+  if (problem.detail) return t("error.refused", { detail: given(problem.detail) });
   return t("error.other", { status: String(problem.status), detail: problem.title });
 }
 

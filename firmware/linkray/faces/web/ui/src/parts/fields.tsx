@@ -241,10 +241,10 @@ function content(text: string): string[] {
 
 /** The API's description; left out where it says no more than the label. */
 export function helpOf(path: Path, shape: Schema, label = ""): string {
-  const text = shape.description ?? "";
+  const key = `help.${path.filter((step) => typeof step === "string").join(".")}`;
+  const text = given(shape.description ?? "", key);
   const said = new Set(content(label));
-  if (content(text).every((word) => said.has(word))) return "";
-  return given(text, `help.${path.filter((step) => typeof step === "string").join(".")}`);
+  return content(text).every((word) => said.has(word)) ? "" : text;
 }
 
 export function labelOf(path: Path): string {

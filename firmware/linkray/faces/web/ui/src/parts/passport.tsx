@@ -125,8 +125,8 @@ function Evidence({ one }: { one: PassportFinding }) {
   const words = [
     one.at && moment(one.at),
     one.charger,
-    one.offered && t("found.offered", { v: one.offered }),
-    one.measured && t("found.measured", { v: one.measured }),
+    one.offered && t("found.offered", { v: given(one.offered) }),
+    one.measured && t("found.measured", { v: given(one.measured) }),
   ].filter(Boolean);
   return words.length ? <span class="second">{words.join(" · ")}</span> : null;
 }
