@@ -78,7 +78,7 @@ export function inWords(problem: unknown): string {
   if (problem.status === 401) return t("error.session");
   if (problem.status === 403 && !problem.detail) return t("error.forbidden");
   if (problem.detail) return t("error.refused", { detail: given(problem.detail) });
-  return t("error.other", { status: String(problem.status), detail: problem.title });
+  return t("error.other", { status: String(problem.status), detail: given(problem.title) });
 }
 
 export function DangerDialog() {
