@@ -179,6 +179,7 @@ class House:
         self.tell_balance, self.inbox = trio.open_memory_channel[facts.AnyFact](INBOX_FACTS)
         self.keep_learned, self.learned = trio.open_memory_channel[facts.EtaLearned](1_000)
         self.began = trio.current_time()
+        self.doors = (0, 0)  # the ports that chargers dial, without and with TLS
         self.listed = Listed(self.store, self.wall)
         self.energy_today_wh = 0
         self.oldest: dict[str, str] = {}  # of what waits for the CSMS, by charger
@@ -275,6 +276,8 @@ class House:
             uplinks=tuple(self._uplinks()),
             commissioning_open=self.commissioning_open(),
             ceiling_ma=self.ceiling.limit.value,
+            ocpp_port=self.doors[0],
+            ocpps_port=self.doors[1],
         )
 
     def _csms(self) -> str:
@@ -1151,6 +1154,7 @@ async def _until_told(
             except OSError:
                 await house.forget_starts()
                 raise
+            house.doors = (ocpp, ocpps)
             desk_socket = open_desk(house.state)
             await doors.start(functools.partial(serve_desk, desk_socket, house.desk))
             house.started.set(True)

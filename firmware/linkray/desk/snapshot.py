@@ -60,6 +60,8 @@ class Seen(msgspec.Struct, frozen=True):
     commissioning_open: bool = True
     uplinks: tuple[UplinkView, ...] = ()
     ceiling_ma: Phases | None = None
+    ocpp_port: int = 0
+    ocpps_port: int = 0
 
 
 def build(seq: int, at: str, seen: Seen, *, released: bool, passwords_changed: str) -> Snapshot:
@@ -238,6 +240,8 @@ def _site(
         simulated=seen.simulated,
         commissioning_open=seen.commissioning_open,
         passwords_changed=passwords_changed,
+        ocpp_port=seen.ocpp_port,
+        ocpps_port=seen.ocpps_port,
     )
 
 

@@ -30,6 +30,7 @@ from linkray.model.asks import (
     FactoryReset,
     ImportSettings,
     Key,
+    NoteStep,
     PatchSettings,
     ReadAccounts,
     ReadCeiling,
@@ -39,6 +40,7 @@ from linkray.model.asks import (
     ReadMeters,
     ReadSettings,
     ReadSnapshot,
+    ReadWalk,
     Reply,
     SealCeiling,
     SetEmergencyStop,
@@ -71,6 +73,7 @@ from .desk import (
 )
 from .history import History
 from .snapshot import Seen, build
+from .steps import KEPT, noted, walk_of
 
 SOCKET = "desk.sock"  # its name in the state folder
 CLIENTS_MAX = 32
@@ -198,6 +201,8 @@ class Desk:
             ReadCeiling: self._read_ceiling,
             SealCeiling: self._seal_ceiling,
             CheckCommissioning: self._check_commissioning,
+            ReadWalk: self._read_walk,
+            NoteStep: self._note_step,
             **answerers,
         }
 
@@ -369,6 +374,17 @@ class Desk:
     async def _check_commissioning(self, _ask: CheckCommissioning, _who: Who) -> Answer:
         settings = self._store.settings.value
         return yes(data=check(settings, self._sealed_ma(), self._makes(), self._largest_step()))
+
+    async def _read_walk(self, _ask: ReadWalk, _who: Who) -> Answer:
+        return yes(data=walk_of(self._store.recall(KEPT)))
+
+    async def _note_step(self, ask: NoteStep, who: Who) -> Answer:
+        async with self.changing:
+            walk = noted(walk_of(self._store.recall(KEPT)), ask, who, self._clock.stamp())
+            if isinstance(walk, Answer):
+                return walk
+            await self._store.remember(KEPT, msgspec.json.encode(walk).decode())
+        return yes(data=walk)
 
     def _look_at_lock(self) -> None:
         self.lock.set(lock_of(self._accounts, self._store.recall(RELEASED)))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
-from linkray.model.views import Way
+from linkray.model.views import Step, Way
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
 
@@ -171,6 +171,17 @@ class CheckCommissioning(Ask, frozen=True, tag=True):
     """Does the site fit together? As a `CommissioningCheck` (web.md, Wizard 9)."""
 
 
+class ReadWalk(Ask, frozen=True, tag=True):
+    """Which steps of commissioning were ended: `CommissioningWalk`."""
+
+
+class NoteStep(Ask, frozen=True, tag=True):
+    """A step of commissioning is ended, or open again (`done` false): `CommissioningWalk`."""
+
+    step: Step
+    done: bool = True
+
+
 class CheckMeter(Ask, frozen=True, tag=True):
     """Read the text of a .meter file; answers `{"file": {…}}` as settings hold it."""
 
@@ -288,7 +299,7 @@ AnyAsk = (
     | ReadAccounts | SetPassword | ReadKeys | AddKey | ReadLog | ReadBundle | Watch | ReadMeters
     | CheckMeter
     | ReadHistory | ReadPassports | ReadPassport | ImportPassports | ProbeAgain
-    | ReadCeiling | SealCeiling | CheckCommissioning
+    | ReadCeiling | SealCeiling | CheckCommissioning | ReadWalk | NoteStep
     | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
 )  # fmt: skip
@@ -323,6 +334,8 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadCeiling: INSTALLER,
     SealCeiling: ASSEMBLER,  # and on site, at the desk's word
     CheckCommissioning: INSTALLER,
+    ReadWalk: INSTALLER,
+    NoteStep: INSTALLER,
     ReadSetAside: INSTALLER,
     SayAgain: INSTALLER,
     RemoveSetAside: INSTALLER,

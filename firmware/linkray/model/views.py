@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -188,6 +188,8 @@ class SiteView(msgspec.Struct, frozen=True):
     passwords_changed: str = ""  # UTC of each account's newest change: older sessions have ended
     configured_limit_ma: Phases = ZERO  # as set; `limit_ma` is the one in force
     ceiling_ma: Phases | None = None  # the engineering ceiling; None: not sealed
+    ocpp_port: int = 0  # of chargers over ws://; 0: not open yet
+    ocpps_port: int = 0  # and over wss://
 
 
 class UplinkView(msgspec.Struct, frozen=True):
@@ -298,6 +300,26 @@ class CommissioningCheck(msgspec.Struct, frozen=True):
     largest_step_ma: Phases | None  # of the building within 5 s, as seen; None: not known
     target_ma: Phases | None  # the site limit at which such a step stays under the agreed one
     findings: tuple[Finding, ...]
+
+
+Step = Literal[
+    "language", "passwords", "network", "site", "circuits", "meter", "chargers", "access", "check"
+]
+STEPS: tuple[Step, ...] = get_args(Step)  # in the order in which they are walked
+NEEDED: tuple[Step, ...] = ("passwords", "site")  # without which the last one is not ended
+
+
+class StepEnded(msgspec.Struct, frozen=True):
+    """Who has ended a step of commissioning, and when (UTC)."""
+
+    by: str
+    at: str
+
+
+class CommissioningWalk(msgspec.Struct, frozen=True):
+    """`GET /api/v1/commissioning`: the steps that people have ended (web.md, Wizard)."""
+
+    ended: dict[Step, StepEnded] = {}
 
 
 class GroupView(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ReadBundle(), asks.ReadSetAside(), asks.TryUplink("ws://csms.example"),
     asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
     asks.SayAgain("CP1"), asks.RemoveSetAside(),
+    asks.ReadWalk(), asks.NoteStep("site"),
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}

@@ -18,6 +18,7 @@ NEW = "purple whales never sleep"
 BODIES: dict[str, object] = {
     "say_again": {"charger": "CP1"},
     "remove_aside": {"charger": ""},
+    "note_step": {"done": True},
     "sign_in": {"account": "EV", "password": WORDS["EV"]},
     "first_passwords": {"passwords": {"Assembler": NEW}},
     "change_password": {"old": "?", "new": NEW},
@@ -44,7 +45,7 @@ def named(entry: Entry) -> str:
 
 
 def path_of(entry: Entry, name: str = "EV") -> str:
-    path = entry.path.replace("{name}", name).replace("{id}", "CP%201")
+    path = entry.path.replace("{name}", name).replace("{id}", "CP%201").replace("{step}", "meter")
     return path.replace("{connector:int}", "1").replace("{number:int}", "0")
 
 

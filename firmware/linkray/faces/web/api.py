@@ -20,7 +20,7 @@ from linkray.model.causes import sentence
 from linkray.model.faults import Fault
 from linkray.model.plan import Reason
 from linkray.model.settings import MeterFileValue, schema
-from linkray.model.views import HeldView, SiteView
+from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
 from .guard import with_cookie
@@ -407,6 +407,18 @@ class Api(Passports, Uplinks):
     async def commissioning_check(self, call: Call) -> ASGIApp:
         answer = checked(await self._ask(asks.CheckCommissioning(), call.asker.who))
         return as_json(bytes(answer.data))
+
+    async def walk(self, call: Call) -> ASGIApp:
+        return as_json(bytes(checked(await self._ask(asks.ReadWalk(), call.asker.who)).data))
+
+    async def note_step(self, call: Call) -> ASGIApp:
+        done, step = read(call.body, table.StepDone).done, call.params["step"]
+        try:
+            ask = msgspec.convert({"step": step, "done": done}, asks.NoteStep)
+        except msgspec.ValidationError:
+            known = ", ".join(STEPS)
+            raise Problem(404, f"Expected a step ({known}), got {step[:20]!r}") from None
+        return as_json(bytes(checked(await self._ask(ask, call.asker.who)).data))
 
     async def meters(self, call: Call) -> ASGIApp:
         return as_json(bytes(checked(await self._ask(asks.ReadMeters(), call.asker.who)).data))

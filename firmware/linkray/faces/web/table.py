@@ -17,6 +17,7 @@ from linkray.model.views import (
     CeilingView,
     ChargerView,
     CommissioningCheck,
+    CommissioningWalk,
     CsmsQueue,
     FramesRead,
     MeterView,
@@ -137,6 +138,12 @@ class OfCharger(Body, frozen=True):
     """Of which charger; empty: of all."""
 
     charger: str
+
+
+class StepDone(Body, frozen=True):
+    """Whether the step is ended."""
+
+    done: bool
 
 
 class LetGo(Body, frozen=True):
@@ -268,6 +275,11 @@ TABLE: tuple[Entry, ...] = (
           takes=Seal, gives=CeilingView, people=True),
     Entry("GET", "/api/v1/commissioning-check", INSTALLER, "commissioning_check",
           "Does the site fit together: sums, and what they mean", gives=CommissioningCheck),
+    Entry("GET", "/api/v1/commissioning", INSTALLER, "walk",
+          "Which steps of commissioning were ended, by whom and when", gives=CommissioningWalk),
+    Entry("PUT", "/api/v1/commissioning/{step}", INSTALLER, "note_step",
+          "End a step of commissioning, or open it again; the last one needs the passwords and the "
+          "site", takes=StepDone, gives=CommissioningWalk),
     Entry("GET", "/api/v1/meters", INSTALLER, "meters", "The meter files that are shipped",
           gives=tuple[ShippedMeter, ...]),
     Entry("POST", "/api/v1/meters/check", INSTALLER, "check_meter", "Read a .meter file",

@@ -32,6 +32,14 @@ export const PAGES: readonly Page[] = [
     level: INSTALLER,
   },
   {
+    id: "setup",
+    to: "/setup",
+    name: "nav.walk",
+    icon: "file-check",
+    part: "nav.setup",
+    level: INSTALLER,
+  },
+  {
     id: "debug",
     to: "/debug",
     name: "nav.debug",

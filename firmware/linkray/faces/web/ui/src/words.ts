@@ -243,6 +243,8 @@ export interface Site {
   simulated: boolean;
   configured_limit_ma?: Phases; // as set; `limit_ma` is the one in force
   ceiling_ma?: Phases | null; // sealed; null: not
+  ocpp_port: number; // of chargers over ws://; 0: not open yet
+  ocpps_port: number;
 }
 
 export interface CeilingView {
@@ -262,6 +264,11 @@ export interface CheckFinding {
   charger?: string | null;
   amount_ma?: number | null;
   limit_ma?: number | null;
+}
+
+/** Which steps of the wizard were ended, by whom and when. */
+export interface Walk {
+  ended: Record<string, { by: string; at: string }>;
 }
 
 export interface CommissioningCheck {

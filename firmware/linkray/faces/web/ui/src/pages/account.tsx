@@ -89,7 +89,7 @@ export function LookChoices() {
   );
 }
 
-function ChangePassword() {
+export function ChangePassword() {
   const own = session.value?.account ?? "EV";
   const [account, setAccount] = useState<AccountName>(own);
   const [old, setOld] = useState("");

@@ -94,26 +94,9 @@ const ELSEWHERE = ["meter", "base_load_ma", ...BALANCING];
 function SiteTab() {
   const known = Object.keys(fieldSchema(["site"]).properties ?? {});
   const rest = known.filter((name) => ![...SUPPLY, ...ELSEWHERE].includes(name));
-  const site = draft.value?.site;
-  const voltage = site?.voltage_mv ?? 0;
-  const total = powerW(site?.limit_ma ?? [0, 0, 0], [voltage, voltage, voltage]);
   return (
     <>
-      <Card title={t("conf.supply")}>
-        <div class="form">
-          <Setting path={["site", "name"]} />
-          <div class="form-row">
-            <Setting path={["site", "voltage_mv"]} />
-            <Setting path={["site", "split_mode"]} />
-          </div>
-          <Setting path={["site", "limit_ma"]} />
-          <p class="total">
-            <span>{t("conf.total")}</span> <b class="figure">{kw(total)}</b>{" "}
-            <span class="second">{t("conf.total_more")}</span>
-          </p>
-          <Setting path={["site", "time_zone"]} />
-        </div>
-      </Card>
+      <Supply />
       <CeilingCard />
       <details class="card details">
         <summary>
@@ -129,9 +112,33 @@ function SiteTab() {
   );
 }
 
+/** Name, phases, volts and amps of the supply, and what they come to. */
+export function Supply() {
+  const site = draft.value?.site;
+  const voltage = site?.voltage_mv ?? 0;
+  const total = powerW(site?.limit_ma ?? [0, 0, 0], [voltage, voltage, voltage]);
+  return (
+    <Card title={t("conf.supply")}>
+      <div class="form">
+        <Setting path={["site", "name"]} />
+        <div class="form-row">
+          <Setting path={["site", "voltage_mv"]} />
+          <Setting path={["site", "split_mode"]} />
+        </div>
+        <Setting path={["site", "limit_ma"]} />
+        <p class="total">
+          <span>{t("conf.total")}</span> <b class="figure">{kw(total)}</b>{" "}
+          <span class="second">{t("conf.total_more")}</span>
+        </p>
+        <Setting path={["site", "time_zone"]} />
+      </div>
+    </Card>
+  );
+}
+
 // --- groups --------------------------------------------------------------------------------------
 
-function GroupsTab() {
+export function GroupsTab() {
   const groups = draft.value?.groups ?? [];
   const add = () => {
     const taken = new Set(groups.map((group) => group.name));

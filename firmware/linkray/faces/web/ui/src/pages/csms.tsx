@@ -47,7 +47,7 @@ export function CsmsTab() {
 
 // --- where it is ---------------------------------------------------------------------------------
 
-function Address() {
+export function Address() {
   const csms = draft.value?.csms;
   const at = csms?.url.replace(/\/+$/, "");
   const whole = [at, csms?.prefix.replace(/^\/+|\/+$/g, "") || null, "mp-012345678"];
@@ -126,7 +126,7 @@ function byDefault(): string {
   return away?.id ?? chargers()[0]?.id ?? "";
 }
 
-function Trial() {
+export function Trial() {
   const csms = draft.value?.csms;
   const [who, setWho] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);

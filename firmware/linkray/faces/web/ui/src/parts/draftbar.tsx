@@ -36,7 +36,7 @@ export function LoadFailed() {
   );
 }
 
-const EDITING = ["/chargers", "/configuration"]; // the bar stays in sight there
+const EDITING = ["/chargers", "/configuration", "/setup"]; // the bar stays in sight there
 
 export function DraftBar() {
   const [busy, setBusy] = useState(false);
@@ -48,16 +48,9 @@ export function DraftBar() {
   }, [unsaved]);
   const store = async () => {
     setFailed("");
-    if (invalid.peek()) {
-      focusFirstWrong();
-      return;
-    }
     setBusy(true);
     try {
-      const left = await leftBehind();
-      if (left) askDanger(left);
-      else if (await save()) announce(t("draft.saved"));
-      else if (refused.peek()) setTimeout(focusFirstWrong, 50);
+      await storeDraft();
     } catch (problem) {
       setFailed(inWords(problem));
     }
@@ -103,6 +96,26 @@ export function DraftBar() {
       </div>
     </div>
   );
+}
+
+/** Saves what is unsaved, if anything; false where a person is asked, or told what is wrong, first. */
+export async function storeDraft(): Promise<boolean> {
+  if (!dirty.peek()) return true;
+  if (invalid.peek()) {
+    focusFirstWrong();
+    return false;
+  }
+  const left = await leftBehind();
+  if (left) {
+    askDanger(left);
+    return false;
+  }
+  if (await save()) {
+    announce(t("draft.saved"));
+    return true;
+  }
+  if (refused.peek()) setTimeout(focusFirstWrong, 50);
+  return false;
 }
 
 /** Asked where another CSMS is set while something waits for this one (nothing of it is lost). */
