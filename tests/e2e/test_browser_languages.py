@@ -27,6 +27,7 @@ PAGES = {  # and what is there once it is complete
     "/configuration/balancing": ".field", "/configuration/schedule": ".day",
     "/configuration/groups": ".card", "/configuration/csms": ".field",
     "/configuration/files": ".card", "/debug/ocpp": ".frame-line", "/account": ".field",
+    "/setup/site": ".supply", "/setup/chargers": ".addresses code",
 }  # fmt: skip
 LONGER = 1.4
 LEAST = 10  # texts of a page, and more, are the catalogue's
