@@ -6,8 +6,10 @@ is what a page, a bill and a file of intervals have to agree on (web.md A10).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import UTC, datetime
 from itertools import pairwise
+from operator import itemgetter
 
 from linkray.kit.clock import stamp
 from linkray.model.sessions import Interval, Measured, Quarter
@@ -69,7 +71,7 @@ def _at(points: list[tuple[float, int]], edge: int, step_s: int) -> tuple[int, b
         return 0, False
     if edge >= points[-1][0]:
         return points[-1][1], False
-    after = next(place for place, point in enumerate(points) if point[0] > edge)
+    after = bisect_right(points, edge, key=itemgetter(0))
     (began, low), (ended, high) = points[after - 1], points[after]
     stands_for = -(-began // step_s) * step_s
     if stands_for - began <= NEAR_S:

@@ -71,6 +71,7 @@ class Nem12:
 
     def __init__(self, choices: Choices, names: Mapping[str, str], at: datetime) -> None:
         self._minutes = choices.minutes
+        self._offset_s = choices.market_offset_min * 60
         self._zone = timezone(timedelta(minutes=choices.market_offset_min))
         self._names = names  # NMI by charger
         self._made = at.astimezone(self._zone)
@@ -117,9 +118,7 @@ class Nem12:
 
     def _place(self, at_s: int) -> tuple[int, int]:
         """Day of the market since 1970, and interval of the day, from 0."""
-        offset = self._zone.utcoffset(None)
-        assert offset is not None
-        day, second = divmod(at_s + int(offset.total_seconds()), DAY_S)
+        day, second = divmod(at_s + self._offset_s, DAY_S)
         return day, second // (self._minutes * 60)
 
     def _written(self, before: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from linkray.model.sessions import Choices, Measured, SessionRow
 
@@ -15,6 +16,7 @@ SEPARATORS = (",", ";", "\t")
 DECIMALS = (".", ",")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for more than text
 END = "\r\n"
+SPECIAL = re.compile('["\r\n]')
 
 
 class Sheet:
@@ -45,11 +47,13 @@ class Sheet:
 
 def line(cells: Iterable[str], separator: str) -> str:
     """One record: a cell with the separator, a quote or the end of a line in it is quoted."""
-    special = (separator, '"', "\r", "\n")
-    return separator.join(
-        '"' + cell.replace('"', '""') + '"' if any(one in cell for one in special) else cell
-        for cell in cells
-    ) + END
+    return separator.join(_quoted(cell, separator) for cell in cells) + END
+
+
+def _quoted(cell: str, separator: str) -> str:
+    if separator in cell or SPECIAL.search(cell):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
 
 
 def harmless(text: str) -> str:
@@ -71,5 +75,5 @@ def local(at: str | None, zone: tzinfo) -> str:
     """As the manual's table shows it, with seconds; empty: not yet."""
     if at is None:
         return ""
-    return datetime.fromisoformat(at).astimezone(UTC).astimezone(zone).strftime(
-        "%Y/%m/%d %H:%M:%S")  # fmt: skip
+    there = datetime.fromisoformat(at).astimezone(zone)
+    return there.isoformat(" ", "seconds")[: len("2026-11-21 08:00:00")].replace("-", "/")

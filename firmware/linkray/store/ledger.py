@@ -56,17 +56,19 @@ def page(
     if after is not None:
         where = f"({where}) AND ({key}, id) {sign} (:at, :id)"
         values |= {"at": after[0], "id": after[1]}
-    rows = list(db.execute(
-        f"SELECT {ROW}, {key} FROM transactions WHERE {where}"  # noqa: S608  # our own words
+    found = list(db.execute(  # narrow ones: what is sorted is carried about
+        f"SELECT id, {key} FROM transactions WHERE {where}"  # noqa: S608  # our own words
         f" ORDER BY {key} {way}, id {way} LIMIT :limit",
         values | {"limit": limit + 1, "now": which.now},
     ))  # fmt: skip
-    if len(rows) <= limit:
-        return [row_of(row) for row in rows], None
-    last = rows[limit - 1]
-    at = last[-1]
+    rows = [one.row for one in measured(
+        db, [int_of(row[0]) for row in found[:limit]], which.now, samples=False
+    )]  # fmt: skip
+    if len(found) <= limit:
+        return rows, None
+    number, at = found[limit - 1]
     assert isinstance(at, int | str)  # STRICT tables hold what they say
-    return [row_of(row) for row in rows[:limit]], (at, int_of(last[0]))
+    return rows, (at, int_of(number))
 
 
 def sums(db: apsw.Connection, which: Selection) -> SessionSums:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 import trio
+from tests.kept import keep_sessions
 from tests.unit.desk.stand import Meters, Sealing, Shelf
 
 from linkray.access.door import Door
@@ -33,8 +33,6 @@ from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.records.books import Books
-from linkray.store.db import FILE
-from linkray.store.disk import Disk, shipped_migrations
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -42,30 +40,6 @@ HOST = "linkray-1.local"
 WORDS = {"EV": "red whale sings loud", "Installer": "green whale sings soft",
          "Assembler": "blue whale sings low"}  # fmt: skip
 PRINTED = "the printed password"
-SESSION = {"id": 1, "charger": "DBT1", "connector": 1, "tag": "TAG", "friendly_name": "Bay 1",
-           "authorised_by": "open", "started": "2026-11-21T06:00:00.000Z", "given": "",
-           "meter_start_wh": 1_000, "meter_last_wh": 8_000, "ended": "2026-11-21T07:30:00.000Z",
-           "stop_given": "", "reason": "Local", "finished": 1, "csms_id": None, "incomplete": 0,
-           "flagged": 0}  # fmt: skip
-
-
-def keep_sessions(state: Path, *sessions: dict[str, Any], samples: Any = ()) -> None:
-    """A database in the folder, with sessions that are as `SESSION` but for what is given."""
-    disk = Disk(state / FILE)
-    disk.migrate(shipped_migrations())
-    rows = [SESSION | given for given in sessions]
-    words = (f"INSERT INTO transactions ({', '.join(SESSION)})"
-             f" VALUES ({', '.join(f':{name}' for name in SESSION)})")  # fmt: skip
-
-    def put(db: apsw.Connection) -> None:
-        with db:
-            db.executemany(words, rows)
-            db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", samples)
-
-    disk.outbox(put)
-    disk.close()
-
-
 @functools.cache
 def one_session() -> tempfile.TemporaryDirectory[str]:
     """A state folder with one session in its database, for whom it does not matter which."""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from tests.unit.faces.browser import Box, keep_sessions
+from tests.kept import keep_sessions
+from tests.unit.faces.browser import Box
 
 from linkray.kit.clock import stamp
 from linkray.model.asks import ASSEMBLER, Who
@@ -221,3 +222,24 @@ async def test_who_hangs_up_leaves_room_for_the_next_file(state):
             await box.app(scope, receive, hang_up)
     assert box.api.files_open == 0
     assert len(await file_of(browser, "csv", {"range": "all"})) == 81
+
+
+async def test_w13_a_long_file_goes_out_in_parts_and_control_is_not_asked(tmp_path):
+    keep_sessions(tmp_path, *({"id": number, "tag": f"T{number}"} for number in range(1, 5_001)))
+    box = await Box(state=tmp_path).open()
+    browser = await box.signed_in("EV")
+    asked, parts = len(box.control.asked), []
+
+    async def send(message):
+        parts.append(len(message.get("body", b"")))
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    for kind in ("csv", "cdr", "nem12"):
+        parts.clear()
+        scope = browser.scope("GET", f"{LIST}/export?format={kind}", browser.headers("GET"))
+        await box.app(scope, receive, send)
+        assert len(parts) == 1 + 1 + 5 + 1 + 1  # head, begin, parts of 1,000, end, and over
+        assert max(parts) < 200_000
+    assert len(box.control.asked) == asked

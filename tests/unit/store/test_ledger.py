@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from tests.unit.faces.browser import keep_sessions
+from tests.kept import keep_sessions
 
 from linkray.model.sessions import Column, Order, Selection
 from linkray.store import ledger
