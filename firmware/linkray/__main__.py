@@ -170,11 +170,12 @@ def _run(options: argparse.Namespace) -> int:
         from linkray.access.door import Door
         from linkray.faces.web.task import run_web
         from linkray.kit.secret import fresh
+        from linkray.records.books import Books
 
         trio.run(
             functools.partial(
                 run_web, options.state, options.bind, options.https_port,
-                options.http_port, ready, door=Door(fresh),
+                options.http_port, ready, door=Door(fresh), books=Books(),
             )
         )  # fmt: skip
         return 0

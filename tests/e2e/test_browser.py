@@ -49,11 +49,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.mark.parametrize(
     ("account", "pages"),
     [
-        ("EV", ["Info", "Account"]),
-        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
+        ("EV", ["Info", "Transactions", "Account"]),
+        ("Installer", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
+                       "Account"]),
+        ("Assembler", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
+                       "Account"]),
     ],
-)
+)  # fmt: skip
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):
     visitor = visit(forgiven=("403",))
     page = visitor.sign_in(account)

@@ -8,15 +8,14 @@ chargers reported is with the CSMS, once, in order, under its own numbers (INV-1
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.books import book_of, frames_of, reported_of
-from tests.e2e.box import HERE, ROOT, Box, Process, box_in, until
+from tests.e2e.box import HERE, Box, Process, box_in, until
+from tests.e2e.foreign_env import python_of
 from tools.simulator.conservation import conserve
 from tools.world.csms_book import Transaction
 
@@ -28,22 +27,8 @@ LOCK = HERE / "foreign_csms.lock"
 
 @pytest.fixture(scope="session")
 def package_python() -> str:
-    """The Python of an environment that holds `ocpp-csms` as `foreign_csms.lock` pins it; made
-    when it is not there yet, in a place that git ignores.
-    """
-    stamp = f"{zlib.crc32(LOCK.read_bytes() + sys.version.encode()):08x}"
-    folder = ROOT / ".state" / f"foreign-csms-{stamp}"
-    python = folder / "bin" / "python"
-    if not (folder / "whole").exists():
-        run = [[sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)],
-               [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps",
-                "--no-compile", "--disable-pip-version-check", "--require-hashes", "-r",
-                str(LOCK)]]  # fmt: skip
-        for words in run:
-            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
-            assert done.returncode == 0, done.stderr
-        (folder / "whole").touch()
-    return str(python)
+    """The Python of an environment that holds `ocpp-csms`."""
+    return python_of(LOCK)
 
 
 class Central:

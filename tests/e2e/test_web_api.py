@@ -21,6 +21,7 @@ from linkray.faces.web import task
 from linkray.faces.web.task import serve_web
 from linkray.kit import secret, tls
 from linkray.model.asks import Key
+from linkray.records.books import Books
 
 pytestmark = pytest.mark.realtime
 
@@ -34,7 +35,7 @@ async def served(state, see=Seen, stop=None):
         )
         door = Door(secret.fresh)
         ports = await nursery.start(
-            functools.partial(serve_web, state, "127.0.0.1", 0, 0, door, stop=stop)
+            functools.partial(serve_web, state, "127.0.0.1", 0, 0, door, Books(), stop=stop)
         )
         yield ports
         nursery.cancel_scope.cancel()
@@ -199,7 +200,7 @@ async def test_u25_readers_who_stall_do_not_hold_up_the_end(tmp_path, monkeypatc
     async def web(task_status):
         door = Door(secret.fresh)
         await serve_web(
-            tmp_path, "127.0.0.1", 0, 0, door, stop=stop, task_status=task_status
+            tmp_path, "127.0.0.1", 0, 0, door, Books(), stop=stop, task_status=task_status
         )
         ended.set()
 

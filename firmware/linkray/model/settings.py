@@ -21,6 +21,7 @@ AMPS_MA_MAX = 6_300_000  # 6,300 A: the largest building feed we ever heard of
 IDENTITY = r"^[A-Za-z0-9*_=:+|@.\- ]{1,48}$"  # chargers.md, Connecting
 NAME = r"^[^\x00-\x1f\x7f]*$"
 LAST_MINUTE = "23:59"  # as an end it means midnight (the manual's example)
+NMI = r"^([A-HJ-NP-Z0-9]{10})?$"  # AEMO: letters without I and O
 MINUTE = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -218,6 +219,10 @@ class Charger(SettingsPart, frozen=True):
     ) = None  # fmt: skip
     group: Annotated[str | None, _meta("The group that feeds it; none: the site")] = None
     priority: Annotated[Literal["normal", "high"], _meta("High is served first")] = "normal"
+    nmi: Annotated[
+        str, _meta("National Metering Identifier in NEM12 files, 10 characters without I and O; "
+                   "empty: one is derived from the identity", pattern=NMI, max_length=10)
+    ] = ""
 
     def highest_ma(self) -> int:
         """Its maximum per phase in mA; meaningful where `max_w` is not set (32 A by default)."""
@@ -337,6 +342,9 @@ def check_settings(settings: Settings) -> None:
     ids = [c.id for c in settings.chargers]
     if len(set(ids)) < len(ids):
         raise BadSettings(f"chargers: the id {_doubled(ids)!r} is given twice - at $.chargers")
+    given = [c.nmi for c in settings.chargers if c.nmi]
+    if len(set(given)) < len(given):
+        raise BadSettings(f"chargers: the NMI {_doubled(given)!r} is given twice - at $.chargers")
     parents = {g.name: g.parent for g in settings.groups}
     for place, group in enumerate(settings.groups):
         _check_group(group, parents, f"$.groups[{place}]")

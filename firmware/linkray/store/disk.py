@@ -612,17 +612,7 @@ class Disk:
 
     def settings(self) -> tuple[Settings, int, str | None]:
         """The newest settings that are whole, their revision, and what is missing if not all is."""
-        lost: list[int] = []
-        rows = self._db.execute(
-            "SELECT revision, tree, digest FROM settings ORDER BY revision DESC"
-        )
-        for revision, tree, digest in rows:
-            settings = _whole(str(tree), str(digest))
-            if settings is not None:
-                rows.close()
-                return settings, max([int(str(revision)), *lost]), _lost_words(lost)
-            lost.append(int(str(revision)))
-        return Settings(), max(lost, default=0), _lost_words(lost)
+        return newest_settings(self._db)
 
     def audit(self, who: Who, what: str, old: str, new: str, at: str) -> None:
         before = self.audit_head() or START
@@ -734,6 +724,19 @@ def quarter_of(at: str) -> int:
 
 def digest_of(tree: str) -> str:
     return hashlib.sha256(tree.encode()).hexdigest()
+
+
+def newest_settings(db: apsw.Connection) -> tuple[Settings, int, str | None]:
+    """The newest settings that are whole, their revision, and what is missing if not all is."""
+    lost: list[int] = []
+    rows = db.execute("SELECT revision, tree, digest FROM settings ORDER BY revision DESC")
+    for revision, tree, digest in rows:
+        settings = _whole(str(tree), str(digest))
+        if settings is not None:
+            rows.close()
+            return settings, max([int(str(revision)), *lost]), _lost_words(lost)
+        lost.append(int(str(revision)))
+    return Settings(), max(lost, default=0), _lost_words(lost)
 
 
 def _whole(tree: str, digest: str) -> Settings | None:

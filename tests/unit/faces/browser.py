@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json as jsonlib
 import secrets
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import trio
+from tests.kept import keep_sessions
 from tests.unit.desk.stand import Meters, Sealing, Shelf
 
 from linkray.access.door import Door
@@ -21,12 +25,14 @@ from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
 from linkray.faces.web.api import Api
 from linkray.faces.web.app import build_app
+from linkray.faces.web.history import History
 from linkray.faces.web.static import file_of
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
+from linkray.records.books import Books
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -34,6 +40,12 @@ HOST = "linkray-1.local"
 WORDS = {"EV": "red whale sings loud", "Installer": "green whale sings soft",
          "Assembler": "blue whale sings low"}  # fmt: skip
 PRINTED = "the printed password"
+@functools.cache
+def one_session() -> tempfile.TemporaryDirectory[str]:
+    """A state folder with one session in its database, for whom it does not matter which."""
+    folder = tempfile.TemporaryDirectory()
+    keep_sessions(Path(folder.name), {})
+    return folder
 
 
 def hash_of(password: str) -> str:
@@ -78,7 +90,10 @@ class InProcess:
 class Box:
     """One LinkRay: store, desk, web application; acts are written down and done."""
 
-    def __init__(self, *, commissioned: bool = True, seen: Seen | None = None) -> None:
+    def __init__(
+        self, *, commissioned: bool = True, seen: Seen | None = None, state: Path | None = None
+    ) -> None:
+        self.state = state or Path(one_session().name)  # where the database of its sessions is
         self.shelf = Shelf(commissioned=commissioned)
         self.seen = seen or Seen(serial="LR1", version="1.2.3")
         self.clock = WallClock.fixed(START)
@@ -149,8 +164,9 @@ class Box:
         self.control.push()
         self.door = Door(lambda: secrets.token_bytes(32))
         self.api = Api(
-            self.control, self.door, QuickHashing(), clock=self.clock, version="1.2.3"
-        )
+            self.control, self.door, QuickHashing(), history=History(self.state), books=Books(),
+            clock=self.clock, version="1.2.3",
+        )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})
         script = file_of("/app-3QXKDJ2L.js", b"let a", {"br": b"BR", "gzip": b"GZ"})
         assert page

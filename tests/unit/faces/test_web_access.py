@@ -46,7 +46,8 @@ def named(entry: Entry) -> str:
 
 def path_of(entry: Entry, name: str = "EV") -> str:
     path = entry.path.replace("{name}", name).replace("{id}", "CP%201").replace("{step}", "meter")
-    return path.replace("{connector:int}", "1").replace("{number:int}", "0")
+    path = path.replace("{connector:int}", "1").replace("{transaction:int}", "1")
+    return path.replace("{number:int}", "0")
 
 
 async def call(browser: Browser, entry: Entry, name: str = "EV", **more):

@@ -24,11 +24,13 @@ from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
 from .guard import with_cookie
+from .history import History
 from .live import Feed
 from .near import Network, is_near, source_of
 from .passports import Passports
-from .ports import Call, Control, Door, Hashing
+from .ports import Books, Call, Control, Door, Hashing
 from .problem import Problem, checked, read
+from .transactions import Transactions
 from .uplinks import Uplinks
 
 ASK_S = 10.0
@@ -97,7 +99,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Passports, Uplinks, Transactions):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -106,6 +108,8 @@ class Api(Passports, Uplinks):
         door: Door,
         hashing: Hashing,
         *,
+        history: History,
+        books: Books,
         clock: WallClock,
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
@@ -115,6 +119,8 @@ class Api(Passports, Uplinks):
         self._control = control
         self._door = door
         self._hashing = hashing
+        self._history = history
+        self._books = books
         self._clock = clock
         self._version = version
         self._attached = attached

@@ -5,13 +5,15 @@ The roof hands them over; faces imports no room.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 import msgspec
 
 from linkray.kit.cell import Cell
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.model.sessions import Choices, FileKind, Measured, OfSite, Quarter, Range
 
 
 class Session(Protocol):
@@ -52,6 +54,30 @@ class Hashing(Protocol):
 
     async def hash(self, password: str) -> str: ...
     async def is_password(self, kept: str, password: str) -> bool: ...
+
+
+class Writer(Protocol):
+    """Writes one file of sessions, piece by piece."""
+
+    @property
+    def needs_samples(self) -> bool: ...
+    def begin(self) -> str: ...
+    def add(self, sessions: Sequence[Measured]) -> str: ...
+    def end(self) -> str: ...
+
+
+class Books(Protocol):
+    """Times, energies and files of sessions (`linkray.records.books.Books`)."""
+
+    def span(
+        self, name: Range, now: datetime, zone: tzinfo
+    ) -> tuple[str | None, str | None]: ...
+    def moment(self, text: str, zone: tzinfo, *, is_end: bool) -> str: ...  # raises ValueError
+    def quarters(self, of: Measured) -> tuple[Quarter, ...]: ...
+    def writer(
+        self, kind: FileKind, choices: Choices, site: OfSite, zone: tzinfo,
+        now: datetime, chargers: Iterable[str],
+    ) -> Writer: ...  # fmt: skip
 
 
 class Asker(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import msgspec
 from linkray.model.asks import ASSEMBLER, EV, INSTALLER, SettingChange, ShippedMeter
 from linkray.model.faults import Fault
 from linkray.model.passport import PassportFile, PassportNow
+from linkray.model.sessions import SessionDetail, SessionPage
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 from linkray.model.views import (
     CeilingView,
@@ -320,6 +321,18 @@ TABLE: tuple[Entry, ...] = (
           "A file of the OCPP log as text, 0 the newest, 4 the oldest"),
     Entry("GET", "/api/v1/support-bundle", INSTALLER, "support_bundle",
           "A zip with logs, settings without secrets, versions and what the balancer did"),
+    Entry("GET", "/api/v1/transactions", EV, "transactions",
+          "Kept sessions, those that have ended in `?range=` today, this_week, last_week, "
+          "this_month, last_month, this_year, last_year or all, or from `since` until `until` in "
+          "the site's time zone; `tag`, `charger` and `transaction` whole, `words` a part of a "
+          "name; `sort` id, started, ended, duration, energy, tag, charger, name or finished, "
+          "`ascending=1`; `limit`, and `after` the `next` of the page before", gives=SessionPage),
+    Entry("GET", "/api/v1/transactions/export", EV, "export_transactions",
+          "The same selection as a file, `?format=` csv, nem12 or cdr; `separator` comma, "
+          "semicolon or tab, `decimal` point or comma, `bom=1`; of NEM12 `minutes` 5, 15 or 30, "
+          "`market` its time zone, +10:00"),
+    Entry("GET", "/api/v1/transactions/{transaction:int}", EV, "transaction",
+          "One session with its 15-minute energies", gives=SessionDetail),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

@@ -34,8 +34,9 @@ from linkray.kit.keep import contain
 
 from .api import Api
 from .app import Redirect, build_app
+from .history import History
 from .near import Network, attached_v4, attached_v6, plain
-from .ports import Door
+from .ports import Books, Door
 from .problem import Problem
 from .static import File, file_of
 
@@ -244,6 +245,7 @@ async def serve_web(
     https_port: int,
     http_port: int,
     door: Door,
+    books: Books,
     *,
     stop: trio.Event | None = None,
     static: Path = STATIC,
@@ -255,8 +257,9 @@ async def serve_web(
     names = [name.lower() for name in tls.own_names()]
     control = DeskClient(state / SOCKET)
     api = Api(
-        control, door, Hasher(), clock=clock or WallClock(), version=__version__, attached=attached
-    )
+        control, door, Hasher(), history=History(state), books=books,
+        clock=clock or WallClock(), version=__version__, attached=attached,
+    )  # fmt: skip
     app = build_app(api, door, read_static(static), names)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])
@@ -287,6 +290,7 @@ async def run_web(
     ready: Callable[[dict[str, object]], None],
     *,
     door: Door,
+    books: Books,
 ) -> None:
     """The process `linkray web`: serves until SIGTERM or SIGINT, then ends within seconds."""
     clock = WallClock()
@@ -297,7 +301,8 @@ async def run_web(
         async with trio.open_nursery() as nursery:
             ports = await nursery.start(
                 functools.partial(
-                    serve_web, state, bind, https_port, http_port, door, stop=stop, clock=clock
+                    serve_web, state, bind, https_port, http_port, door, books,
+                    stop=stop, clock=clock,
                 )
             )
             ready({"ready": "web", "https": ports[0], "http": ports[1]})

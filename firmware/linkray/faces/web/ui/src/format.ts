@@ -102,3 +102,23 @@ export function moment(utc: string): string {
     return formatted(when, { timeStyle: "short" });
   return formatted(when, { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** Day and time of a moment told by the box, today too: where moments stand below each other. */
+export function dayAndTime(utc: string): string {
+  const when = new Date(utc);
+  if (Number.isNaN(when.getTime())) return utc;
+  return formatted(when, { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** The same without the day. */
+export const timeOnly = (utc: string): string =>
+  formatted(new Date(utc), { timeStyle: "short" });
+
+/** As a bill has it: all three decimals, which are the watt-hours. */
+export const kwhExact = (wh: number): string => number(wh / 1000, 3, 3);
+
+/** `3_661` → `01:01:01` (manual, 11: Time Duration). */
+export function lasted(s: number): string {
+  const two = (part: number) => String(Math.floor(part)).padStart(2, "0");
+  return `${two(s / 3600)}:${two((s / 60) % 60)}:${two(s % 60)}`;
+}

@@ -27,6 +27,7 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   configuration: signal<Loaded>(null),
   debug: signal<Loaded>(null),
   setup: signal<Loaded>(null),
+  transactions: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
@@ -34,6 +35,7 @@ const FILES: Record<string, () => Promise<ComponentType>> = {
   configuration: async () => (await import("./pages/configuration")).Configuration,
   debug: async () => (await import("./pages/debug")).Debug,
   setup: async () => (await import("./pages/setup")).Setup,
+  transactions: async () => (await import("./pages/transactions")).Transactions,
 };
 
 async function load(name: string): Promise<void> {

@@ -440,6 +440,7 @@ export interface ChargerSettings {
   supply_limit_ma: number | null;
   fallback_ma: number | null;
   writes_a_day: number | null;
+  nmi: string;
   group: string | null;
   priority: "normal" | "high";
   [more: string]: unknown;
@@ -474,4 +475,46 @@ export interface Settings {
   csms: CsmsSettings;
   schedule: Exclusion[];
   [more: string]: unknown;
+}
+
+// --- kept sessions (model/sessions.py) -----------------------------------------------------------
+
+export interface SessionRow {
+  id: number;
+  charger: string;
+  name: string;
+  connector: number;
+  tag: string;
+  started: string;
+  ended: string | null;
+  duration_s: number;
+  energy_wh: number;
+  finished: boolean;
+  reason: string | null;
+  authorised_by: string;
+  csms_id: number | null;
+  incomplete: boolean;
+  flagged: boolean;
+}
+
+export interface SessionPage {
+  rows: SessionRow[];
+  next: string | null;
+  sums: { count: number; energy_wh: number } | null; // with the first page
+  since: string | null;
+  until: string | null;
+  time_zone: string;
+}
+
+export interface Quarter {
+  at: string;
+  wh: number;
+  estimated: boolean;
+}
+
+export interface SessionDetail {
+  row: SessionRow;
+  meter_start_wh: number;
+  meter_last_wh: number;
+  quarters: Quarter[];
 }

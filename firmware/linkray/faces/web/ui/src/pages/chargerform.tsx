@@ -32,6 +32,7 @@ export const FIELDS = [
   "writes_a_day",
   "group",
   "priority",
+  "nmi",
 ] as const;
 
 const LEGS: Record<number, string[]> = {
@@ -54,6 +55,7 @@ export const fresh = (id: string): ChargerSettings => ({
   writes_a_day: null,
   group: null,
   priority: "normal",
+  nmi: "",
 });
 
 /** Its place in the draft; one that is not kept yet is put there when first edited. */
@@ -182,6 +184,7 @@ export function ChargerForm({ items, batch }: FormProps) {
           label={t("field.writes_a_day")}
           optional
         />
+        {!batch && <NmiField items={items} />}
       </div>
       <ChoiceField
         items={items}
@@ -195,6 +198,24 @@ export function ChargerForm({ items, batch }: FormProps) {
         ]}
       />
     </div>
+  );
+}
+
+function NmiField({ items }: FormProps) {
+  const error = errorOf(items, "nmi");
+  return (
+    <Field label={t("field.nmi")} help={help("nmi")} error={error}>
+      {(ids) => (
+        <TextInput
+          id={ids.id}
+          described={ids.described}
+          value={items[0]?.nmi ?? ""}
+          wrong={Boolean(error)}
+          maxLength={shown("nmi").maxLength}
+          onValue={(nmi) => put(items, { nmi: nmi.toUpperCase().trim() })}
+        />
+      )}
+    </Field>
   );
 }
 

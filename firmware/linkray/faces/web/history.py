@@ -1,0 +1,45 @@
+"""What was kept, read beside control: a connection that cannot write, in a thread, for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+import structlog
+import trio
+
+from linkray.store.db import FILE, StoreError
+from linkray.store.reader import Reader
+
+from .problem import Problem
+
+T = TypeVar("T")
+AT_ONCE = 2  # readers: more would only keep each other from the processor
+
+log = structlog.get_logger(source="WEB")
+
+
+class History:
+    """The database of the state folder. Every reading opens it anew: control may replace it."""
+
+    def __init__(self, state: Path) -> None:
+        self._file = state / FILE
+        self._limiter = trio.CapacityLimiter(AT_ONCE)
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """What `work` reads; raises `Problem` 503 where there is nothing to be read."""
+
+        def done() -> T:
+            reader = Reader(self._file)
+            try:
+                return work(reader)
+            finally:
+                reader.close()
+
+        try:
+            return await trio.to_thread.run_sync(done, limiter=self._limiter)
+        except (StoreError, apsw.Error) as error:
+            log.warning("records not read", cause=str(error))
+            raise Problem(503, "The records cannot be read just now", retry_s=5) from None
