@@ -29,6 +29,7 @@ from .near import Network, is_near, source_of
 from .passports import Passports
 from .ports import Call, Control, Door, Hashing
 from .problem import Problem, checked, read
+from .tags import Tags
 from .uplinks import Uplinks
 
 ASK_S = 10.0
@@ -97,7 +98,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Passports, Uplinks, Tags):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
