@@ -147,7 +147,7 @@ async def test_no_whole_tag_stands_in_what_leaves_the_box() -> None:
         await read(s, SetLearning(on=True))
         await hold(s, "C42D5E8A")
         await put(s, Tag("GUEST001"))
-        await s.ask(ChangeTags("added", (Tag("GUEST001"),), fresh=True))
+        await s.ask(ChangeTags("added", (Tag("GUEST001"),)))
         await s.ask(ChangeTags("deleted", gone=("GUEST002",)))
         await hold(s, "GUEST003", "C2")
         told = "\n".join(s.house.ring.lines)

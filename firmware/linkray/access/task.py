@@ -18,12 +18,14 @@ from linkray.kit.clock import WallClock, stamp
 from linkray.model.asks import (
     Answer,
     ChangeTags,
+    ImportTags,
     ReadLearning,
     ReadRejected,
     ReadTags,
     SetLearning,
     Who,
 )
+from linkray.model.plain import in_plain
 from linkray.model.settings import Settings
 from linkray.model.tags import TAGS_MAX, Decision, Tag, key_of, last_four
 from linkray.model.views import RejectedRead, RejectedTag, TagsChanged, TagsRead
@@ -35,10 +37,10 @@ TAG_KNOWN = timedelta(days=30)  # csms.md, Offline
 PRESENTED_MAX = 64  # that wait to be learnt
 READ_MAX = 1_000  # rows in one answer: the desk's frame is 8 MiB
 SAID_MAX = 20  # rows that an audit line tells one by one
-DOUBLE = "Expected each tag once"
+ROWS_AT_ONCE = 500  # of an import
 
-TagAsk = ReadTags | ChangeTags | ReadRejected | ReadLearning | SetLearning
-TAG_ASKS = (ReadTags, ChangeTags, ReadRejected, ReadLearning, SetLearning)
+TagAsk = ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
+TAG_ASKS = (ReadTags, ChangeTags, ImportTags, ReadRejected, ReadLearning, SetLearning)
 
 log = structlog.get_logger(source="TAGS")
 
@@ -48,6 +50,7 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
     def get(self, tag: str) -> Tag | None: ...
+    def of_key(self, key: str) -> Tag | None: ...
     def keys(self) -> list[str]: ...
     def find(self, text: str, order: Any = "tag") -> list[Tag]: ...
     def after(self, text: str, key: str, limit: int) -> list[Tag]: ...
@@ -154,6 +157,9 @@ class TagRoom:
             case ChangeTags():
                 async with self._changing:
                     return await self._change(ask, who)
+            case ImportTags():
+                async with self._changing:
+                    return await self._import(ask, who)
             case ReadRejected(find, before, limit):
                 found, count = await self._store.rejected(find, before, min(limit, READ_MAX))
                 listed = self._store.tags.get
@@ -191,44 +197,56 @@ class TagRoom:
 
     async def _change(self, ask: ChangeTags, who: Who) -> Answer:
         rows = self._store.tags
-        fresh = {key_of(one.tag): one for one in ask.put}
-        if len(fresh) < len(ask.put):
-            return _no("invalid", DOUBLE)
-        gone = set(rows.keys()) if ask.whole else {key_of(tag) for tag in ask.gone}
         unknown = next((tag for tag in ask.gone if rows.get(tag) is None), None)
         if unknown is not None:
             return _no("unknown", f"Expected a tag of the list, got {last_four(unknown)}")
-        refused = _listed_already(ask, rows, gone, fresh)
-        if refused is not None:
-            return refused
-        if len((set(rows.keys()) - gone) | set(fresh)) > TAGS_MAX:
-            return _no("refused", f"Expected at most {TAGS_MAX} tags in all")
-        old = {key: row for key in fresh if (row := rows.get(key)) is not None}
-        put = [row for key, row in fresh.items() if old.get(key) != row]
+        gone = set(rows.keys()) if ask.whole else {key_of(tag) for tag in ask.gone}
+        fresh: dict[str, Tag] = {}
+        for one in ask.put:  # nobody loses a row by one that is thought to be new
+            key = key_of(one.tag)
+            if key in fresh or (key not in gone and rows.of_key(key) is not None):
+                return _no("refused", f"{last_four(one.tag)} is on the list already", "$.tag")
+            fresh[key] = one
+        return await self._put_down(ask.what, fresh, gone, who)
+
+    async def _import(self, ask: ImportTags, who: Who) -> Answer:
+        """Some rows at a time: the balancer has its turn in between."""
+        fresh: dict[str, Tag] = {}
+        try:
+            came = msgspec.json.decode(ask.rows, type=list[msgspec.Raw])
+            for place in range(0, len(came), ROWS_AT_ONCE):
+                for raw in came[place : place + ROWS_AT_ONCE]:
+                    one = msgspec.json.decode(raw, type=Tag)
+                    fresh[key_of(one.tag)] = one
+                await trio.lowlevel.checkpoint()
+        except msgspec.MsgspecError as error:
+            return _no("invalid", in_plain(error), "$.rows")
+        if len(fresh) < len(came):
+            return _no("invalid", "Expected each tag once", "$.rows")
+        gone = set(self._store.tags.keys()) if ask.whole else set()
+        return await self._put_down("imported", fresh, gone, who, check_only=ask.check_only)
+
+    async def _put_down(
+        self, what: str, fresh: dict[str, Tag], gone: set[str], who: Who, *,
+        check_only: bool = False,
+    ) -> Answer:  # fmt: skip
+        """What it comes to, and unless it is only asked for, done: these keys go, those come."""
+        rows = self._store.tags
+        old = {key: row for key in fresh if (row := rows.of_key(key)) is not None}
         left = [key for key in gone if key not in fresh]
-        changed = sum(key in old for key in map(_key, put))
-        came = TagsChanged(len(fresh) - len(old), changed, len(fresh) - len(put), len(left))
-        if not ask.check_only and (put or left):
-            was = [row for key in (*left, *map(_key, put)) if (row := rows.get(key)) is not None]
-            what = f"tags {ask.what}: {_figures(came)}"
-            await self._store.change_tags(put, left, who, what, _said(was), _said(put))
+        if len(rows) - len(left) + len(fresh) - len(old) > TAGS_MAX:
+            return _no("refused", f"Expected at most {TAGS_MAX} tags in all")
+        put = {key: row for key, row in fresh.items() if old.get(key) != row}
+        new = len(fresh) - len(old)
+        came = TagsChanged(new, len(put) - new, len(fresh) - len(put), len(left))
+        if not check_only and (put or left):
+            was = [row for key in (*left, *put) if (row := rows.of_key(key)) is not None]
+            fresh_rows = list(put.values())
+            await self._store.change_tags(
+                fresh_rows, left, who, f"tags {what}: {_figures(came)}", _said(was),
+                _said(fresh_rows),
+            )  # fmt: skip
         return _yes(came)
-
-
-def _listed_already(
-    ask: ChangeTags, rows: Rows, gone: set[str], fresh: dict[str, Tag]
-) -> Answer | None:
-    """Nobody loses a row by one that is thought to be new."""
-    if not ask.fresh:
-        return None
-    for key, one in fresh.items():
-        if key not in gone and rows.get(key) is not None:
-            return _no("refused", f"{last_four(one.tag)} is on the list already", "$.tag")
-    return None
-
-
-def _key(row: Tag) -> str:
-    return key_of(row.tag)
 
 
 def _figures(came: TagsChanged) -> str:

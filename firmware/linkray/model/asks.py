@@ -300,14 +300,22 @@ class ReadTags(Ask, frozen=True, tag=True):
 class ChangeTags(Ask, frozen=True, tag=True):
     """Change the list, all or nothing; answers `TagsChanged`. `what`: in words, for the audit log.
 
-    `gone` is taken away, then `put` is added or takes the place of the same tag. `fresh`: none of
-    `put` may be listed yet. `whole`: what is not in `put` goes. `check_only` changes nothing.
+    `gone` is taken away, then `put` is added; none of it may be listed then. `whole`: all go.
     """
 
-    what: Literal["added", "edited", "deleted", "cleared", "imported"]
+    what: Literal["added", "edited", "deleted", "cleared"]
     put: tuple[Tag, ...] = ()
     gone: tuple[str, ...] = ()
-    fresh: bool = False
+    whole: bool = False
+
+
+class ImportTags(Ask, frozen=True, tag=True):
+    """Add a file's tags or replace those that are there, all or nothing; answers `TagsChanged`.
+
+    `rows`: a list of `Tag`. `whole`: all others go. `check_only` changes nothing.
+    """
+
+    rows: msgspec.Raw
     whole: bool = False
     check_only: bool = False
 
@@ -343,7 +351,7 @@ AnyAsk = (
     | ReadCeiling | SealCeiling | CheckCommissioning
     | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
-    | ReadTags | ChangeTags | ReadRejected | ReadLearning | SetLearning
+    | ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -388,6 +396,7 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     LetQueueGo: ASSEMBLER,
     ReadTags: EV,  # web.md, Pages: Transactions
     ChangeTags: INSTALLER,
+    ImportTags: INSTALLER,
     ReadRejected: EV,
     ReadLearning: EV,
     SetLearning: INSTALLER,

@@ -32,6 +32,10 @@ class TagList:
         """The row of a tag, in whichever case it is written."""
         return self._rows.get(key_of(tag))
 
+    def of_key(self, key: str) -> Tag | None:
+        """The row that is kept by this key."""
+        return self._rows.get(key)
+
     def keys(self) -> list[str]:
         return list(self._rows)
 

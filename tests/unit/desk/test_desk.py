@@ -45,7 +45,7 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.SayAgain("CP1"), asks.RemoveSetAside(),
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
     asks.ReadTags(), asks.ChangeTags("cleared", whole=True), asks.ReadRejected(),
-    asks.ReadLearning(), asks.SetLearning(on=True),
+    asks.ReadLearning(), asks.SetLearning(on=True), asks.ImportTags(RAW),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from linkray.kit.clock import zone_named
 from linkray.model import asks, tagsheet
-from linkray.model.asks import Answer, AnyAsk, ChangeTags, ReadTags, Who
+from linkray.model.asks import Answer, AnyAsk, ChangeTags, ImportTags, ReadTags, Who
 from linkray.model.tags import Tag, key_of, read_expiry
 from linkray.model.tagsheet import HEADER, Sheet, SheetReader, tag_of
 from linkray.model.views import SiteView, TagsChanged, TagsRead
@@ -56,13 +56,13 @@ class Tags:
     async def add_tags(self: _Asks, call: Call) -> ASGIApp:
         typed, zone = read(call.body, AddTags).tags, zone_of(self._seen_site())
         put = tuple(as_row(one, zone, f"$.tags[{place}]") for place, one in enumerate(typed))
-        ask = ChangeTags("added", put, fresh=True)
+        ask = ChangeTags("added", put)
         return _json(bytes(checked(await self._ask(ask, call.asker.who)).data))
 
     async def edit_tag(self: _Asks, call: Call) -> ASGIApp:
         body = read(call.body, EditTag)
         row = as_row(body.tag, zone_of(self._seen_site()), "$.tag")
-        ask = ChangeTags("edited", (row,), (body.was,), fresh=True)
+        ask = ChangeTags("edited", (row,), (body.was,))
         return _json(bytes(checked(await self._ask(ask, call.asker.who)).data))
 
     async def delete_tags(self: _Asks, call: Call) -> ASGIApp:
@@ -102,7 +102,8 @@ class Tags:
             raise Problem(422, f"Expected lines of {HEADER}, got none")
         came = TagsChanged(0, 0, 0, 0)
         if not sheet.bad:
-            ask = ChangeTags("imported", sheet.tags, whole=replace, check_only=check_only)
+            rows = msgspec.Raw(msgspec.json.encode(sheet.tags))
+            ask = ImportTags(rows, whole=replace, check_only=check_only)
             answer = checked(await self._ask(ask, call.asker.who, IMPORT_S))
             came = msgspec.json.decode(answer.data, type=TagsChanged)
         told = TagsImport(

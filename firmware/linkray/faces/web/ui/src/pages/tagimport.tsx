@@ -55,7 +55,7 @@ export function Import() {
     }
   };
   return (
-    <Card title={t("import.title")}>
+    <Card title={t("import.title")} class="tag-file">
       <p class="second">{t("import.more")}</p>
       <p>
         <code>TAG,Name,Type,Allowed,Expiry</code>

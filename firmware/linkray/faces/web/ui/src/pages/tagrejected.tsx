@@ -79,8 +79,8 @@ export function Rejected() {
         )}
       </Card>
       {chosen.size > 0 && (
-        <div class="ticked-bar" role="region" aria-label={say("ticked.n", { n: chosen.size })}>
-          <b>{say("ticked.n", { n: chosen.size })}</b>
+        <div class="ticked-bar" role="region" aria-label={say("tags.chosen", { n: chosen.size })}>
+          <b>{say("tags.chosen", { n: chosen.size })}</b>
           <div class="ticked-acts">
             <Button kind="primary" icon="plus" onClick={() => setNaming(true)}>
               {t("rejected.add")}

@@ -357,8 +357,8 @@ function Chosen({ tags, chosen, onChoose, onDone }: ChosenProps) {
       },
     });
   return (
-    <div class="ticked-bar" role="region" aria-label={say("ticked.n", { n: names.length })}>
-      <b>{say("ticked.n", { n: names.length })}</b>
+    <div class="ticked-bar" role="region" aria-label={say("tags.chosen", { n: names.length })}>
+      <b>{say("tags.chosen", { n: names.length })}</b>
       <div class="ticked-acts">
         <Button kind="danger" icon="trash" onClick={remove}>
           {t("tags.delete")}
