@@ -161,7 +161,8 @@ class TagRoom:
                 async with self._changing:
                     return await self._import(ask, who)
             case ReadRejected(find, before, limit):
-                found, count = await self._store.rejected(find, before, min(limit, READ_MAX))
+                limit = min(max(limit, 1), READ_MAX)
+                found, count = await self._store.rejected(find, before, limit)
                 listed = self._store.tags.get
                 shown = tuple(
                     msgspec.structs.replace(one, listed=listed(one.tag) is not None)

@@ -186,6 +186,7 @@ async def test_refused_tags_stay_in_the_history_once_they_are_listed() -> None:
         await p.said(ChangeTags("added", (Tag("c42d5e8a", "Graeme"),)))
 
         told = await p.said(ReadRejected())
+        assert len((await p.said(ReadRejected(limit=-1)))["tags"]) == 1
 
         assert [(t["tag"], t["charger"], t["listed"]) for t in told["tags"]] == [
             ("X", "CP2", False), ("C42D5E8A", "CP1", True),
