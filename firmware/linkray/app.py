@@ -16,7 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ import structlog
 import trio
 
 from linkray import __version__
-from linkray.access.tags import NOT_KEPT, is_vip, may_charge
+from linkray.access.tags import NOT_KEPT
+from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
 from linkray.balance.balancer import Balancer
 from linkray.balance.recording import FactRing, to_file
 from linkray.balance.task import PlanTimes, run_balance
@@ -121,7 +122,6 @@ STARTS_S = 300.0  # house.md, Decided: three starts within five minutes are one 
 STARTS_MAX = 3
 SAFE_S = 300.0  # trust.md P12: safe mode ends when nothing has failed for so long
 ETA = "eta"  # of a charger in watts: what its newest sessions have shown
-TAG_KNOWN = timedelta(days=30)  # csms.md, Offline
 CLOCK_TOLD_S = 60.0  # the balancer hears the time so often …
 CLOCK_LOOK_S = 1.0  # … and so soon when it was set
 CLOCK_STEP_S = 1.0  # a wall clock that is off by more was set, or the box has slept (T2, T9)
@@ -180,7 +180,7 @@ class House:
         self.keep_learned, self.learned = trio.open_memory_channel[facts.EtaLearned](1_000)
         self.began = trio.current_time()
         self.doors = (0, 0)  # the ports that chargers dial, without and with TLS
-        self.listed = Listed(self.store, self.wall)
+        self.tags = TagRoom(self.store, self.wall, (OSError, StoreError))
         self.energy_today_wh = 0
         self.oldest: dict[str, str] = {}  # of what waits for the CSMS, by charger
         self.sorting = trio.Lock()  # what was set aside is said again or removed by one at a time
@@ -207,7 +207,7 @@ class House:
             clock=self.wall, quirks=self.quirks, may_charge=self._may_charge,
             add_charger=self._add_charger, licence_total=self.licence, emergency=self.emergency,
             faults=self.faults, views=self.views, strict=self.strict,
-            is_vip=lambda tag: is_vip(tag, self.store.settings.value),
+            is_vip=self.tags.is_vip, presented=self.tags.presented,
             to_uplink=self._to_uplink, for_csms=self._for_csms, ocpp_log=self.frames.add,
         )  # fmt: skip
         self.uplinks = UplinkRoom(
@@ -333,6 +333,7 @@ class House:
             ReadFrameFile: self._frame_file,
             TryUplink: self._try_uplink,
             SetUplinkPassword: self._uplink_password,
+            **dict.fromkeys(TAG_ASKS, self._tags),
         }
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
@@ -347,6 +348,9 @@ class House:
     async def _passports(self, ask: charger_task.PassportAsk, who: Who) -> Answer:
         return await self.chargers.passport_ask(ask, who)
 
+    async def _tags(self, ask: TagAsk, who: Who) -> Answer:
+        return await self.tags.ask(ask, who)
+
     def lease_proven(self, charger: str) -> bool:
         """Whether a charger was seen to step down by itself (its passport)."""
         found = self.chargers.passport(charger)
@@ -355,10 +359,7 @@ class House:
     def _may_charge(self, tag: str, *, by_hand: bool) -> Decision:
         if not self.store.takes_writes:
             return NOT_KEPT
-        return may_charge(
-            tag, settings=self.store.settings.value, emergency=self.emergency.value,
-            by_hand=by_hand, listed=self.listed,
-        )  # fmt: skip
+        return self.tags.may_charge(tag, emergency=self.emergency.value, by_hand=by_hand)
 
     async def _add_charger(self, charger: Charger) -> None:
         async with self.desk.changing:
@@ -717,6 +718,7 @@ class House:
                 rooms.start_soon(self._kept("storage", self._follow_storage, rests=True))
                 rooms.start_soon(self._kept("drawn", self._follow_drawn, rests=True))
                 rooms.start_soon(self._kept("learned", self._keep_learned, rests=True))
+                rooms.start_soon(self._kept("tags", self.tags.run, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 
@@ -960,17 +962,6 @@ class House:
             self.drawn.set(total)
             unknown = any(offer.session and offer.drawn_ma is None for offer in plan.offers)
             self.drawn_by.set(None if unknown else each)
-
-
-class Listed:
-    """The tags that count as listed: those that the CSMS has accepted in the last 30 days."""
-
-    def __init__(self, store: Store, wall: WallClock) -> None:
-        self._store, self._wall = store, wall
-
-    def __contains__(self, tag: object) -> bool:
-        at = self._store.accepted(str(tag))
-        return at is not None and at >= stamp(self._wall.utc() - TAG_KNOWN)
 
 
 def _counted(count: int, what: str) -> str:

@@ -27,6 +27,10 @@ SESSIONS = (
 )
 GREEN = ".head-chips .chip.ok"  # the LED, no problems, live
 FREE = "WB-118274"  # Bay 4: nobody has plugged in there
+ALL_PAGES = [
+    "Info", "Chargers", "Transactions", "Configuration", "Balancing", "Commissioning", "Debug",
+    "Account",
+]  # fmt: skip
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
     "/configuration/balancing", "/configuration/schedule", "/configuration/groups",
@@ -50,10 +54,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     ("account", "pages"),
     [
         ("EV", ["Info", "Transactions", "Account"]),
-        ("Installer", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
-                       "Account"]),
-        ("Assembler", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
-                       "Account"]),
+        ("Installer", ALL_PAGES),
+        ("Assembler", ALL_PAGES),
     ],
 )  # fmt: skip
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):

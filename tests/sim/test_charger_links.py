@@ -85,7 +85,8 @@ class Box:
 
     def may_charge(self, tag: str, *, by_hand: bool) -> Decision:
         return may_charge(tag, settings=self.store.settings.value,
-                          emergency=self.emergency.value, by_hand=by_hand)  # fmt: skip
+                          emergency=self.emergency.value, utc=self.room.clock.utc(),
+                          by_hand=by_hand)  # fmt: skip
 
     async def add(self, charger: Charger) -> None:
         old = self.store.settings.value

@@ -224,6 +224,13 @@ class Charger:
             return
         self._authorise(at, tag)
 
+    def present_other_tag(self, tag: str, connector: int = 1) -> None:
+        """While a session runs, a tag that did not begin it is held to the reader: asked for, in
+        case it is one of the same group (OCPP 1.6, 4.1).
+        """
+        if not self.is_off:
+            self._authorise(self.connector(connector), tag)
+
     # -- scenes: faults ----------------------------------------------------------------------
 
     def stop_answering(self) -> None:

@@ -42,7 +42,7 @@ from linkray.model.records import (
     Transaction,
     TransactionSampled,
 )
-from linkray.model.tags import Decision
+from linkray.model.tags import Decision, turned
 from linkray.model.uplink import (
     OWNED,
     Asks,
@@ -101,6 +101,7 @@ from .wire import (
     Opened,
     Out,
     PassportNow,
+    Presented,
     Received,
     Record,
     Reply,
@@ -146,6 +147,7 @@ WRITES_KEPT = 100  # the count goes to disk so often a day at most
 EMPTY = b"{}"
 INT32_MAX = 2**31 - 1  # what chargers take for a transaction id
 DEAUTHORIZED = "DeAuthorized"
+ADMIN_TAG = "AdminTag"  # what our record says of a session that such a tag has ended
 # What a charger says of a stop that is ours; any other is what truly ended it, and stays.
 OUR_STOP = ("Remote", "Local", "Other", None)
 INVALID_STOPS = "stoptransactiononinvalidid"
@@ -412,7 +414,7 @@ class Link:
             connector = self._connector(run.connector)
             connector.began(run, now, found=True)
             connector.expect_values(self._terms.interval_s, now)
-            run.vip = self._around.is_vip(run.tag)
+            run.vip = self._around.is_vip(self._own_tag(run.tag, now))
             outs.append(Tell(run.began(self._charger, now, found=True)))
             if not run.accepted:
                 outs += self._stop(run, "", now)
@@ -782,6 +784,7 @@ class Link:
             return [
                 *self._rejected_tag(asked.id_tag, decision, now),
                 self._reply(call_id, messages.AuthorizeResponse(info)),
+                *(self._ended_by_admin(now) if decision.ends else ()),
             ]
 
         def answered(call_id: str, payload: bytes, now: float) -> list[Out]:
@@ -791,9 +794,29 @@ class Link:
                 self._let(asked.id_tag, now)
             return [*outs, Send(self._peer.answer(call_id, payload))]
 
+        presented = self._held_to_reader(asked.id_tag, now)
         if not self._up.live or self._veto(None) is not None:
-            return decided(call.id, now)
-        return self._ask_csms(call, now, decided, answered)
+            return [*decided(call.id, now), *presented]
+        return [*self._ask_csms(call, now, decided, answered), *presented]
+
+    def _held_to_reader(self, tag: str, now: float) -> list[Out]:
+        """For whoever learns tags; one that a person has typed was held to no reader."""
+        if not self._terms.adopted or self._is_by_hand(tag, now):
+            return []
+        return [Presented(self._own_tag(tag, now))]
+
+    def _ended_by_admin(self, now: float) -> list[Out]:
+        """access.md, RFID: an Admin tag ends any session. Authorize names no connector: where more
+        than one session runs nobody knows which is meant, and none ends.
+        """
+        runs = [run for run in self._sessions.running.values() if not run.ending]
+        fields: dict[str, str | int] = {"peer": self._address, "sessions": len(runs)}
+        if len(runs) != 1:
+            action = "none is ended: end it on the page" if runs else "there is none to end"
+            return [Note("Admin tag presented", {**fields, "action": action})]
+        fields |= {"transaction": runs[0].id, "connector": runs[0].connector}
+        note = Note("Admin tag presented", {**fields, "action": "its session is ended"})
+        return [note, *self._stop(runs[0], ADMIN_TAG, now)]
 
     def _let(self, tag: str, now: float) -> None:
         self._let_in = (tag, now + BY_HAND_S)
@@ -802,7 +825,8 @@ class Link:
     def _of_tag(self, tag: str, status: str, now: float) -> list[Out]:
         """The CSMS has said what it thinks of a tag: remembered for when it is away."""
         if status == "Accepted":
-            return [Later((TagAccepted(tag, stamp(self._around.wall(now))),))]
+            own = self._own_tag(tag, now)
+            return [Later((TagAccepted(own, stamp(self._around.wall(now))),))]
         refused = Decision("Invalid", text=f"the CSMS says {status[:20] or 'nothing readable'}")
         return self._rejected_tag(tag, refused, now)
 
@@ -872,7 +896,7 @@ class Link:
         utc = self._around.wall(now)
         asks_csms = self._up.live and self._veto(number) is None
         if asks_csms:
-            vip = self._around.is_vip(start.id_tag)
+            vip = self._around.is_vip(self._own_tag(start.id_tag, now))
             decision = Decision("Accepted", authorised_by="csms", vip=vip)
         else:
             decision = self._decide(start.id_tag, number, now)
@@ -904,6 +928,8 @@ class Link:
         connector.began(run, now)
         connector.expect_values(self._terms.interval_s, now)
         outs += [Tell(run.began(self._charger, now)), *self._up_with(_now_runs(run)), *asks]
+        if not run.doubt_s:  # what waited in the charger is of another time
+            outs += self._held_to_reader(start.id_tag, now)
         if not decision.accepted:
             why = EMERGENCY if self._emergency else DEAUTHORIZED
             outs.append(Note("session refused", {
@@ -1273,8 +1299,17 @@ class Link:
         vetoed = self._veto(connector)
         if vetoed is not None:
             return vetoed
-        by_hand = self._by_hand.get(tag.casefold(), -math.inf) >= now
-        return self._around.may_charge(tag, by_hand=by_hand)
+        by_hand = self._is_by_hand(tag, now)
+        return self._around.may_charge(self._own_tag(tag, now), by_hand=by_hand)
+
+    def _is_by_hand(self, tag: str, now: float) -> bool:
+        return self._by_hand.get(tag.casefold(), -math.inf) >= now
+
+    def _own_tag(self, tag: str, now: float) -> str:
+        """The tag with its bytes in the site's order: as a person types it, the charger has it."""
+        if not self._terms.charger.turn_tags or self._is_by_hand(tag, now):
+            return tag
+        return turned(tag)
 
     def _veto(self, connector: int | None) -> Decision | None:
         """Why nobody may charge here now, whatever the CSMS thinks; None: nothing is against it."""
@@ -1287,13 +1322,16 @@ class Link:
         return None
 
     def _tag_history(self, tag: str, decision: Decision, now: float) -> tuple[AnyRecord, ...]:
-        """A refused tag is kept as history; a flood of them is not (trust.md A34)."""
-        if decision.accepted or not self._rejected.take(now):
+        """A refused tag is kept as history; a flood of them is not (trust.md A34), and an Admin tag
+        has done what it is for.
+        """
+        if decision.accepted or decision.ends or not self._rejected.take(now):
             return ()
+        tag = self._own_tag(tag, now)
         return (TagRejected(tag, self._charger, stamp(self._around.wall(now))),)
 
     def _rejected_tag(self, tag: str, decision: Decision, now: float) -> list[Out]:
-        if decision.accepted:
+        if decision.accepted or decision.ends:
             return []
         records = self._tag_history(tag, decision, now)
         if not records and not self._once_a_minute("tag refused", now):

@@ -95,6 +95,7 @@ from .wire import (
     Note,
     Opened,
     Out,
+    Presented,
     Received,
     Record,
     Reply,
@@ -189,13 +190,13 @@ class ChargerRoom:
         faults: Flags[Fault],
         views: dict[str, Cell[ChargerView]],
         is_vip: Callable[[str], bool] = lambda _tag: False,
+        presented: Callable[[str, str], None] = lambda _charger, _tag: None,
         to_uplink: Callable[[str, ToUplink], None] = lambda _charger, _item: None,
         for_csms: Callable[[str, bytes, float], bytes | None] = lambda _charger, raw, _now: raw,
         strict: bool = False,
         ocpp_log: Callable[[str, Way, str], None] | None = None,
     ) -> None:
-        self.settings = settings
-        self.plan = plan
+        self.settings, self.plan = settings, plan
         self.store = store
         self.tell = tell
         self.clock = clock
@@ -208,7 +209,7 @@ class ChargerRoom:
         self.views = views
         self.strict = strict
         self.ocpp_log = ocpp_log
-        self.to_uplink = to_uplink
+        self.presented, self.to_uplink = presented, to_uplink
         self.changed: Callable[[], None] = lambda: None  # what is passed to the CSMS may have
         self.links: dict[str, Standing] = {}
         self.seen: dict[str, ChargerSeen] = {}
@@ -1060,6 +1061,8 @@ class Standing:
                 self._room.raise_(out)
             case Cleared():
                 self._room.clear(out)
+            case Presented(tag):
+                self._room.presented(self.charger, tag)
             case Close(code, reason):
                 self.end(code, reason)
             case _:

@@ -205,6 +205,12 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Presented(msgspec.Struct, frozen=True):
+    """A tag was held to its reader, its bytes in the site's order: whoever learns may have it."""
+
+    tag: str
+
+
 class Introduced(msgspec.Struct, frozen=True):
     """It has said who it is, readably: from now on it may be adopted."""
 
@@ -225,6 +231,6 @@ class Note(msgspec.Struct, frozen=True):
 
 
 Out = (
-    Record | Gather | Later | Send | Tell | View | Reply | Up | Introduced | Close | Note | Raised
-    | Cleared
+    Record | Gather | Later | Send | Tell | View | Reply | Up | Presented | Introduced | Close
+    | Note | Raised | Cleared
 )

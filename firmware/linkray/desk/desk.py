@@ -27,15 +27,18 @@ from linkray.model.asks import (
     ReadFrames,
     ReadHistory,
     ReadKeys,
+    ReadLearning,
     ReadLog,
     ReadMeters,
     ReadPassport,
     ReadPassports,
     ReadQueue,
     ReadQueues,
+    ReadRejected,
     ReadSetAside,
     ReadSettings,
     ReadSnapshot,
+    ReadTags,
     ReadWalk,
     SealCeiling,
     SetEmergencyStop,
@@ -58,7 +61,8 @@ ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A
 READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
-    ReadFrames, ReadFrameFile, ReadQueues, ReadQueue, ReadWalk,
+    ReadFrames, ReadFrameFile, ReadQueues, ReadQueue, ReadTags, ReadRejected, ReadLearning,
+    ReadWalk,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
+from linkray.model.tags import Tag
 from linkray.model.views import Step, Way
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
@@ -293,6 +294,65 @@ class ReadFrameFile(Ask, frozen=True, tag=True):
     number: int
 
 
+class ReadTags(Ask, frozen=True, tag=True):
+    """The list of tags whose tag or name has `find` in it, as `TagsRead`, in this order.
+
+    `after`: those that follow this key in the order of their keys, for a file; then `skip` and
+    `order` do not count.
+    """
+
+    find: str = ""
+    order: Literal["tag", "name", "type", "expires"] = "tag"
+    skip: int = 0
+    limit: int = 100
+    after: str | None = None
+
+
+class ChangeTags(Ask, frozen=True, tag=True):
+    """Change the list, all or nothing; answers `TagsChanged`. `what`: in words, for the audit log.
+
+    `gone` is taken away, then `put` is added; none of it may be listed then. `whole`: all go.
+    """
+
+    what: Literal["added", "edited", "deleted", "cleared"]
+    put: tuple[Tag, ...] = ()
+    gone: tuple[str, ...] = ()
+    whole: bool = False
+
+
+class ImportTags(Ask, frozen=True, tag=True):
+    """Add a file's tags or replace those that are there, all or nothing; answers `TagsChanged`.
+
+    `rows`: a list of `Tag`. `whole`: all others go. `check_only` changes nothing.
+    """
+
+    rows: msgspec.Raw
+    whole: bool = False
+    check_only: bool = False
+
+
+class ReadRejected(Ask, frozen=True, tag=True):
+    """Refused tags, newest first, before this number, as `RejectedRead`."""
+
+    find: str = ""
+    before: int | None = None
+    limit: int = 100
+
+
+class ReadLearning(Ask, frozen=True, tag=True):
+    """How learn mode stands, as `LearningView`."""
+
+
+class SetLearning(Ask, frozen=True, tag=True):
+    """Learn for 30 s the tags that are presented, at one charger or (empty) at all; `remove`: they
+    are taken off the list. Off ends it at once.
+    """
+
+    on: bool
+    remove: bool = False
+    charger: str = ""
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -302,6 +362,7 @@ AnyAsk = (
     | ReadCeiling | SealCeiling | CheckCommissioning | ReadWalk | NoteStep
     | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
+    | ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -346,6 +407,12 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadQueues: INSTALLER,
     ReadQueue: INSTALLER,
     LetQueueGo: ASSEMBLER,
+    ReadTags: EV,  # web.md, Pages: Transactions
+    ChangeTags: INSTALLER,
+    ImportTags: INSTALLER,
+    ReadRejected: EV,
+    ReadLearning: EV,
+    SetLearning: INSTALLER,
 }
 
 

@@ -217,6 +217,9 @@ class Charger(SettingsPart, frozen=True):
         ]
         | None
     ) = None  # fmt: skip
+    turn_tags: Annotated[
+        bool, _meta("Its reader says the bytes of a tag in the opposite order")
+    ] = False
     group: Annotated[str | None, _meta("The group that feeds it; none: the site")] = None
     priority: Annotated[Literal["normal", "high"], _meta("High is served first")] = "normal"
     nmi: Annotated[
@@ -276,9 +279,12 @@ class Access(SettingsPart, frozen=True):
     """Who may charge when LinkRay decides (access.md, RFID). Passwords and keys are not here."""
 
     whitelist: Annotated[
-        bool, _meta("Only listed tags may charge while LinkRay decides: those that the CSMS has "
-                    "accepted in the last 30 days, and starts by hand")
+        bool, _meta("Only listed tags may charge while LinkRay decides, those that the CSMS has "
+                    "accepted in the last 30 days, and starts by hand; off: any tag")
     ] = False
+    open_confirmed: Annotated[
+        bool, _meta("It is meant that any tag may charge while LinkRay decides: no notice says so")
+    ] = False  # trust.md A36
     vip: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=20)], ...],
         _meta("Tags whose sessions have high priority; case does not matter", max_length=1_000),

@@ -9,6 +9,7 @@ import msgspec
 from linkray.model.facts import Status
 from linkray.model.faults import Fault
 from linkray.model.plan import Ceiling, NodeRoom, Reason, Reserve
+from linkray.model.tags import Tag
 from linkray.model.units import ZERO, Phases
 
 
@@ -264,6 +265,60 @@ class FramesRead(msgspec.Struct, frozen=True):
     last: int  # the newest number there is: what comes later is asked for after it
     left_out: int  # that came since and found no room in this answer
     files: tuple[int, ...]  # bytes of `OCPP`, `OCPP.1` … as far as there are
+
+
+class TagsRead(msgspec.Struct, frozen=True):
+    """`GET /api/v1/tags`: a part of the list of tags, as it was asked for."""
+
+    tags: tuple[Tag, ...]
+    found: int  # so many fit the search
+    total: int
+    whitelist: bool  # only listed tags charge while LinkRay decides
+    open_confirmed: bool  # somebody has said that it may be off (trust.md A36)
+
+
+class RejectedTag(msgspec.Struct, frozen=True):
+    """A tag that was refused; it stays in the history, also once it is listed."""
+
+    number: int
+    tag: str
+    charger: str
+    at: str  # UTC
+    listed: bool = False
+
+
+class RejectedRead(msgspec.Struct, frozen=True):
+    """`GET /api/v1/tags/rejected`: newest first."""
+
+    tags: tuple[RejectedTag, ...]
+    found: int
+
+
+class LearntTag(msgspec.Struct, frozen=True):
+    """A tag that was presented in learn mode, and what came of it."""
+
+    tag: str
+    charger: str
+    at: str  # UTC
+    came: Literal["added", "removed", "there", "unknown", "refused"]
+
+
+class LearningView(msgspec.Struct, frozen=True):
+    """`GET /api/v1/tags/learn`: `left_s` 0 is over; `charger` empty: at all of them."""
+
+    left_s: int
+    remove: bool
+    charger: str
+    tags: tuple[LearntTag, ...]
+
+
+class TagsChanged(msgspec.Struct, frozen=True):
+    """What a change of the list does, or has done: tags that are new, other, as they were, gone."""
+
+    new: int
+    changed: int
+    same: int
+    gone: int
 
 
 class CeilingView(msgspec.Struct, frozen=True):

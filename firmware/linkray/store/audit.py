@@ -8,9 +8,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from linkray.model.tags import last_four
+
 CHANGE_CHARS_MAX = 16_384  # what one line says of old and new; the settings keep whole trees
 START = "0" * 64  # before the first line
-
+VIP = "access.vip"  # of the settings: tags
 
 
 class AuditLine(msgspec.Struct, frozen=True):
@@ -59,11 +61,19 @@ _LOGIN = re.compile(r"//[^/@\s]*@")  # a password inside an address never reache
 
 
 def _said(tree: dict[str, object], paths: list[str]) -> str:
-    words = [f"{p}={_LOGIN.sub('//***@', _written(tree[p]))}" for p in paths if p in tree]
+    words = [f"{p}={_LOGIN.sub('//***@', _written(_shown(p, tree[p])))}" for p in paths
+             if p in tree]  # fmt: skip
     text = "; ".join(words)
     if len(text) <= CHANGE_CHARS_MAX:
         return text
     return text[:CHANGE_CHARS_MAX] + f"… ({len(words)} values)"
+
+
+def _shown(path: str, value: object) -> object:
+    """A value as it may leave the box: of a tag its last four (records.md, Logs)."""
+    if path == VIP and isinstance(value, list | tuple):
+        return [last_four(str(tag)) for tag in value]
+    return value
 
 
 def _written(value: object) -> str:

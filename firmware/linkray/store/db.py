@@ -37,9 +37,10 @@ from linkray.model.records import (
     UplinkKept,
 )
 from linkray.model.settings import Settings
-from linkray.model.views import CsmsQueue, SetAsideMessage
+from linkray.model.tags import Tag
+from linkray.model.views import CsmsQueue, RejectedTag, SetAsideMessage
 
-from . import aside, outbox, thinning
+from . import aside, outbox, tags, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
@@ -132,6 +133,8 @@ class Store:
         self._last_id = disk.last_transaction_id()
         self._last_number = disk.outbox(outbox.newest)
         self._tags = disk.outbox(outbox.tags)
+        #: Who may charge by LinkRay's own list; change it by `change_tags`.
+        self.tags = tags.TagList(disk.outbox(tags.load))
         settings, revision, words = disk.settings()
         self.settings: Cell[Settings] = Cell(settings)
         self.revision = revision
@@ -348,6 +351,20 @@ class Store:
         made = msgspec.structs.replace(key, made=key.made or at)
         await self._write(lambda disk: disk.add_key(made, who, at))
 
+    async def change_tags(
+        self, put: Sequence[Tag], gone: Sequence[str], who: Who, what: str, old: str, new: str
+    ) -> None:
+        """Audit line and rows durable together, then in force: those of these keys go, then these
+        come. `old` and `new` tell no whole tag (records.md, Logs).
+        """
+        at = self._clock.stamp()
+
+        def write(disk: Disk) -> None:
+            disk.audit(who, what, old, new, at)
+            disk.outbox(lambda db: tags.change(db, put, gone))
+
+        await self._write(write, lambda _durable: self.tags.change(put, gone))
+
     async def forget_charger(self, charger: str) -> None:
         """Delete what a charger said of itself and what was proved on it; transactions stay."""
         await self._write(lambda disk: disk.forget_charger(charger))
@@ -463,6 +480,13 @@ class Store:
     def accepted(self, tag: str) -> str | None:
         """When the CSMS accepted a tag last (UTC), in whichever case it is written; None: never."""
         return self._tags.get(tag.casefold())
+
+    async def rejected(
+        self, find: str, before: int | None, limit: int
+    ) -> tuple[tuple[RejectedTag, ...], int]:
+        """Refused tags, newest first, before this number; how many fit in all."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: tags.rejected(db, find, before, limit)))
 
     async def passports(self) -> list[Passport]:
         """Every passport, with its findings in the order they were made."""

@@ -20,6 +20,7 @@ import msgspec
 
 from linkray import __version__
 from linkray.model.settings import Settings
+from linkray.model.tags import last_four
 from linkray.model.views import Snapshot
 
 BUNDLE_BYTES_MAX = 5 * 1024 * 1024  # in base64 it goes through the desk in one frame
@@ -59,11 +60,6 @@ def about(made: str, serial: str) -> About:
     packages = {d.metadata["Name"]: d.version for d in metadata.distributions()}
     return About(made, serial, __version__, sys.version, platform.platform(),
                  dict(sorted(packages.items())))  # fmt: skip
-
-
-def last_four(tag: str) -> str:
-    """A tag as it may leave the box (records.md, Logs)."""
-    return "…" + tag[-4:] if len(tag) > 4 else "…"
 
 
 def without_secrets(settings: Settings) -> Settings:

@@ -19,9 +19,8 @@ import msgspec
 
 from linkray.kit.clock import stamp
 from linkray.kit.log import plain
+from linkray.model.tags import last_four
 from linkray.model.views import Frame, FramesRead, Way
-
-from .bundle import last_four
 
 FILES = 5
 FILE_BYTES_MAX = 1024 * 1024

@@ -19,6 +19,7 @@ from tests.unit.desk.stand import Meters, Sealing, Shelf
 
 from linkray.access.door import Door
 from linkray.access.keys import new_key
+from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
 from linkray.desk.desk import READS, no
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk
@@ -31,8 +32,11 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
+from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.records.books import Books
+from linkray.store.db import Store
+from linkray.store.runner import Inline
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -101,6 +105,7 @@ class Box:
         self.aside: list[SetAsideMessage] = []
         self.frames = FrameLog(self.clock.utc)
         self.ceiling = Sealing(self.shelf)
+        self.store: Store | None = None  # of the tags, once they are asked for
         if commissioned:
             for name, word in WORDS.items():
                 old = self.shelf.kept[name]
@@ -153,7 +158,8 @@ class Box:
                  asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
-               asks.ReadQueues: queues, asks.ReadQueue: queue}  # fmt: skip
+               asks.ReadQueues: queues, asks.ReadQueue: queue,
+               **dict.fromkeys(TAG_ASKS, self._tags)}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
@@ -174,6 +180,14 @@ class Box:
         files = {"/index.html": page, "/app-3QXKDJ2L.js": script}
         self.app = build_app(self.api, self.door, files, ["box"])
         return self
+
+    async def _tags(self, ask: TagAsk, who: asks.Who) -> Answer:
+        if self.store is None:
+            self.store = await Store.open(":memory:", Inline(), self.clock)
+            someone = asks.Who("Installer", 2)
+            await self.store.change_tags([Tag("04")], (), someone, "there", "", "")
+            self.tags = TagRoom(self.store, self.clock)
+        return await self.tags.ask(ask, who)
 
     def add_key(self, scope: str, *, days: float = 1, name: str = "") -> str:
         shown, digest = new_key(secrets.token_bytes(32))

@@ -34,7 +34,12 @@ BODIES: dict[str, object] = {
     "let_queue_go": {"csms": "ws://former.example", "through": 9},
     "uplink_password": {"charger": "CP1", "password": "word"},
     "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
+    "add_tags": {"tags": [{"tag": "0453F142F97280", "name": "Ellen"}]},
+    "edit_tag": {"was": "04", "tag": {"tag": "04"}},
+    "delete_tags": {"tags": []},
+    "learn": {"on": True},
 }  # fmt: skip
+FILES = {"import_tags": b"0453F142F97280,Ellen\r\n"}
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]
 QUESTIONS = [entry for entry in TABLE if entry.answer != "events"]
@@ -54,6 +59,9 @@ async def call(browser: Browser, entry: Entry, name: str = "EV", **more):
     body = BODIES.get(entry.answer)
     if entry.answer == "change_password":
         body = {"old": WORDS.get(name, "?"), "new": NEW}
+    if entry.answer in FILES:
+        kind = {"content-type": entry.media[0]}
+        more = {"body": FILES[entry.answer], **more, "headers": {**kind, **more.get("headers", {})}}
     return await browser.call(entry.method, path_of(entry, name), body, **more)
 
 

@@ -30,6 +30,7 @@ from .near import Network, is_near, source_of
 from .passports import Passports
 from .ports import Books, Call, Control, Door, Hashing
 from .problem import Problem, checked, read
+from .tags import Tags
 from .transactions import Transactions
 from .uplinks import Uplinks
 
@@ -99,7 +100,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks, Transactions):
+class Api(Passports, Uplinks, Transactions, Tags):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(

@@ -120,6 +120,8 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if entry.answer == "support_bundle":
         return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+    if entry.answer == "export_tags":
+        return {"content": {"text/csv": {"schema": {"type": "string"}}}}
     if entry.answer == "ocpp_file":
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
     if gives is None:

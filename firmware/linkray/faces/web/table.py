@@ -14,6 +14,8 @@ from linkray.model.faults import Fault
 from linkray.model.passport import PassportFile, PassportNow
 from linkray.model.sessions import SessionDetail, SessionPage
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
+from linkray.model.tags import TagType
+from linkray.model.tagsheet import BadLine
 from linkray.model.views import (
     CeilingView,
     ChargerView,
@@ -21,12 +23,16 @@ from linkray.model.views import (
     CommissioningWalk,
     CsmsQueue,
     FramesRead,
+    LearningView,
     MeterView,
     OfferChange,
     PlanView,
+    RejectedRead,
     SetAsideMessage,
     SiteView,
     Snapshot,
+    TagsChanged,
+    TagsRead,
     UplinkTested,
     UplinkView,
 )
@@ -152,6 +158,61 @@ class LetGo(Body, frozen=True):
 
     csms: str
     through: int
+
+
+class TypedTag(Body, frozen=True):
+    """A tag as a person gives it. `expires`: a date (to the end of that day at the site), a time at
+    the site, or one with its offset; null or empty: never.
+    """
+
+    tag: str
+    name: str = ""
+    type: TagType = "User"
+    allowed: bool = True
+    expires: str | None = None
+
+
+class AddTags(Body, frozen=True):
+    """Tags for the list, of which none may be on it yet."""
+
+    tags: tuple[TypedTag, ...]
+
+
+class EditTag(Body, frozen=True):
+    """What a tag of the list becomes; `was`: its own number, which may become another."""
+
+    was: str
+    tag: TypedTag
+
+
+class Tags(Body, frozen=True):
+    """Tags of the list."""
+
+    tags: tuple[str, ...]
+
+
+class Learn(Body, frozen=True):
+    """Learn mode on or off; `charger` empty: at all of them."""
+
+    on: bool
+    remove: bool = False
+    charger: str = ""
+
+
+class TagsImport(msgspec.Struct, frozen=True):
+    """What a file of tags does to the list, or its bad lines: then it does nothing.
+
+    `bad` holds the first 1,000 of `bad_count`.
+    """
+
+    imported: bool
+    tags: int
+    new: int
+    changed: int
+    same: int
+    gone: int
+    bad: tuple[BadLine, ...]
+    bad_count: int
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -333,6 +394,31 @@ TABLE: tuple[Entry, ...] = (
           "`market` its time zone, +10:00"),
     Entry("GET", "/api/v1/transactions/{transaction:int}", EV, "transaction",
           "One session with its 15-minute energies", gives=SessionDetail),
+    Entry("GET", "/api/v1/tags", EV, "tags",
+          "The list of tags: `?find=TEXT&order=tag|name|type|expires&skip=0&limit=100`",
+          gives=TagsRead),
+    Entry("POST", "/api/v1/tags", INSTALLER, "add_tags", "Put tags on the list",
+          takes=AddTags, gives=TagsChanged, body_max=256 * KIB),
+    Entry("PUT", "/api/v1/tags", INSTALLER, "edit_tag", "Change a tag of the list",
+          takes=EditTag, gives=TagsChanged),
+    Entry("POST", "/api/v1/tags/delete", INSTALLER, "delete_tags", "Take tags off the list",
+          takes=Tags, gives=TagsChanged, body_max=1024 * KIB),
+    Entry("POST", "/api/v1/tags/clear", INSTALLER, "clear_tags", "Take all tags off the list",
+          gives=TagsChanged),
+    Entry("GET", "/api/v1/tags/export", EV, "export_tags",
+          "The list, or what of it `?find=` finds, as CSV: `TAG,Name,Type,Allowed,Expiry`"),
+    Entry("POST", "/api/v1/tags/import", INSTALLER, "import_tags",
+          "Add a CSV file's tags or replace those that are there; with `?replace=1` all others go. "
+          "All or nothing; `?check=1` changes nothing and names every bad line",
+          takes=str, gives=TagsImport, body_max=4096 * KIB,
+          media=("text/csv", "text/plain", "application/vnd.ms-excel")),
+    Entry("GET", "/api/v1/tags/rejected", EV, "rejected_tags",
+          "Refused tags, newest first: `?find=TEXT&before=NUMBER&limit=100`", gives=RejectedRead),
+    Entry("GET", "/api/v1/tags/learn", EV, "learning", "How learn mode stands",
+          gives=LearningView, quiet=True),
+    Entry("PUT", "/api/v1/tags/learn", INSTALLER, "learn",
+          "For 30 s put the tags that are held to a reader on the list, or take them off it",
+          takes=Learn, gives=LearningView),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

@@ -71,6 +71,22 @@ export function exactly(utc: string): string {
   return formatted(when, { dateStyle: "short", timeStyle: "medium" });
 }
 
+/** Day and time as fields of a form have them, in the site's zone. */
+export function siteTime(when: Date): { date: string; time: string } {
+  const how = (there: string | undefined) =>
+    new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: there });
+  const there = zone();
+  const told = onceFor(`fields ${there}`, () => {
+    try {
+      return how(there);
+    } catch {
+      return how("UTC");
+    }
+  }).format(when);
+  const [date = "", time = ""] = told.split(" ");
+  return { date, time };
+}
+
 /** Day of the week (0: Monday) and minute of the day, in the site's zone. */
 export function weekMinute(when: Date, timeZone = zone()): { day: number; minute: number } {
   const how = (there: string | undefined) =>

@@ -27,7 +27,7 @@ export const PAGES: readonly Page[] = [
     id: "transactions",
     to: "/transactions",
     name: "nav.transactions",
-    icon: "rows-3",
+    icon: "list",
     part: "nav.operate",
     level: EV,
   },

@@ -441,6 +441,7 @@ export interface ChargerSettings {
   fallback_ma: number | null;
   writes_a_day: number | null;
   nmi: string;
+  turn_tags: boolean;
   group: string | null;
   priority: "normal" | "high";
   [more: string]: unknown;
@@ -517,4 +518,60 @@ export interface SessionDetail {
   meter_start_wh: number;
   meter_last_wh: number;
   quarters: Quarter[];
+}
+
+// --- tags ----------------------------------------------------------------------------------------
+
+export interface Tag {
+  tag: string;
+  name: string;
+  type: "User" | "VIP" | "Admin";
+  allowed: boolean;
+  expires: string | null; // UTC: the first moment at which it holds no more
+}
+
+export interface TagsRead {
+  tags: Tag[];
+  found: number;
+  total: number;
+  whitelist: boolean;
+  open_confirmed: boolean;
+}
+
+export interface RejectedTag {
+  number: number;
+  tag: string;
+  charger: string;
+  at: string;
+  listed: boolean;
+}
+
+export interface RejectedRead {
+  tags: RejectedTag[];
+  found: number;
+}
+
+export interface LearntTag {
+  tag: string;
+  charger: string;
+  at: string;
+  came: "added" | "removed" | "there" | "unknown" | "refused";
+}
+
+export interface LearningView {
+  left_s: number;
+  remove: boolean;
+  charger: string;
+  tags: LearntTag[];
+}
+
+export interface TagsImport {
+  imported: boolean;
+  tags: number;
+  new: number;
+  changed: number;
+  same: number;
+  gone: number;
+  bad: { line: number; text: string; reason: string }[];
+  bad_count: number;
 }

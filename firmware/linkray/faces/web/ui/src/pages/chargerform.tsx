@@ -30,6 +30,7 @@ export const FIELDS = [
   "supply_limit_ma",
   "fallback_ma",
   "writes_a_day",
+  "turn_tags",
   "group",
   "priority",
   "nmi",
@@ -53,6 +54,7 @@ export const fresh = (id: string): ChargerSettings => ({
   supply_limit_ma: null,
   fallback_ma: null,
   writes_a_day: null,
+  turn_tags: false,
   group: null,
   priority: "normal",
   nmi: "",
@@ -159,7 +161,8 @@ export function ChargerForm({ items, batch }: FormProps) {
         />
         <GroupField items={items} batch={batch} />
       </div>
-      <ZeroField items={items} batch={batch} />
+      <YesField items={items} batch={batch} field="start_with_zero" />
+      <YesField items={items} batch={batch} field="turn_tags" />
       <div class="form-row">
         <AmountField
           items={items}
@@ -443,17 +446,18 @@ function AmountField({ items, batch, field, label, optional, fallback }: AmountP
   );
 }
 
-function ZeroField({ items, batch }: FormProps) {
-  const error = errorOf(items, "start_with_zero");
+/** A switch for one charger, a choice for many, of which some may differ. */
+function YesField({ items, batch, field }: FormProps & { field: "start_with_zero" | "turn_tags" }) {
+  const label = say(`field.${field}`);
   if (batch) {
     return (
       <ChoiceField
         items={items}
         batch
-        field="start_with_zero"
-        label={t("field.start_with_zero")}
-        help={help("start_with_zero")}
-        onChoose={(chosen) => put(items, { start_with_zero: chosen === "true" })}
+        field={field}
+        label={label}
+        help={help(field)}
+        onChoose={(chosen) => put(items, { [field]: chosen === "true" })}
         choices={[
           { value: "true", text: t("field.yes") },
           { value: "false", text: t("field.no") },
@@ -463,11 +467,11 @@ function ZeroField({ items, batch }: FormProps) {
   }
   return (
     <Switch
-      label={t("field.start_with_zero")}
-      help={help("start_with_zero")}
-      error={error}
-      checked={Boolean(items[0]?.start_with_zero)}
-      onChange={(checked) => put(items, { start_with_zero: checked })}
+      label={label}
+      help={help(field)}
+      error={errorOf(items, field)}
+      checked={Boolean(items[0]?.[field])}
+      onChange={(checked) => put(items, { [field]: checked })}
     />
   );
 }

@@ -13,6 +13,7 @@ import { Field, Select, Switch } from "../parts/fields";
 import { SessionView } from "../parts/session";
 import { go, query, segments } from "../route";
 import type { SessionPage, SessionRow } from "../words";
+import { TagsTab } from "./tags";
 
 interface Tab {
   id: string;
@@ -20,7 +21,10 @@ interface Tab {
   show: ComponentType;
 }
 
-const TABS: readonly Tab[] = [{ id: "sessions", name: "tx.sessions", show: Sessions }];
+const TABS: readonly Tab[] = [
+  { id: "sessions", name: "tx.sessions", show: Sessions },
+  { id: "tags", name: "tx.tags", show: TagsTab },
+];
 
 export function Transactions() {
   const [, which] = segments();
