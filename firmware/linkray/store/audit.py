@@ -10,8 +10,7 @@ import msgspec
 
 CHANGE_CHARS_MAX = 16_384  # what one line says of old and new; the settings keep whole trees
 START = "0" * 64  # before the first line
-
-
+PAGE_MAX = 500  # lines read at once
 
 class AuditLine(msgspec.Struct, frozen=True):
     """Who changed what from what to what. `hash` closes the line."""
@@ -25,6 +24,33 @@ class AuditLine(msgspec.Struct, frozen=True):
     old: str
     new: str
     hash: str = ""
+
+
+class AuditQuery(msgspec.Struct, frozen=True):
+    """Which lines, the newest first; whatever is empty asks for nothing."""
+
+    who: str = ""  # part of it, as of the others; case does not matter
+    what: str = ""
+    text: str = ""  # in any column
+    since: str = ""  # UTC, ISO 8601 with Z
+    until: str = ""  # before this
+    before: int | None = None  # only lines with a smaller number: the next page
+    limit: int = 100
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Some lines, and how many the query finds in all."""
+
+    lines: tuple[AuditLine, ...]
+    total: int
+
+
+class AuditChain(msgspec.Struct, frozen=True):
+    """Whether every line is as it was written: `holds_to` is the last that is."""
+
+    lines: int
+    holds_to: int
+    holds: bool
 
 
 def hash_of(line: AuditLine, before: str) -> str:

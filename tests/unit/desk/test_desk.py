@@ -44,6 +44,8 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
     asks.SayAgain("CP1"), asks.RemoveSetAside(),
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
+    asks.CloseAccount("EV"), asks.SetSecondFactor("EV"), asks.SetKey("ab", on=True),
+    asks.RemoveKey("ab"), asks.NoteAtDoor(Who("EV", 1), "signed in"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
@@ -61,6 +63,8 @@ def test_the_examples_are_all_asks_there_are():
 def test_a10_every_ask_is_allowed_from_its_level_on_and_not_below(ask, level):
     if isinstance(ask, asks.SetPassword) and level in {1, 2, 3}:
         ask = asks.SetPassword(NAMES[level], HASH)  # one's own; another's is a table of its own
+    if isinstance(ask, asks.SetSecondFactor) and level in {1, 2, 3}:
+        ask = asks.SetSecondFactor(NAMES[level])
     refused = refusal(ask, Who(NAMES[level], level, on_site=True), OPEN, PEOPLE)
 
     assert (refused is None) == (level >= LEAST_LEVEL[type(ask)])

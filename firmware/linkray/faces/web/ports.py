@@ -5,6 +5,7 @@ The roof hands them over; faces imports no room.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import msgspec
 
 from linkray.kit.cell import Cell
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.store.audit import AuditChain, AuditPage, AuditQuery
 
 
 class Session(Protocol):
@@ -20,7 +22,11 @@ class Session(Protocol):
     account: str
     level: int
     csrf: str
+    made: float
+    used: float
     must_change: bool
+    source: str
+    second: str
 
 
 class Door(Protocol):
@@ -28,7 +34,18 @@ class Door(Protocol):
 
     def may_try(self, account: str, source: str, now: float, *, first: bool) -> float: ...
     def right(self, account: str, source: str) -> None: ...
-    def enter(self, account: Account, now: float) -> tuple[str, Session]: ...
+    def failed(self, what: str, now: float) -> str | None: ...
+    def enter(self, account: Account, source: str, now: float) -> tuple[str, Session]: ...
+    def begin_second(self, token: str, box: str, now: float) -> tuple[str, str]: ...
+    def second_step(
+        self, account: str, secret: str, code: str, utc: datetime, used: int
+    ) -> int: ...
+    def confirm(self, token: str, now: float) -> None: ...
+    def is_confirmed(self, token: str, now: float) -> bool: ...
+    def opened(self, now: float) -> Sequence[tuple[str, Session]]: ...
+    def name_of(self, token: str) -> str: ...
+    def end_named(self, names: Collection[str]) -> int: ...
+    def new_key(self, span: str, utc: datetime) -> tuple[str, str, datetime]: ...
     def session(self, token: str, now: float, *, used: bool) -> Session | None: ...
     def leave(self, token: str) -> None: ...
     def passwords_changed(self, accounts: tuple[Account, ...]) -> None: ...
@@ -54,6 +71,16 @@ class Hashing(Protocol):
     async def is_password(self, kept: str, password: str) -> bool: ...
 
 
+class History(Protocol):
+    """What is read from the database beside control (house.md, Two processes).
+
+    Raises `Problem` where there is none to read, or too many read at once.
+    """
+
+    async def audit_page(self, query: AuditQuery) -> AuditPage: ...
+    async def audit_chain(self) -> AuditChain: ...
+
+
 class Asker(msgspec.Struct, frozen=True):
     """Who sent a request: nobody (level 0), a person with a session, or a key."""
 
@@ -61,6 +88,7 @@ class Asker(msgspec.Struct, frozen=True):
     session: Session | None = None
     token: str = ""
     is_key: bool = False
+    confirmed: bool = False  # the password was given again a short while ago
 
 
 class Call(msgspec.Struct, frozen=True):

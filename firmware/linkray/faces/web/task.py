@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 import trio
@@ -31,6 +31,7 @@ from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import contain
+from linkray.store.audit import AuditChain, AuditPage, AuditQuery
 
 from .api import Api
 from .app import Redirect, build_app
@@ -38,6 +39,9 @@ from .near import Network, attached_v4, attached_v6, plain
 from .ports import Door
 from .problem import Problem
 from .static import File, file_of
+
+if TYPE_CHECKING:
+    from linkray.store.reader import Reader
 
 T = TypeVar("T")
 STATIC = Path(__file__).parent / "static"
@@ -52,6 +56,7 @@ HANDSHAKE_S = 10.0
 IDLE_S = 5.0  # also ends half-sent request heads
 READ_S = 900  # a live stream that says nothing for so long is dialled again by the page
 GRACE_S = 3.0
+READS_WAITING_MAX = 20
 HASHES_WAITING_MAX = 20  # at 0.3 s each on the board nobody waits longer than 6 s
 STATIC_BYTES_MAX = 4 * 1024 * 1024
 
@@ -74,6 +79,44 @@ class Hasher:
         if self._limiter.statistics().tasks_waiting >= HASHES_WAITING_MAX:
             raise Problem(429, "Too many people sign in at once", retry_s=2)
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
+
+
+class BesideControl:
+    """What pages read of the database: read-only, in a thread, one at a time; control goes on.
+
+    SQLite is imported when it is first needed: most visitors never ask for the past.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def audit_page(self, query: AuditQuery) -> AuditPage:
+        return await self._run(lambda reader: reader.audit_page(query))
+
+    async def audit_chain(self) -> AuditChain:
+        return await self._run(lambda reader: reader.audit_chain())
+
+    async def _run(self, read: Callable[[Reader], T]) -> T:
+        if self._limiter.statistics().tasks_waiting >= READS_WAITING_MAX:
+            raise Problem(429, "Too many people look things up at once", retry_s=2)
+        return await trio.to_thread.run_sync(
+            functools.partial(_read_once, self._state, read), limiter=self._limiter
+        )
+
+
+def _read_once(state: Path, read: Callable[[Reader], T]) -> T:
+    """Opened each time: a damaged database may have been replaced meanwhile."""
+    from linkray.store.db import FILE
+    from linkray.store.disk import StoreError
+    from linkray.store.reader import Reader
+
+    try:
+        with Reader(state / FILE) as reader:
+            return read(reader)
+    except StoreError as error:
+        log.warning("database not read", cause=str(error))
+        raise Problem(503, "The database cannot be read now", retry_s=2) from None
 
 
 def attached() -> list[Network]:
@@ -255,8 +298,9 @@ async def serve_web(
     names = [name.lower() for name in tls.own_names()]
     control = DeskClient(state / SOCKET)
     api = Api(
-        control, door, Hasher(), clock=clock or WallClock(), version=__version__, attached=attached
-    )
+        control, door, Hasher(), clock=clock or WallClock(), version=__version__,
+        attached=attached, history=BesideControl(state),
+    )  # fmt: skip
     app = build_app(api, door, read_static(static), names)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])
