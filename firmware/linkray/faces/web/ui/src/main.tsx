@@ -11,6 +11,7 @@ import { Account } from "./pages/account";
 import { Info } from "./pages/info";
 import { FirstPasswords, SignIn } from "./pages/signin";
 import { Button, Card, Icon, Link } from "./parts/basics";
+import { PasswordDialog } from "./parts/confirm";
 import { DangerDialog, Said } from "./parts/dialog";
 import { Explain } from "./parts/explain";
 import { go, here, segments } from "./route";
@@ -26,12 +27,16 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   chargers: signal<Loaded>(null),
   configuration: signal<Loaded>(null),
   debug: signal<Loaded>(null),
+  security: signal<Loaded>(null),
+  apikeys: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
   chargers: async () => (await import("./pages/chargers")).Chargers,
   configuration: async () => (await import("./pages/configuration")).Configuration,
   debug: async () => (await import("./pages/debug")).Debug,
+  security: async () => (await import("./pages/security")).Security,
+  apikeys: async () => (await import("./pages/apikeys")).ApiPage,
 };
 
 async function load(name: string): Promise<void> {
@@ -203,6 +208,7 @@ function App() {
       {now?.account && now.must_change && <FirstPasswords />}
       {inside && <Frame />}
       <DangerDialog />
+      <PasswordDialog />
       <Said />
     </>
   );
