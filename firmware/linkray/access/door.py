@@ -10,7 +10,7 @@ from linkray.model.asks import Account, Key
 from .failures import Failures
 from .keys import expiry, find, level, new_key
 from .passwords import weakness
-from .second import address, new_secret, step_of
+from .second import address, new_secret, step_of, was_used
 from .sessions import CONFIRMED_S, ID_CHARS, Session, Sessions, digest
 from .throttle import Throttle
 
@@ -62,11 +62,14 @@ class Door:
         return secret, address(secret, "" if session is None else session.account, box)
 
     def second_step(self, account: str, secret: str, code: str, utc: datetime, used: int) -> int:
-        """The time step of a right code, taken: it opens nothing again. 0: it is not right."""
+        """The time step of a right code, taken: it opens nothing again.
+
+        0: it is not right. -1: it was, and has opened already (a replay).
+        """
         newest = max(used, self._used.get(account, 0))
         step = step_of(secret, code, utc.timestamp(), newest)
         if step is None:
-            return 0
+            return -1 if was_used(secret, code, utc.timestamp(), newest) else 0
         self._used[account] = step
         return step
 

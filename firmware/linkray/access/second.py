@@ -30,6 +30,12 @@ def address(secret: str, account: str, box: str) -> str:
     return TOTP(secret).provisioning_uri(name=name, issuer_name="LinkRay")
 
 
+def was_used(secret: str, code: str, unix_s: float, used: int) -> bool:
+    """Whether it is refused only because it, or a later one, has opened already: a replay."""
+    again = step_of(secret, code, unix_s, 0)
+    return again is not None and step_of(secret, code, unix_s, used) is None
+
+
 def step_of(secret: str, code: str, unix_s: float, used: int) -> int | None:
     """The time step whose code this is; None: it is wrong, too old, or was used.
 

@@ -38,10 +38,16 @@ class AuditQuery(msgspec.Struct, frozen=True):
     limit: int = 100
 
 
+class AuditEntry(AuditLine, frozen=True):
+    """A line as it is shown; the event is no part of what was written, so not of the hash."""
+
+    event: str = ""  # of OCPP's security events; empty: none
+
+
 class AuditPage(msgspec.Struct, frozen=True):
     """Some lines, and how many the query finds in all."""
 
-    lines: tuple[AuditLine, ...]
+    lines: tuple[AuditEntry, ...]
     total: int
 
 
@@ -51,6 +57,27 @@ class AuditChain(msgspec.Struct, frozen=True):
     lines: int
     holds_to: int
     holds: bool
+
+
+# How OCPP calls what a line tells (security whitepaper for 1.6, edition 2; 2.0.1, appendix 1): for
+# whoever gathers the events of many boxes. By what the line begins with; other lines are no such
+# event.
+EVENTS = (
+    ("factory reset", "SecurityLogWasCleared"),  # the line that begins the new log
+    ("sign-in failed: code used before", "AttemptedReplayAttacks"),
+    ("password of ", "ReconfigurationOfSecurityParameters"),
+    ("second factor of ", "ReconfigurationOfSecurityParameters"),
+    ("API key ", "ReconfigurationOfSecurityParameters"),
+    ("EV closed", "ReconfigurationOfSecurityParameters"),
+    ("Installer closed", "ReconfigurationOfSecurityParameters"),
+    ("first login reopened", "ReconfigurationOfSecurityParameters"),
+)
+
+
+def entry_of(line: AuditLine) -> AuditEntry:
+    """The line with its event."""
+    event = next((name for begins, name in EVENTS if line.what.startswith(begins)), "")
+    return AuditEntry(**msgspec.structs.asdict(line), event=event)
 
 
 def hash_of(line: AuditLine, before: str) -> str:

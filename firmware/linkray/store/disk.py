@@ -656,7 +656,8 @@ class Disk:
     def set_account(self, account: Account, who: Who, at: str) -> None:
         """With it go the keys that the account made, where it has another password (A7)."""
         old = next((one for one in self.accounts() if one.name == account.name), None)
-        if old is None or old.hash != account.hash:
+        other = old is None or old.second != account.second
+        if old is None or old.hash != account.hash or not other:
             what = f"password of {account.name}" if account.hash else f"{account.name} closed"
             self._db.execute(
                 "UPDATE keys SET off = ? WHERE by = ? AND off = ''", (OFF_PASSWORD, account.name)
@@ -664,7 +665,7 @@ class Disk:
             ended = self._db.changes()
             self.audit(who, what, "", f"API keys that it made, now off: {ended}" if ended else "",
                        at)  # fmt: skip
-        if old is None or old.second != account.second:
+        if account.second if old is None else other:
             self.audit(who, f"second factor of {account.name}", "",
                        "on" if account.second else "off", at)  # fmt: skip
         self._db.execute(

@@ -9,7 +9,7 @@ import apsw
 
 from linkray.model.records import Transaction
 
-from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at
+from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
 from .disk import BUSY_MS, HEAD, StoreError
 from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
 
@@ -62,7 +62,7 @@ class Reader:
             " ORDER BY seq DESC LIMIT ?",
             (before, *words, max(1, min(query.limit, PAGE_MAX))),
         )
-        lines = tuple(line_of(row) for row in rows)
+        lines = tuple(entry_of(line_of(row)) for row in rows)
         count = self._db.execute(f"SELECT count(*) FROM audit WHERE 1{where}", words)  # noqa: S608
         return AuditPage(lines, int_of(next(iter(count))[0]))
 

@@ -29,7 +29,7 @@ from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.store.audit import START as AUDIT_START
-from linkray.store.audit import AuditChain, AuditLine, AuditPage, AuditQuery
+from linkray.store.audit import AuditChain, AuditLine, AuditPage, AuditQuery, entry_of
 from linkray.store.audit import hash_of as hash_of_line
 from linkray.upkeep.ocpplog import FrameLog, content
 
@@ -106,7 +106,7 @@ class Past:
         await trio.lowlevel.checkpoint()
         found = [one for one in reversed(self.lines()) if query.who in one.who]
         here = [one for one in found if query.before is None or one.seq < query.before]
-        return AuditPage(tuple(here[: min(query.limit, 2)]), len(found))
+        return AuditPage(tuple(map(entry_of, here[: min(query.limit, 2)])), len(found))
 
     async def audit_chain(self) -> AuditChain:
         await trio.lowlevel.checkpoint()

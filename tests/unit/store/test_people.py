@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.unit.desk.stand import HASH, desk_of
 
+from linkray.model import asks
 from linkray.model.asks import OFF_HAND, OFF_PASSWORD, Account, Key, Who
 from linkray.store.audit import AuditQuery
 from linkray.store.db import Store, StoreError
@@ -178,3 +180,46 @@ def test_where_there_is_no_database_it_is_said(tmp_path):
     (tmp_path / "junk.db").write_bytes(b"no database at all" * 300)
     with pytest.raises(StoreError), Reader(tmp_path / "junk.db") as reader:
         reader.audit_page(AuditQuery())
+
+
+@pytest.mark.parametrize(("what", "event"), [
+    ("password of EV", "ReconfigurationOfSecurityParameters"),
+    ("API key 'x' removed", "ReconfigurationOfSecurityParameters"),
+    ("factory reset", "SecurityLogWasCleared"),
+    ("sign-in failed: code used before", "AttemptedReplayAttacks"), ("signed in", ""),
+])  # fmt: skip
+async def test_a48_security_events_have_the_names_that_ocpp_gives_them(what, event, tmp_path):
+    store = await Store.open(tmp_path / "linkray.db", Inline())
+    await store.audit(WHO, what)
+    with Reader(tmp_path / "linkray.db") as reader:
+        (entry,) = reader.audit_page(AuditQuery()).lines
+
+    assert entry.event == event
+
+
+CHANGES = (
+    asks.PatchSettings(msgspec.Raw(b'{"site":{"fifo":true}}')),
+    asks.ImportSettings(msgspec.Raw(b'{"site":{"name":"New"}}')),
+    asks.SetPassword("EV", HASH), asks.CloseAccount("EV"), asks.SetSecondFactor("Assembler"),
+    asks.AddKey("b" * 64, "read", UNTIL), asks.SetKey("a" * 16, on=False),
+    asks.RemoveKey("a" * 16), asks.NoteAtDoor(WHO, "signed in"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", CHANGES, ids=lambda ask: type(ask).__name__)
+async def test_inv16_every_change_of_the_desk_has_one_line_and_who_it_was(ask):
+    store = await Store.open(":memory:", Inline())
+    for name, level in (("EV", 1), ("Installer", 2), ("Assembler", 3)):
+        second = "A" * 32 if name == "Assembler" else ""
+        await store.set_account(Account(name, level, HASH, second=second), WHO)
+    await store.add_key(key("a" * 64), WHO)
+    before = await store.audit_lines()
+    desk = desk_of(store)
+    await desk.begin()
+
+    who = asks.Who("faces", asks.LOCAL) if isinstance(ask, asks.NoteAtDoor) else WHO
+    assert (await desk.ask(ask, who)).ok
+
+    (line,) = (await store.audit_lines())[len(before) :]
+    assert (line.who, line.source) == (WHO.name, WHO.source)
+    assert await store.audit_broken_at() is None

@@ -87,8 +87,9 @@ class People:
         step = self._door.second_step(
             account.name, account.second, code, self._clock.utc(), account.second_used
         )
-        if not step:
-            await self._failed(Who(account.name, account.level, source), "sign-in failed: code")
+        if step <= 0:
+            words = "sign-in failed: code used before" if step else "sign-in failed: code"
+            await self._failed(Who(account.name, account.level, source), words)
             raise Problem(401, "Expected the code that your authenticator app shows now"
                                f"{self._clock_words()}", kind=CODE)  # fmt: skip
         return step
@@ -142,7 +143,7 @@ class People:
             raise Problem(409, "Expected a secret first: begin again")
         name, secret = session.account, session.second
         step = self._door.second_step(name, secret, code, self._clock.utc(), 0)
-        if not step:
+        if step <= 0:
             raise Problem(422, "Expected the code that your authenticator app shows now"
                                f"{self._clock_words()}", path="$.code")  # fmt: skip
         ask = msgspec.convert(

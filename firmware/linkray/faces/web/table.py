@@ -28,7 +28,7 @@ from linkray.model.views import (
     UplinkTested,
     UplinkView,
 )
-from linkray.store.audit import AuditChain, AuditLine, AuditPage
+from linkray.store.audit import AuditChain, AuditEntry, AuditPage
 
 KIB = 1024
 JSON = "application/json"
@@ -425,7 +425,7 @@ TABLE: tuple[Entry, ...] = (
           people=True),
     Entry("GET", "/api/v1/audit/export", ASSEMBLER, "export_audit",
           "What the same query finds, as a file: `?format=csv` or `json`",
-          gives=tuple[AuditLine, ...], people=True),
+          gives=tuple[AuditEntry, ...], people=True),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

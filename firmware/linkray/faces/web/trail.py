@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from linkray.kit.clock import stamp
-from linkray.store.audit import PAGE_MAX, AuditLine, AuditPage, AuditQuery
+from linkray.store.audit import PAGE_MAX, AuditEntry, AuditPage, AuditQuery
 
 from .ports import Call, History
 from .problem import Problem
@@ -23,7 +23,8 @@ from .uplinks import FileInParts, number_of
 
 SHOWN = 100  # lines at once where nobody asks for more or fewer
 TEXT_MAX = 200
-COLUMNS = ("number", "time", "who", "level", "from", "what", "old", "new", "hash")
+COLUMNS = ("number", "time", "who", "level", "from", "what", "old", "new", "event",
+           "hash")  # fmt: skip
 FORMULA = re.compile(r"^[=+\-@\t\r]")  # records.md, CSV: what a spreadsheet would work out
 
 
@@ -64,7 +65,7 @@ class Trail:
 
 async def _pages(
     past: History, query: AuditQuery, first: AuditPage
-) -> AsyncIterator[tuple[AuditLine, ...]]:
+) -> AsyncIterator[tuple[AuditEntry, ...]]:
     page = first
     while page.lines:
         yield page.lines
@@ -75,7 +76,8 @@ async def _as_csv(past: History, query: AuditQuery, first: AuditPage) -> AsyncIt
     yield _rows([COLUMNS])
     async for lines in _pages(past, query, first):
         yield _rows([
-            (one.seq, one.at, one.who, one.level, one.source, one.what, one.old, one.new, one.hash)
+            (one.seq, one.at, one.who, one.level, one.source, one.what, one.old, one.new,
+             one.event, one.hash)
             for one in lines
         ])  # fmt: skip
 

@@ -19,6 +19,7 @@ interface AuditLine {
   what: string;
   old: string;
   new: string;
+  event: string;
 }
 
 interface AuditPage {
@@ -205,7 +206,9 @@ function Line({ line }: { line: AuditLine }) {
         <b>{line.who || "–"}</b>
         {line.source && <span class="second">{t("sessions.from", { source: line.source })}</span>}
       </span>
-      <span class="audit-what">{line.what}</span>
+      <span class="audit-what">
+        {line.what} {line.event && <code class="second">{line.event}</code>}
+      </span>
       {(line.old || line.new) && <Change old={line.old} fresh={line.new} />}
     </li>
   );
