@@ -417,6 +417,37 @@ async def test_a_key_that_cannot_be_is_told_with_its_field(wanted, path):
     assert box.shelf.key_list == []
 
 
+async def test_t1_no_key_is_made_while_the_clock_is_not_set():
+    fault = Fault.of(Code.CLOCK, "2026-11-21T08:00:00.000Z")
+    box = await Box(seen=Seen(faults=(fault,))).open()
+    browser = await sure(box)
+
+    reply = await browser.call("POST", "/api/v1/keys", {"scope": "read", "expires": "1d"})
+
+    assert reply.status == 409
+    assert "clock" in reply.json["detail"]
+    assert box.shelf.key_list == []
+
+
+@pytest.mark.parametrize("text", [
+    b'"\\ud800"', b'"\\u0000"', '"１２３４５６"'.encode(), b'"' + b"9" * 9000 + b'"', b"123456",
+    b"null", b"[]",
+])  # fmt: skip
+async def test_a33_w2_a_code_or_password_of_hostile_text_is_an_answer_and_no_mistake(text):
+    box = await Box().open()
+    await with_second(box, "EV")
+    word = f'"{WORDS["EV"]}"'.encode()
+    browser = await sure(box, "Installer")
+    kind = {"content-type": "application/json"}
+    for body, route in (
+        (b'{"account":"EV","password":%s,"code":%s}' % (word, text), "session"),
+        (b'{"account":%s,"password":%s}' % (text, text), "session"),
+        (b'{"password":%s}' % text, "session/confirm"),
+    ):
+        reply = await browser.call("POST", f"/api/v1/{route}", body=body, headers=kind)
+        assert 400 <= reply.status < 500, (body, reply.text)
+
+
 async def test_two_keys_have_not_the_same_name_and_there_are_fifty_at_the_most():
     box = await Box().open()
     browser = await sure(box)
