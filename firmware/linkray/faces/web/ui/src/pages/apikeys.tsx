@@ -182,7 +182,10 @@ function Keys() {
 
 function KeyFacts({ one, look }: { one: ApiKey; look: () => Promise<void> }) {
   const name = one.name || say(`api.slot_${one.scope}`);
+  const [going, setGoing] = useState<boolean | null>(null); // what was asked for, until it is known
   const turn = async (on: boolean) => {
+    if (going !== null) return;
+    setGoing(on);
     try {
       await withPassword(() => call("PUT", `/keys/${one.id}`, { on }));
       announce(t(on ? "api.now_on" : "api.now_off", { name }));
@@ -190,6 +193,7 @@ function KeyFacts({ one, look }: { one: ApiKey; look: () => Promise<void> }) {
       announce(inWords(problem), true);
     }
     await look();
+    setGoing(null);
   };
   const remove = () => {
     askDanger({
@@ -223,7 +227,7 @@ function KeyFacts({ one, look }: { one: ApiKey; look: () => Promise<void> }) {
           {one.state !== "expired" && (
             <Switch
               label={t("api.works", { name })}
-              checked={one.state === "on"}
+              checked={going ?? one.state === "on"}
               onChange={(on) => void turn(on)}
             />
           )}
