@@ -209,7 +209,7 @@ class People:
     async def add_key(self: _Api, call: Call) -> ASGIApp:
         wanted = read(call.body, NewKey)
         if self._clock_words():
-            raise Problem(409, "Set the clock of this box first: a key would not end when it should")
+            raise Problem(409, "Set the clock of this box first: else a key ends at another time")
         try:
             key, digest, until = self._door.new_key(wanted.expires, self._clock.utc())
         except ValueError as error:
