@@ -72,9 +72,9 @@ class Visit:
         """Gone; nothing but what was provoked went wrong in the page, nothing left the box."""
         self.context.close()
         wrong = [text for text in self.errors if not any(word in text for word in forgiven)]
-        assert wrong == []
+        assert wrong == [], wrong
         away = [u for u in self.asked if not u.startswith((self.base, "data:", "blob:"))]
-        assert away == []
+        assert away == [], away
 
 
 @contextlib.contextmanager

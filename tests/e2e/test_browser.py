@@ -53,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.mark.parametrize(
     ("account", "pages"),
     [
-        ("EV", ["Info", "Transactions", "Account"]),
+        ("EV", ["Info", "Transactions", "Security", "Account"]),
         ("Installer", ALL_PAGES),
         ("Assembler", ALL_PAGES),
     ],

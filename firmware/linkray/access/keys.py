@@ -46,7 +46,7 @@ def level(key: Key) -> int:
 
 
 def find(keys: tuple[Key, ...], presented: str, now: datetime) -> Key | None:
-    """The key that was presented, if it is one of ours and has not expired."""
+    """The key that was presented, if it is one of ours, is on and has not expired."""
     if FORM.match(presented) is None:
         return None
     shown = digest(presented)
@@ -54,7 +54,7 @@ def find(keys: tuple[Key, ...], presented: str, now: datetime) -> Key | None:
     for key in keys:
         if hmac.compare_digest(key.digest, shown):
             found = key
-    if found is None or level(found) == 0:
+    if found is None or found.off or level(found) == 0:
         return None
     try:
         end = datetime.fromisoformat(found.expires)

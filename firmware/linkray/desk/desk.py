@@ -7,7 +7,7 @@ Every ask passes `refusal` before anything is done; a change of settings passes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import msgspec
 
@@ -21,6 +21,7 @@ from linkray.model.asks import (
     Ask,
     CheckCommissioning,
     FactoryReset,
+    Key,
     ReadAccounts,
     ReadCeiling,
     ReadFrameFile,
@@ -43,6 +44,7 @@ from linkray.model.asks import (
     SealCeiling,
     SetEmergencyStop,
     SetPassword,
+    SetSecondFactor,
     SettingChange,
     Watch,
     Who,
@@ -57,6 +59,9 @@ from linkray.model.settings import (
 )
 
 KEY_MARK = "key:"  # how an API key is called in `Who.name`
+SECRET = re.compile(r"^[A-Z2-7]{32}$")  # 160 bit in base32
+KEYS_MAX = 50  # of an API; nobody keeps track of more
+KEY_NAME_MAX = 64
 ARGON2ID = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$")
 READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
@@ -108,13 +113,13 @@ def refusal(ask: Ask, who: Who, lock: Lock, accounts: tuple[Account, ...]) -> An
     if isinstance(ask, SealCeiling) and (is_key or not (who.on_site or who.level >= LOCAL)):
         return no("forbidden", "The engineering ceiling is sealed on site: by a person on a "
                                "network of this box, or at its command line")  # fmt: skip
-    if isinstance(ask, SetPassword):
+    if isinstance(ask, SetPassword | SetSecondFactor):
         return _password_refusal(ask, who, is_key=is_key, accounts=accounts)
     return None
 
 
 def _password_refusal(
-    ask: SetPassword, who: Who, *, is_key: bool, accounts: tuple[Account, ...]
+    ask: SetPassword | SetSecondFactor, who: Who, *, is_key: bool, accounts: tuple[Account, ...]
 ) -> Answer | None:
     """EV and Installer set their own, the Assembler and the command line all; a key none."""
     if is_key:
@@ -125,8 +130,25 @@ def _password_refusal(
             return no("forbidden", f"Expected an account, got {who.name!r}")
         if who.name not in {ask.account, "Assembler"}:
             return no("forbidden", f"{who.name} sets only the own password, not {ask.account}'s")
+    if isinstance(ask, SetSecondFactor):
+        if ask.secret and who.name != ask.account:  # it is on a phone that nobody else has
+            return no("forbidden", f"Only {ask.account} sets up a second factor there")
+        good = not ask.secret or SECRET.match(ask.secret)
+        return None if good else no("invalid", "Expected a secret in base32", "$.secret")
     if ARGON2ID.match(ask.hash) is None:
         return no("invalid", "Expected an Argon2id hash", "$.hash")
+    return None
+
+
+def key_refusal(name: str, keys: Collection[Key]) -> Answer | None:
+    """Why another key may not be made: there are enough, or nobody could tell which is which."""
+    if len(keys) >= KEYS_MAX:
+        return no("refused", f"There are {len(keys)} keys already: remove one first")
+    if len(name) > KEY_NAME_MAX or not name.isprintable() or name != name.strip():
+        return no("invalid", f"Expected a name of at most {KEY_NAME_MAX} characters that can be "
+                             "read", "$.name")  # fmt: skip
+    if name and name in {key.name for key in keys}:
+        return no("refused", f"There is a key named {name!r} already", "$.name")
     return None
 
 

@@ -20,16 +20,19 @@ from linkray.kit.keep import contain
 from linkray.kit.line import Framed, FrameTooLong, listen_unix
 from linkray.model.asks import (
     LOCAL,
+    OFF_HAND,
     Account,
     AddKey,
     Answer,
     Ask,
     CheckCommissioning,
     CheckMeter,
+    CloseAccount,
     Envelope,
     FactoryReset,
     ImportSettings,
     Key,
+    NoteAtDoor,
     NoteStep,
     PatchSettings,
     ReadAccounts,
@@ -41,10 +44,13 @@ from linkray.model.asks import (
     ReadSettings,
     ReadSnapshot,
     ReadWalk,
+    RemoveKey,
     Reply,
     SealCeiling,
     SetEmergencyStop,
+    SetKey,
     SetPassword,
+    SetSecondFactor,
     SettingsInForce,
     ShippedMeter,
     Watch,
@@ -64,6 +70,7 @@ from .desk import (
     conflict,
     imported,
     in_words,
+    key_refusal,
     lock_of,
     no,
     patched,
@@ -100,7 +107,10 @@ class Shelf(Protocol):
     async def accounts(self) -> list[Account]: ...
     async def set_account(self, account: Account, who: Who) -> None: ...
     async def keys(self) -> list[Key]: ...
-    async def add_key(self, key: Key, who: Who) -> None: ...
+    async def note(self, who: Who, what: str, used: int = 0) -> None: ...
+    async def add_key(self, key: Key, who: Who, *, in_place: bool = False) -> None: ...
+    async def change_key(self, key: Key, who: Who) -> None: ...
+    async def remove_key(self, key: Key, who: Who) -> None: ...
     async def remember(self, key: str, value: str) -> None: ...
     def recall(self, key: str) -> str | None: ...
 
@@ -194,6 +204,11 @@ class Desk:
             SetPassword: self._set_password,
             ReadKeys: self._read_keys,
             AddKey: self._add_key,
+            SetKey: self._set_key,
+            RemoveKey: self._remove_key,
+            CloseAccount: self._close_account,
+            SetSecondFactor: self._set_second,
+            NoteAtDoor: self._note,
             ReadLog: self._read_log,
             ReadMeters: self._read_meters,
             CheckMeter: self._check_meter,
@@ -307,23 +322,74 @@ class Desk:
         return yes(data=self._accounts)
 
     async def _set_password(self, ask: SetPassword, who: Who) -> Answer:
-        old = next((a for a in self._accounts if a.name == ask.account), None)
-        if old is None:
-            return no("unknown", f"Expected an account, got {ask.account!r}")
-        fresh = Account(old.name, old.level, ask.hash, changed=self._clock.stamp())
-        await self._store.set_account(fresh, who)
+        old = self._account(ask.account)
+        # whoever is on site lets in again also whom a lost phone has shut out
+        second = "" if who.level >= LOCAL else old.second
+        fresh = Account(old.name, old.level, ask.hash, second=second, second_used=old.second_used)
+        return await self._put_account(fresh, who, f"{ask.account} has a new password")
+
+    async def _close_account(self, ask: CloseAccount, who: Who) -> Answer:
+        old = self._account(ask.account)
+        return await self._put_account(
+            Account(old.name, old.level), who, f"{ask.account} is closed"
+        )
+
+    async def _set_second(self, ask: SetSecondFactor, who: Who) -> Answer:
+        old = self._account(ask.account)
+        fresh = msgspec.structs.replace(old, second=ask.secret, second_used=ask.used)
+        now = "on" if ask.secret else "off"
+        return await self._put_account(fresh, who, f"The second factor of {old.name} is {now}")
+
+    def _account(self, name: str) -> Account:
+        return next(one for one in self._accounts if one.name == name)  # asks name no others
+
+    async def _put_account(self, account: Account, who: Who, said: str) -> Answer:
+        """Kept, and every session of it from before has ended."""
+        dated = msgspec.structs.replace(account, changed=self._clock.stamp())
+        await self._store.set_account(dated, who)
         await self.begin()
         self.stir()
-        return yes(f"{ask.account} has a new password")
+        return yes(said)
+
+    async def _note(self, ask: NoteAtDoor, _who: Who) -> Answer:
+        await self._store.note(ask.who, ask.what, ask.used)
+        if ask.used:
+            await self.begin()
+        return yes()
 
     async def _read_keys(self, _ask: ReadKeys, _who: Who) -> Answer:
         return yes(data=await self._store.keys())
 
     async def _add_key(self, ask: AddKey, who: Who) -> Answer:
-        await self._store.add_key(
-            Key(ask.digest, ask.scope, ask.expires, ask.name, self._clock.stamp()), who
-        )
-        return yes(f"A key with scope {ask.scope} was added")
+        kept = [
+            one for one in await self._store.keys()
+            if not (ask.in_place and one.name == ask.name == "" and one.scope == ask.scope)
+        ]  # fmt: skip
+        refused = key_refusal(ask.name, kept)
+        if refused is not None:
+            return refused
+        by = "" if who.level >= LOCAL else who.name
+        key = Key(ask.digest, ask.scope, ask.expires, ask.name, self._clock.stamp(), by)
+        await self._store.add_key(key, who, in_place=ask.in_place and not ask.name)
+        return yes(f"A key with scope {ask.scope} was added", key.id)
+
+    async def _set_key(self, ask: SetKey, who: Who) -> Answer:
+        key = await self._key(ask.id)
+        if key is None:
+            return no("unknown", f"Expected a key that there is, got {ask.id[:40]!r}")
+        off = "" if ask.on else OFF_HAND
+        await self._store.change_key(msgspec.structs.replace(key, off=off), who)
+        return yes(f"The key is {'on' if ask.on else 'off'}")
+
+    async def _remove_key(self, ask: RemoveKey, who: Who) -> Answer:
+        key = await self._key(ask.id)
+        if key is None:
+            return no("unknown", f"Expected a key that there is, got {ask.id[:40]!r}")
+        await self._store.remove_key(key, who)
+        return yes("The key is removed")
+
+    async def _key(self, name: str) -> Key | None:
+        return next((one for one in await self._store.keys() if one.id == name), None)
 
     async def _read_log(self, ask: ReadLog, _who: Who) -> Answer:
         count = min(max(ask.lines, 0), LOG_LINES_MAX)

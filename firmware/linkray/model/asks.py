@@ -16,6 +16,17 @@ from linkray.model.tags import Tag
 from linkray.model.views import Step, Way
 
 EV, INSTALLER, ASSEMBLER, LOCAL = 1, 2, 3, 4
+KEY_ID_CHARS = 16  # of a digest
+OFF_HAND, OFF_PASSWORD = "hand", "password"  # why a key opens nothing
+
+
+class Who(msgspec.Struct, frozen=True):
+    """The asker: account or key, level, and where from; what the audit line says."""
+
+    name: str
+    level: int
+    source: str = ""
+    on_site: bool = False  # a person on a directly attached network (trust.md 4, rule 2)
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="ask"):
@@ -131,6 +142,8 @@ class AddKey(Ask, frozen=True, tag=True):
     scope: Literal["read", "write"]
     expires: str
     name: str = ""
+    #: Every other one without a name and of this scope goes: the manual has one of each.
+    in_place: bool = False
 
 
 class ReadLog(Ask, frozen=True, tag=True):
@@ -351,6 +364,46 @@ class SetLearning(Ask, frozen=True, tag=True):
     on: bool
     remove: bool = False
     charger: str = ""
+class CloseAccount(Ask, frozen=True, tag=True):
+    """Nobody signs in there until the Assembler gives it a password; never the Assembler's own."""
+
+    account: Literal["EV", "Installer"]
+
+
+class SetSecondFactor(Ask, frozen=True, tag=True):
+    """The secret (base32) of one's second factor, its first code seen; empty: none any more.
+
+    On: one's own. Off: one's own, or as Assembler another's (access.md, People).
+    """
+
+    account: Literal["EV", "Installer", "Assembler"]
+    secret: str = ""
+    used: int = 0  # the time step of that code
+
+
+class SetKey(Ask, frozen=True, tag=True):
+    """An API key on or off, by the beginning of its digest as it is listed."""
+
+    id: str
+    on: bool
+
+
+class RemoveKey(Ask, frozen=True, tag=True):
+    """An API key is gone for good."""
+
+    id: str
+
+
+class NoteAtDoor(Ask, frozen=True, tag=True):
+    """What faces saw of a person, for the audit log: a sign-in, a failure, a session ended.
+
+    `who` is whoever was seen, since faces ask in their own name; `used` the time step of the code
+    that was given (RFC 6238), which opens nothing again (0: none was).
+    """
+
+    who: Who
+    what: str
+    used: int = 0
 
 
 AnyAsk = (
@@ -363,6 +416,7 @@ AnyAsk = (
     | ReadSetAside | SayAgain | RemoveSetAside | TryUplink | SetUplinkPassword
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
     | ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
+    | CloseAccount | SetSecondFactor | SetKey | RemoveKey | NoteAtDoor
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -413,16 +467,12 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadRejected: EV,
     ReadLearning: EV,
     SetLearning: INSTALLER,
+    CloseAccount: ASSEMBLER,
+    SetSecondFactor: EV,  # one's own; another's at the desk's word
+    SetKey: ASSEMBLER,
+    RemoveKey: ASSEMBLER,
+    NoteAtDoor: LOCAL,  # faces' own errand
 }
-
-
-class Who(msgspec.Struct, frozen=True):
-    """The asker: account or key, level, and where from; what the audit line says."""
-
-    name: str
-    level: int
-    source: str = ""
-    on_site: bool = False  # a person on a directly attached network (trust.md 4, rule 2)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -468,6 +518,8 @@ class Account(msgspec.Struct, frozen=True):
     hash: str = ""
     first: bool = False
     changed: str = ""  # UTC; every session older than this has ended
+    second: str = ""  # the second factor's secret, base32; empty: none
+    second_used: int = 0  # the time step of the newest code that opened it
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -478,6 +530,13 @@ class Key(msgspec.Struct, frozen=True):
     expires: str
     name: str = ""
     made: str = ""
+    by: str = ""  # the account that made it, whose next password ends it; empty: the command line
+    off: str = ""  # why it opens nothing: `OFF_HAND`, or its account's new password; empty: on
+
+    @property
+    def id(self) -> str:
+        """What it is called where it is listed: no secret."""
+        return self.digest[:KEY_ID_CHARS]
 
 
 class SupportBundle(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ CHANGE_CHARS_MAX = 16_384  # what one line says of old and new; the settings kee
 START = "0" * 64  # before the first line
 VIP = "access.vip"  # of the settings: tags
 
+PAGE_MAX = 500  # lines read at once
 
 class AuditLine(msgspec.Struct, frozen=True):
     """Who changed what from what to what. `hash` closes the line."""
@@ -27,6 +28,60 @@ class AuditLine(msgspec.Struct, frozen=True):
     old: str
     new: str
     hash: str = ""
+
+
+class AuditQuery(msgspec.Struct, frozen=True):
+    """Which lines, the newest first; whatever is empty asks for nothing."""
+
+    who: str = ""  # part of it, as of the others; case does not matter
+    what: str = ""
+    text: str = ""  # in any column
+    since: str = ""  # UTC, ISO 8601 with Z
+    until: str = ""  # before this
+    before: int | None = None  # only lines with a smaller number: the next page
+    limit: int = 100
+
+
+class AuditEntry(AuditLine, frozen=True):
+    """A line as it is shown; the event is no part of what was written, so not of the hash."""
+
+    event: str = ""  # of OCPP's security events; empty: none
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Some lines, and how many the query finds in all."""
+
+    lines: tuple[AuditEntry, ...]
+    total: int
+
+
+class AuditChain(msgspec.Struct, frozen=True):
+    """Whether every line is as it was written: `holds_to` is the last that is."""
+
+    lines: int
+    holds_to: int
+    holds: bool
+
+
+# How OCPP calls what a line tells (security whitepaper for 1.6, edition 2; 2.0.1, appendix 1): for
+# whoever gathers the events of many boxes. By what the line begins with; other lines are no such
+# event.
+EVENTS = (
+    ("factory reset", "SecurityLogWasCleared"),  # the line that begins the new log
+    ("sign-in failed: code used before", "AttemptedReplayAttacks"),
+    ("password of ", "ReconfigurationOfSecurityParameters"),
+    ("second factor of ", "ReconfigurationOfSecurityParameters"),
+    ("API key ", "ReconfigurationOfSecurityParameters"),
+    ("EV closed", "ReconfigurationOfSecurityParameters"),
+    ("Installer closed", "ReconfigurationOfSecurityParameters"),
+    ("first login reopened", "ReconfigurationOfSecurityParameters"),
+)
+
+
+def entry_of(line: AuditLine) -> AuditEntry:
+    """The line with its event."""
+    event = next((name for begins, name in EVENTS if line.what.startswith(begins)), "")
+    return AuditEntry(**msgspec.structs.asdict(line), event=event)
 
 
 def hash_of(line: AuditLine, before: str) -> str:

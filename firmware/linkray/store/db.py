@@ -345,11 +345,25 @@ class Store:
         dated = msgspec.structs.replace(account, changed=account.changed or at)
         await self._write(lambda disk: disk.set_account(dated, who, at))
 
-    async def add_key(self, key: Key, who: Who) -> None:
-        """Keep a new API key's digest."""
+    async def note(self, who: Who, what: str, used: int = 0) -> None:
+        """A line of the audit log about a person at the door, and the code that was used."""
+        at = self._clock.stamp()
+        await self._write(lambda disk: disk.note(who, what, used, at))
+
+    async def add_key(self, key: Key, who: Who, *, in_place: bool = False) -> None:
+        """Keep a new API key's digest; in place of the one without a name of its scope."""
         at = self._clock.stamp()
         made = msgspec.structs.replace(key, made=key.made or at)
-        await self._write(lambda disk: disk.add_key(made, who, at))
+        await self._write(lambda disk: disk.add_key(made, who, at, in_place=in_place))
+
+    async def change_key(self, key: Key, who: Who) -> None:
+        """A key is on or off, as `off` says."""
+        at = self._clock.stamp()
+        await self._write(lambda disk: disk.change_key(key, who, at))
+
+    async def remove_key(self, key: Key, who: Who) -> None:
+        at = self._clock.stamp()
+        await self._write(lambda disk: disk.remove_key(key, who, at))
 
     async def change_tags(
         self, put: Sequence[Tag], gone: Sequence[str], who: Who, what: str, old: str, new: str

@@ -21,7 +21,7 @@ import structlog
 
 from linkray.kit.clock import stamp
 from linkray.kit.keep import tried
-from linkray.model.asks import Account, Key, Who
+from linkray.model.asks import OFF_PASSWORD, Account, Key, Who
 from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
     AnyRecord,
@@ -311,7 +311,8 @@ class Disk:
         with self._db:
             for account in FIRST_ACCOUNTS:
                 self._db.execute(
-                    "INSERT INTO accounts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    "INSERT INTO accounts (name, level, hash, first, changed)"
+                    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     (account.name, account.level, account.hash, account.first, at),
                 )
 
@@ -643,23 +644,59 @@ class Disk:
         return {str(k): str(v) for k, v in self._db.execute("SELECT key, value FROM kv")}
 
     def set_account(self, account: Account, who: Who, at: str) -> None:
-        what = f"password of {account.name}" if account.hash else f"{account.name} closed"
-        self.audit(who, what, "", "", at)
+        """With it go the keys that the account made, where it has another password (A7)."""
+        old = next((one for one in self.accounts() if one.name == account.name), None)
+        other = old is None or old.second != account.second
+        if old is None or old.hash != account.hash or not other:
+            what = f"password of {account.name}" if account.hash else f"{account.name} closed"
+            self._db.execute(
+                "UPDATE keys SET off = ? WHERE by = ? AND off = ''", (OFF_PASSWORD, account.name)
+            )
+            ended = self._db.changes()
+            self.audit(who, what, "", f"API keys that it made, now off: {ended}" if ended else "",
+                       at)  # fmt: skip
+        if account.second if old is None else other:
+            self.audit(who, f"second factor of {account.name}", "",
+                       "on" if account.second else "off", at)  # fmt: skip
         self._db.execute(
-            "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?)",
-            (account.name, account.level, account.hash, account.first, account.changed),
-        )
+            f"INSERT OR REPLACE INTO accounts ({ACCOUNTS})"  # noqa: S608  # our own names
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (account.name, account.level, account.hash, account.first, account.changed,
+             account.second, account.second_used),
+        )  # fmt: skip
+
+    def note(self, who: Who, what: str, used: int, at: str) -> None:
+        """What was seen of a person; a code that was used is used for ever."""
+        self.audit(who, what, "", "", at)
+        if used:
+            self._db.execute(
+                "UPDATE accounts SET second_used = ? WHERE name = ?", (used, who.name)
+            )
 
     def accounts(self) -> list[Account]:
         rows = self._db.execute(f"SELECT {ACCOUNTS} FROM accounts ORDER BY level")  # noqa: S608
         return [account_of(row) for row in rows]
 
-    def add_key(self, key: Key, who: Who, at: str) -> None:
-        self.audit(who, f"API key {key.name!r} made", "", f"{key.scope}, until {key.expires}", at)
+    def add_key(self, key: Key, who: Who, at: str, *, in_place: bool) -> None:
+        said = f"{key.scope}, until {key.expires}"
+        if in_place:
+            self._db.execute("DELETE FROM keys WHERE name = '' AND scope = ?", (key.scope,))
+            said += ", in place of any before"
+        self.audit(who, f"API key {key.name!r} made", "", said, at)
         self._db.execute(
-            "INSERT INTO keys VALUES (?, ?, ?, ?, ?)",
-            (key.digest, key.scope, key.expires, key.name, key.made),
+            f"INSERT INTO keys ({KEYS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (key.digest, key.scope, key.expires, key.name, key.made, key.by, key.off),
         )
+
+    def change_key(self, key: Key, who: Who, at: str) -> None:
+        """On or off."""
+        said = f"{key.scope}, {key.id}, {'off' if key.off else 'on'}"
+        self.audit(who, f"API key {key.name!r}", "", said, at)
+        self._db.execute("UPDATE keys SET off = ? WHERE digest = ?", (key.off, key.digest))
+
+    def remove_key(self, key: Key, who: Who, at: str) -> None:
+        self.audit(who, f"API key {key.name!r} removed", f"{key.scope}, {key.id}", "", at)
+        self._db.execute("DELETE FROM keys WHERE digest = ?", (key.digest,))
 
     def keys(self) -> list[Key]:
         rows = self._db.execute(f"SELECT {KEYS} FROM keys ORDER BY made")  # noqa: S608

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import apsw
 
@@ -13,9 +14,9 @@ from linkray.model.sessions import Measured, Order, Selection, SessionRow, Sessi
 from linkray.model.settings import Settings
 
 from . import ledger
-from .audit import AuditLine
-from .disk import BUSY_MS, StoreError, newest_settings
-from .rows import AUDIT, TRANSACTIONS, line_of, transaction_of
+from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
+from .disk import BUSY_MS, HEAD, StoreError, newest_settings
+from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
 
 
 class Reader:
@@ -31,6 +32,15 @@ class Reader:
 
     def close(self) -> None:
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Closed; what SQLite could not read is a `StoreError`."""
+        self.close()
+        if isinstance(error, apsw.Error):
+            raise StoreError(str(error)) from error
 
     def transactions(self, limit: int = 100, before: int | None = None) -> list[Transaction]:
         """Newest first; `before` is the id that the page before ended with."""
@@ -75,3 +85,55 @@ class Reader:
     def settings(self) -> Settings:
         """The newest settings that are whole."""
         return newest_settings(self._db)[0]
+    def audit_page(self, query: AuditQuery) -> AuditPage:
+        """The lines that a query finds, the newest first, at most `PAGE_MAX` at once."""
+        where, words = _audit_where(query)
+        before = 2**63 - 1 if query.before is None else query.before
+        rows = self._db.execute(
+            f"SELECT {AUDIT} FROM audit WHERE seq < ?{where}"  # noqa: S608  # our own words
+            " ORDER BY seq DESC LIMIT ?",
+            (before, *words, max(1, min(query.limit, PAGE_MAX))),
+        )
+        lines = tuple(entry_of(line_of(row)) for row in rows)
+        count = self._db.execute(f"SELECT count(*) FROM audit WHERE 1{where}", words)  # noqa: S608
+        return AuditPage(lines, int_of(next(iter(count))[0]))
+
+    def audit_chain(self) -> AuditChain:
+        """Every line looked at, from the first on, at one moment."""
+        with self._db:
+            ((lines,),) = self._db.execute("SELECT count(*) FROM audit")
+            found = list(self._db.execute("SELECT value FROM kv WHERE key = ?", (HEAD,)))
+            head = text_of(found[0][0]) if found else None
+            rows = self._db.execute(f"SELECT {AUDIT} FROM audit ORDER BY seq")  # noqa: S608
+            broken = broken_at(map(line_of, rows), head)
+        count = int_of(lines)
+        return AuditChain(count, count if broken is None else broken - 1, broken is None)
+
+
+def _audit_where(query: AuditQuery) -> tuple[str, tuple[SQLiteValue, ...]]:
+    """Conditions and their words: whatever was typed is bound, never part of the statement."""
+    parts: list[tuple[str, tuple[str, ...]]] = []
+    if query.who:
+        parts.append((_LIKE.format("who"), (_like(query.who),)))
+    if query.what:
+        parts.append((_LIKE.format("what"), (_like(query.what),)))
+    if query.text:
+        columns = ("at", "who", "source", "what", "old", "new")
+        either = " OR ".join(map(_LIKE.format, columns))
+        parts.append((f"({either})", (_like(query.text),) * len(columns)))
+    if query.since:
+        parts.append(("at >= ?", (query.since,)))
+    if query.until:
+        parts.append(("at < ?", (query.until,)))
+    where = "".join(f" AND {condition}" for condition, _words in parts)
+    return where, tuple(word for _condition, words in parts for word in words)
+
+
+_LIKE = "{} LIKE ? ESCAPE '!'"
+
+
+def _like(part: str) -> str:
+    """A pattern for what has this text somewhere, whatever signs are in it."""
+    for sign in "!%_":
+        part = part.replace(sign, f"!{sign}")
+    return f"%{part}%"

@@ -17,8 +17,8 @@ TRANSACTIONS = (
     " csms_id, at_charger, csms"
 )
 AUDIT = "seq, at, who, level, source, what, old, new, hash"
-ACCOUNTS = "name, level, hash, first, changed"
-KEYS = "digest, scope, expires, name, made"
+ACCOUNTS = "name, level, hash, first, changed, second, second_used"
+KEYS = "digest, scope, expires, name, made, by, off"
 FINDINGS = "vendor, model, firmware, what, about, found, at, charger, offered, measured"
 
 SQLiteValue = int | float | bytes | str | None
@@ -73,14 +73,20 @@ def line_of(row: Row) -> AuditLine:
 
 def account_of(row: Row) -> Account:
     """A row of `ACCOUNTS`."""
-    name, level, hashed, first, changed = row
-    return Account(text_of(name), int_of(level), text_of(hashed), bool(first), text_of(changed))
+    name, level, hashed, first, changed, second, used = row
+    return Account(
+        text_of(name), int_of(level), text_of(hashed), bool(first), text_of(changed),
+        text_of(second), int_of(used),
+    )  # fmt: skip
 
 
 def key_of(row: Row) -> Key:
     """A row of `KEYS`."""
-    digest, scope, expires, name, made = row
-    return Key(text_of(digest), text_of(scope), text_of(expires), text_of(name), text_of(made))
+    digest, scope, expires, name, made, by, off = row
+    return Key(
+        text_of(digest), text_of(scope), text_of(expires), text_of(name), text_of(made),
+        text_of(by), text_of(off),
+    )  # fmt: skip
 
 
 def finding_of(row: Row) -> tuple[tuple[str, str, str], Finding]:

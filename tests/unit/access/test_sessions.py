@@ -6,10 +6,17 @@ import secrets
 
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
-from hypothesis.strategies import booleans, floats, sampled_from
+from hypothesis.strategies import booleans, floats, lists, sampled_from
 
 from linkray.access.door import Door
-from linkray.access.sessions import IDLE_S, LONGEST_S, MUST_CHANGE_S, SESSIONS_MAX, Sessions
+from linkray.access.sessions import (
+    CONFIRMED_S,
+    IDLE_S,
+    LONGEST_S,
+    MUST_CHANGE_S,
+    SESSIONS_MAX,
+    Sessions,
+)
 from linkray.model.asks import Account
 
 
@@ -90,7 +97,7 @@ class SessionsModel(RuleBasedStateMachine):
     @rule(target=tokens, name=sampled_from(["EV", "Installer", "Assembler"]), first=booleans())
     def enter(self, name, first):
         account = Account(name, 1, "x", first=first, changed=self.changed[name])
-        token, _session = self.door.enter(account, self.now)
+        token, _session = self.door.enter(account, "192.0.2.7", self.now)
         self.model[token] = {"name": name, "made": self.now, "used": self.now, "first": first}
         return token
 
@@ -114,8 +121,20 @@ class SessionsModel(RuleBasedStateMachine):
         self.door.leave(token)
         self.model.pop(token, None)
 
+    @rule(tokens=lists(tokens, max_size=3))
+    def end(self, tokens):
+        self.door.end_named([self.door.name_of(token) for token in tokens])
+        self.model = {t: held for t, held in self.model.items() if t not in tokens}
+
+    @rule(token=tokens)
+    def confirm(self, token):
+        self.door.confirm(token, self.now)
+        if token in self.model:
+            self.model[token] |= {"used": self.now, "confirmed": self.now}
+
     @rule(name=sampled_from(["EV", "Installer", "Assembler"]))
-    def change_password(self, name):
+    def change_account(self, name):
+        """Another password, another second factor, or none at all: closed."""
         self.changed[name] += "x"
         accounts = tuple(Account(n, 1, "x", changed=c) for n, c in self.changed.items())
         self.door.passwords_changed(accounts)
@@ -123,9 +142,13 @@ class SessionsModel(RuleBasedStateMachine):
 
     @invariant()
     def nobody_else_is_in(self):
-        for token in self.model:
+        names = {self.door.name_of(token) for token in self.model}
+        assert {name for name, _session in self.door.opened(self.now)} == names
+        for token, held in self.model.items():
             assert self.door.session(token, self.now, used=False) is not None
+            lately = "confirmed" in held and self.now - held["confirmed"] < CONFIRMED_S
+            assert self.door.is_confirmed(token, self.now) == lately
 
 
 TestSessionsModel = SessionsModel.TestCase
-TestSessionsModel.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestSessionsModel.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk
 from linkray.kit.cell import Cell
@@ -42,13 +44,35 @@ class Shelf:
 
     async def set_account(self, account, who):
         self.audit.append((who.name, account.name))
-        self.kept[account.name] = account
+        old, self.kept[account.name] = self.kept[account.name], account
+        if old.hash != account.hash:
+            self.key_list = [
+                replace(key, off=asks.OFF_PASSWORD) if key.by == account.name else key
+                for key in self.key_list
+            ]
+
+    async def note(self, who, what, used=0):
+        self.audit.append((who.name, what))
+        if used:
+            self.kept[who.name] = replace(self.kept[who.name], second_used=used)
 
     async def keys(self):
         return self.key_list
 
-    async def add_key(self, key, who):
-        self.key_list.append(key)
+    async def add_key(self, key, who, *, in_place=False):
+        self.audit.append((who.name, f"key {key.name!r} made"))
+        self.key_list = [
+            one for one in self.key_list
+            if not (in_place and (one.name, one.scope) == ("", key.scope))
+        ] + [key]  # fmt: skip
+
+    async def change_key(self, key, who):
+        self.audit.append((who.name, f"key {key.name!r} {key.off or 'on'}"))
+        self.key_list = [key if one.digest == key.digest else one for one in self.key_list]
+
+    async def remove_key(self, key, who):
+        self.audit.append((who.name, f"key {key.name!r} removed"))
+        self.key_list = [one for one in self.key_list if one.digest != key.digest]
 
     async def remember(self, key, value):
         self.kv[key] = value

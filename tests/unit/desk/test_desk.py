@@ -47,6 +47,8 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
     asks.ReadTags(), asks.ChangeTags("cleared", whole=True), asks.ReadRejected(),
     asks.ReadLearning(), asks.SetLearning(on=True), asks.ImportTags(RAW),
+    asks.CloseAccount("EV"), asks.SetSecondFactor("EV"), asks.SetKey("ab", on=True),
+    asks.RemoveKey("ab"), asks.NoteAtDoor(Who("EV", 1), "signed in"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
@@ -64,6 +66,8 @@ def test_the_examples_are_all_asks_there_are():
 def test_a10_every_ask_is_allowed_from_its_level_on_and_not_below(ask, level):
     if isinstance(ask, asks.SetPassword) and level in {1, 2, 3}:
         ask = asks.SetPassword(NAMES[level], HASH)  # one's own; another's is a table of its own
+    if isinstance(ask, asks.SetSecondFactor) and level in {1, 2, 3}:
+        ask = asks.SetSecondFactor(NAMES[level])
     refused = refusal(ask, Who(NAMES[level], level, on_site=True), OPEN, PEOPLE)
 
     assert (refused is None) == (level >= LEAST_LEVEL[type(ask)])

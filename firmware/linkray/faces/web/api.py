@@ -28,9 +28,11 @@ from .history import History
 from .live import Feed
 from .near import Network, is_near, source_of
 from .passports import Passports
+from .people import People
 from .ports import Books, Call, Control, Door, Hashing
 from .problem import Problem, checked, read
 from .tags import Tags
+from .trail import Trail
 from .transactions import Transactions
 from .uplinks import Uplinks
 
@@ -100,7 +102,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks, Transactions, Tags):
+class Api(Passports, People, Trail, Uplinks, Transactions, Tags):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -224,11 +226,20 @@ class Api(Passports, Uplinks, Transactions, Tags):
         first = account is not None and account.first
         if first:
             self._check_first(call.source)
-        await self._check(account, body.account, body.password, call.source, first=first)
-        if account is None or account not in await self._read_accounts():
+        counted = await self._check(
+            account, body.account, body.password, call.source, first=first
+        )
+        assert account is not None
+        step = await self._second_step(account, body.code, call.source)
+        self._door.right(*counted)
+        marks = {(one.name, one.hash, one.changed) for one in await self._read_accounts()}
+        if (account.name, account.hash, account.changed) not in marks:
             raise Problem(401, "The password was changed meanwhile")
+        how = ("with the printed password" if first else "with a code" if step else "").strip()
+        await self._note(Who(account.name, account.level, call.source),
+                         f"signed in {how}".strip(), step)  # fmt: skip
         self._door.leave(call.asker.token)
-        token, _session = self._door.enter(account, self._now())
+        token, _session = self._door.enter(account, call.source, self._now())
         return await self._session_view(token, cookie=True)
 
     def _check_first(self, source: str) -> None:
@@ -242,18 +253,33 @@ class Api(Passports, Uplinks, Transactions, Tags):
 
     async def _check(
         self, account: Account | None, name: str, password: str, source: str, *, first: bool
-    ) -> None:
-        """Whether this is the account's password; 429 when too fast, 401 when it is not."""
+    ) -> tuple[str, str]:
+        """Whether this is the account's password; 429 when too fast, 401 when it is not.
+
+        The try counts as failed until `Door.right` is told of it with what this gives.
+        """
         counted, group = (name if account else "?")[:NAMES_MAX], source_of(source)
         wait_s = self._door.may_try(counted, group, self._now(), first=first)
         if wait_s > 0:
             raise Problem(429, f"Too many tries; wait {wait_s:.0f} s", retry_s=wait_s)
         kept = "" if account is None else account.hash
         if not await self._hashing.is_password(kept, password):
+            level = 0 if account is None else account.level
+            await self._failed(Who(counted, level, source), "sign-in failed: password")
             raise Problem(401, "Expected an account and its password")
-        self._door.right(counted, group)
+        return counted, group
+
+    def _clock_words(self) -> str:
+        """What else may be wrong with a code."""
+        if self._control.snapshot.value is None:
+            return ""
+        faults = msgspec.json.decode(self._parts().faults, type=tuple[Fault, ...])
+        if not any(fault.code == "clock" for fault in faults):
+            return ""
+        return "; the clock of this box is not set, which may be why it is none"
 
     async def sign_out(self, call: Call) -> ASGIApp:
+        await self._note(call.asker.who, "signed out")
         self._door.leave(call.asker.token)
         body = msgspec.json.encode(table.Done(ok=True, text="Signed out"))
         return with_cookie(as_json(body), "")
@@ -271,7 +297,7 @@ class Api(Passports, Uplinks, Transactions, Tags):
         }
         for name, made in hashes.items():  # the Assembler's last: a cut before it changes no door
             checked(await self._ask(_set_password(name, made), call.asker.who))
-        return await self._enter_again("Assembler")
+        return await self._enter_again("Assembler", call.source)
 
     async def change_password(self, call: Call) -> ASGIApp:
         body, name = read(call.body, table.ChangePassword), call.params["name"]
@@ -281,19 +307,22 @@ class Api(Passports, Uplinks, Transactions, Tags):
         accounts = {a.name: a for a in await self._read_accounts()}
         if name not in accounts:
             raise Problem(404, f"Expected {', '.join(accounts)}, got {name!r}")
-        await self._check(accounts.get(mine), mine, body.old, call.source, first=False)
+        self._door.right(
+            *await self._check(accounts.get(mine), mine, body.old, call.source, first=False)
+        )
         self._check_strength(body.new, name, "$.new")
         made = await self._hashing.hash(body.new)
         checked(await self._ask(_set_password(name, made), call.asker.who))
         if name == mine:
-            return await self._enter_again(mine)
+            return await self._enter_again(mine, call.source)
         await self._read_accounts()
         return await self._session_view(call.asker.token)
 
-    async def _enter_again(self, name: str) -> Response:
+    async def _enter_again(self, name: str, source: str) -> Response:
         """All sessions of the account have ended; whoever set the password gets a new one."""
         account = next(a for a in await self._read_accounts() if a.name == name)
-        token, _session = self._door.enter(account, self._now())
+        token, _session = self._door.enter(account, source, self._now())
+        self._door.confirm(token, self._now())  # the password was told just now
         return await self._session_view(token, cookie=True)
 
     def _check_strength(self, password: str, account: str, path: str) -> None:

@@ -21,7 +21,7 @@ from linkray.model.asks import Who
 
 from .near import host_of, is_ours, plain
 from .ports import Asker, Call, Door, Session
-from .problem import Problem
+from .problem import CONFIRM, Problem
 from .table import Entry
 
 COOKIE = "__Host-linkray"
@@ -108,6 +108,7 @@ class Guarded:
             asker = await self._senders.asker(headers, client_of(scope), quiet=self._entry.quiet)
             allow(self._entry, asker)
             same_site(self._entry, asker, headers)
+            sure(self._entry, asker)
             answer = await self._answer(await self._call(scope, receive, headers, asker))
         except Problem as problem:
             answer = problem.response()
@@ -153,6 +154,12 @@ def allow(entry: Entry, asker: Asker) -> None:
         raise Problem(403, "A key with scope read changes nothing")  # trust.md A9
     if entry.only_first and (asker.session is None or not asker.session.must_change):
         raise Problem(403, "The printed password is replaced already")
+
+
+def sure(entry: Entry, asker: Asker) -> None:
+    """Who may do what is changed by who has just given the password again (web.md, Danger)."""
+    if entry.confirmed and not asker.confirmed:
+        raise Problem(403, "Give your password again first", kind=CONFIRM)
 
 
 def same_site(entry: Entry, asker: Asker, headers: Headers) -> None:
@@ -240,7 +247,9 @@ class Senders:
             session = self._door.session(token, self._now(), used=not quiet)
         if session is None:
             return Asker(Who("", 0, source))
-        return Asker(Who(session.account, session.level, source), session, token)
+        confirmed = self._door.is_confirmed(token, self._now())
+        who = Who(session.account, session.level, source)
+        return Asker(who, session, token, confirmed=confirmed)
 
 
 def with_cookie(response: Response, token: str) -> Response:

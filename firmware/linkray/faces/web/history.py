@@ -10,12 +10,14 @@ import apsw
 import structlog
 import trio
 
+from linkray.store.audit import AuditChain, AuditPage, AuditQuery
 from linkray.store.db import FILE, StoreError
 from linkray.store.reader import Reader
 
 from .problem import Problem
 
 T = TypeVar("T")
+WAITING_MAX = 20
 AT_ONCE = 2  # readers: more would only keep each other from the processor
 
 log = structlog.get_logger(source="WEB")
@@ -28,6 +30,14 @@ class History:
         self._file = state / FILE
         self._limiter = trio.CapacityLimiter(AT_ONCE)
 
+    async def audit_page(self, query: AuditQuery) -> AuditPage:
+        """The lines that a query finds, the newest first."""
+        return await self.read(lambda reader: reader.audit_page(query))
+
+    async def audit_chain(self) -> AuditChain:
+        """Every line looked at."""
+        return await self.read(lambda reader: reader.audit_chain())
+
     async def read(self, work: Callable[[Reader], T]) -> T:
         """What `work` reads; raises `Problem` 503 where there is nothing to be read."""
 
@@ -38,6 +48,8 @@ class History:
             finally:
                 reader.close()
 
+        if self._limiter.statistics().tasks_waiting >= WAITING_MAX:
+            raise Problem(429, "Too many people look things up at once", retry_s=2)
         try:
             return await trio.to_thread.run_sync(done, limiter=self._limiter)
         except (StoreError, apsw.Error) as error:

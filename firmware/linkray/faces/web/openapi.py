@@ -70,8 +70,9 @@ def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": entry.answer,
         "summary": entry.what,
-        "description": f"Least level: {entry.least} ({_who(entry)})",
+        "description": f"Least level: {entry.least} ({_who(entry)}){_sure(entry)}",
         "x-level": entry.least,
+        **({"x-confirmed": True} if entry.confirmed else {}),
         "responses": {
             "200": {"description": "Good", **_content(entry, gives)},
             "default": {
@@ -104,6 +105,10 @@ def _operation(entry: Entry, takes: Any, gives: Any) -> dict[str, Any]:
     return operation
 
 
+def _sure(entry: Entry) -> str:
+    return "; with the password given again (/api/v1/session/confirm)" if entry.confirmed else ""
+
+
 def _who(entry: Entry) -> str:
     """The least level in words, and which keys (trust.md A9)."""
     level = LEVELS[entry.least]
@@ -126,6 +131,9 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
     if gives is None:
         return {}
+    if entry.answer == "export_audit":
+        return {"content": {"text/csv": {"schema": {"type": "string"}},
+                            "application/json": {"schema": gives}}}  # fmt: skip
     return {"content": {"application/json": {"schema": gives}}}
 
 

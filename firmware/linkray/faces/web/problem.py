@@ -12,6 +12,9 @@ from starlette.responses import Response
 from linkray.model.asks import Answer
 from linkray.model.plain import in_plain, path_of
 
+CONFIRM = "urn:linkray:confirm"  # types of problems that the page answers by asking its visitor
+CODE = "urn:linkray:code"
+
 T = TypeVar("T")
 METHOD_MAX = 20  # characters of an unknown one
 
@@ -31,17 +34,19 @@ class Problem(Exception):
     """What is answered instead: status, one sentence, and where it applies a path or a pause."""
 
     def __init__(
-        self, status: int, detail: str, *, path: str | None = None, retry_s: float | None = None
-    ) -> None:
+        self, status: int, detail: str, *, path: str | None = None, retry_s: float | None = None,
+        kind: str = "about:blank",
+    ) -> None:  # fmt: skip
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.path = path
         self.retry_s = retry_s
+        self.kind = kind
 
     def response(self) -> Response:
         body: dict[str, object] = {
-            "type": "about:blank",
+            "type": self.kind,
             "title": TITLES.get(self.status, "Problem"),
             "status": self.status,
             "detail": self.detail,

@@ -36,6 +36,7 @@ from linkray.model.views import (
     UplinkTested,
     UplinkView,
 )
+from linkray.store.audit import AuditChain, AuditEntry, AuditPage
 
 KIB = 1024
 JSON = "application/json"
@@ -52,6 +53,7 @@ class SignIn(Body, frozen=True):
 
     account: str
     password: str
+    code: str | None = None  # of the second factor, where the account has one
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -242,6 +244,79 @@ class Lines(msgspec.Struct, frozen=True):
     lines: tuple[str, ...]
 
 
+class Confirm(Body, frozen=True):
+    """The password of whoever is signed in, given again."""
+
+    password: str
+
+
+class AccountView(msgspec.Struct, frozen=True):
+    """An account, without its secrets."""
+
+    name: str
+    level: int
+    open: bool  # it has a password
+    first: bool  # that is the printed one
+    second_factor: bool
+    changed: str  # UTC, when its password or second factor was set; empty: never
+
+
+class SecondBegun(msgspec.Struct, frozen=True):
+    """A secret for an authenticator app, shown once; it holds once a code of it was given."""
+
+    secret: str  # base32, to be typed
+    address: str  # the same as `otpauth:` address, for a QR code
+
+
+class Code(Body, frozen=True):
+    """Six digits of an authenticator app."""
+
+    code: str
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """Somebody who is signed in."""
+
+    id: str
+    account: str
+    level: int
+    source: str  # the address
+    since: str
+    idle_s: int
+    here: bool  # whoever asks
+
+
+KeyState = Literal["on", "off", "password", "expired"]
+
+
+class KeyView(msgspec.Struct, frozen=True):
+    """An API key, without itself."""
+
+    id: str
+    name: str  # empty: the one of its scope that has none
+    scope: str
+    made: str
+    by: str  # the account whose next password ends it; empty: the command line
+    expires: str
+    state: KeyState  # password: off since its account has another one
+
+
+class NewKey(Body, frozen=True):
+    """A key to be made; without a name it takes the place of the one of its scope."""
+
+    scope: Literal["read", "write"]
+    expires: str  # how long it holds: 90m, 12h, 30d or 2w
+    name: str = ""
+
+
+class MadeKey(msgspec.Struct, frozen=True):
+    """A new key: the only time that it is told."""
+
+    id: str
+    key: str
+    expires: str
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One route. `least` has no default: a route without a level is no route."""
 
@@ -258,6 +333,7 @@ class Entry(msgspec.Struct, frozen=True):
     at_first: bool = False  # open to a session that must change its password (trust.md A1)
     only_first: bool = False  # and to no other
     people: bool = False  # not for keys
+    confirmed: bool = False  # only with the password given again a short while ago
     signs_in: bool = False  # needs no session, so no CSRF token
     may_be_empty: bool = False  # the body
 
@@ -419,6 +495,48 @@ TABLE: tuple[Entry, ...] = (
     Entry("PUT", "/api/v1/tags/learn", INSTALLER, "learn",
           "For 30 s put the tags that are held to a reader on the list, or take them off it",
           takes=Learn, gives=LearningView),
+    Entry("POST", "/api/v1/session/confirm", EV, "confirm",
+          "Give one's password again: for five minutes, routes that ask for it are open",
+          takes=Confirm, gives=Done, people=True),
+    Entry("GET", "/api/v1/accounts", EV, "accounts",
+          "The accounts as the Assembler sees them; others see their own",
+          gives=tuple[AccountView, ...], people=True),
+    Entry("DELETE", "/api/v1/accounts/{name}/password", ASSEMBLER, "close_account",
+          "Close EV or Installer: nobody signs in there until it is given a password",
+          gives=Done, people=True, confirmed=True),
+    Entry("POST", "/api/v1/accounts/{name}/second-factor", EV, "begin_second",
+          "A secret for one's authenticator app", gives=SecondBegun, people=True,
+          confirmed=True),
+    Entry("PUT", "/api/v1/accounts/{name}/second-factor", EV, "set_second",
+          "Ask for codes of that secret from now on, once a code of it is right",
+          takes=Code, gives=SessionView, people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/accounts/{name}/second-factor", EV, "end_second",
+          "Ask for no code any more: one's own, or as Assembler another's",
+          gives=Done, people=True, confirmed=True),
+    Entry("GET", "/api/v1/sessions", ASSEMBLER, "sessions", "Who is signed in",
+          gives=tuple[OpenSession, ...], people=True, quiet=True),
+    Entry("DELETE", "/api/v1/sessions", ASSEMBLER, "end_sessions",
+          "End every session but one's own", gives=Done, people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/sessions/{id}", ASSEMBLER, "end_session", "End a session",
+          gives=Done, people=True, confirmed=True),
+    Entry("GET", "/api/v1/keys", INSTALLER, "keys", "The API keys, without themselves",
+          gives=tuple[KeyView, ...], people=True),
+    Entry("POST", "/api/v1/keys", ASSEMBLER, "add_key",
+          "Make an API key; it is told this once. Without a name it takes the place of the one of "
+          "its scope", takes=NewKey, gives=MadeKey, people=True, confirmed=True),
+    Entry("PUT", "/api/v1/keys/{id}", ASSEMBLER, "set_key", "An API key on or off",
+          takes=Switch, gives=Done, people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/keys/{id}", ASSEMBLER, "remove_key", "An API key ends for good",
+          gives=Done, people=True, confirmed=True),
+    Entry("GET", "/api/v1/audit", ASSEMBLER, "audit",
+          "The audit log, the newest first: `?who=&what=&text=` (parts of it), `since=&until=` "
+          "(UTC), `limit=100`, `before=NUMBER` (the next page)", gives=AuditPage, people=True),
+    Entry("GET", "/api/v1/audit/chain", ASSEMBLER, "audit_chain",
+          "Whether every line of the audit log is as it was written", gives=AuditChain,
+          people=True),
+    Entry("GET", "/api/v1/audit/export", ASSEMBLER, "export_audit",
+          "What the same query finds, as a file: `?format=csv` or `json`",
+          gives=tuple[AuditEntry, ...], people=True),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

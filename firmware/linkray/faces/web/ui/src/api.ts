@@ -13,6 +13,7 @@ export class Problem extends Error {
     readonly detail: string,
     readonly path: string | null = null,
     readonly retryAfterS: number | null = null,
+    readonly kind = "", // its type, where it has one of its own
   ) {
     super(detail || title);
   }
@@ -79,6 +80,7 @@ async function problemOf(answer: Response): Promise<Problem> {
     text("detail"),
     text("path") || pathIn(text("detail")),
     Number.isFinite(after) && after > 0 ? after : null,
+    text("type"),
   );
 }
 

@@ -11,6 +11,7 @@ import { Account } from "./pages/account";
 import { Info } from "./pages/info";
 import { FirstPasswords, SignIn } from "./pages/signin";
 import { Button, Card, Icon, Link } from "./parts/basics";
+import { PasswordDialog } from "./parts/confirm";
 import { DangerDialog, Said } from "./parts/dialog";
 import { Explain } from "./parts/explain";
 import { go, here, segments } from "./route";
@@ -28,6 +29,8 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   debug: signal<Loaded>(null),
   setup: signal<Loaded>(null),
   transactions: signal<Loaded>(null),
+  security: signal<Loaded>(null),
+  apikeys: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
@@ -36,6 +39,8 @@ const FILES: Record<string, () => Promise<ComponentType>> = {
   debug: async () => (await import("./pages/debug")).Debug,
   setup: async () => (await import("./pages/setup")).Setup,
   transactions: async () => (await import("./pages/transactions")).Transactions,
+  security: async () => (await import("./pages/security")).Security,
+  apikeys: async () => (await import("./pages/apikeys")).ApiPage,
 };
 
 async function load(name: string): Promise<void> {
@@ -207,6 +212,7 @@ function App() {
       {now?.account && now.must_change && <FirstPasswords />}
       {inside && <Frame />}
       <DangerDialog />
+      <PasswordDialog />
       <Said />
     </>
   );

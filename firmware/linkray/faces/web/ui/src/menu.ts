@@ -48,6 +48,22 @@ export const PAGES: readonly Page[] = [
     level: INSTALLER,
   },
   {
+    id: "security",
+    to: "/security",
+    name: "nav.security",
+    icon: "lock",
+    part: "nav.system",
+    level: EV,
+  },
+  {
+    id: "apikeys", // the address /api is the API's own
+    to: "/apikeys",
+    name: "nav.api",
+    icon: "key",
+    part: "nav.system",
+    level: INSTALLER,
+  },
+  {
     id: "debug",
     to: "/debug",
     name: "nav.debug",

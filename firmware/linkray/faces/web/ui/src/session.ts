@@ -24,8 +24,13 @@ export async function refreshSession(): Promise<Session> {
   return take((await call<Session>("GET", "/session", undefined, { signingIn: true })).body);
 }
 
-export async function signIn(account: AccountName, password: string): Promise<Session> {
-  const told = await call<Session>("POST", "/session", { account, password }, { signingIn: true });
+export async function signIn(
+  account: AccountName,
+  password: string,
+  code?: string,
+): Promise<Session> {
+  const body = { account, password, ...(code ? { code } : {}) };
+  const told = await call<Session>("POST", "/session", body, { signingIn: true });
   ended.value = false;
   return take(told.body);
 }

@@ -1,25 +1,13 @@
-// Account: who is signed in, how it looks, one's password, signing out. "More" on phones.
+// Account: who is signed in, how it looks, signing out; passwords are under Security. "More" on phones.
 
-import { useId, useState } from "preact/hooks";
+import { useId } from "preact/hooks";
 
-import { call, Problem } from "../api";
 import { lang, languages, say, t, useLanguage } from "../i18n";
 import { openPages } from "../menu";
-import { Button, Card, Choices, Icon, Link, Note } from "../parts/basics";
+import { Button, Card, Choices, Icon, Link } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { Select } from "../parts/fields";
-import { Password, StrengthBar } from "../parts/password";
-import {
-  ASSEMBLER,
-  chooseTheme,
-  level,
-  refreshSession,
-  session,
-  signOut,
-  theme,
-  type Theme,
-} from "../session";
-import type { AccountName } from "../words";
+import { chooseTheme, level, session, signOut, theme, type Theme } from "../session";
 
 export function Account() {
   const now = session.value;
@@ -47,9 +35,6 @@ export function Account() {
           <LookChoices />
         </Card>
       </div>
-      <Card title={t("account.password")}>
-        <ChangePassword />
-      </Card>
     </>
   );
 }
@@ -86,75 +71,5 @@ export function LookChoices() {
         />
       </label>
     </div>
-  );
-}
-
-export function ChangePassword() {
-  const own = session.value?.account ?? "EV";
-  const [account, setAccount] = useState<AccountName>(own);
-  const [old, setOld] = useState("");
-  const [fresh, setFresh] = useState("");
-  const [told, setTold] = useState<{ fault: boolean; text: string } | null>(null);
-  const [busy, setBusy] = useState(false);
-  const id = useId();
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (busy) return;
-    setBusy(true);
-    setTold(null);
-    try {
-      await call("PUT", `/accounts/${account}/password`, { old, new: fresh }, { signingIn: true });
-      setTold({ fault: false, text: t("account.changed", { account }) });
-      await refreshSession(); // one's own change made a new session
-      setOld("");
-      setFresh("");
-    } catch (problem) {
-      const wrong = problem instanceof Problem && problem.status === 401;
-      setTold({ fault: true, text: wrong ? t("account.wrong") : inWords(problem) });
-    }
-    setBusy(false);
-  };
-  return (
-    <form class="form narrow" onSubmit={(event) => void submit(event)}>
-      {level() >= ASSEMBLER && (
-        <div class="field">
-          <label for={id}>{t("account.whose")}</label>
-          <Select
-            id={id}
-            value={account}
-            onChange={(chosen) => setAccount(chosen as AccountName)}
-            choices={["EV", "Installer", "Assembler"].map((name) => ({ value: name, text: name }))}
-          />
-        </div>
-      )}
-      <input
-        class="unseen"
-        type="text"
-        autocomplete="username"
-        value={account}
-        readOnly
-        tabIndex={-1}
-        aria-hidden="true"
-      />
-      <Password label={t("account.old")} value={old} onValue={setOld} />
-      <Password
-        label={t("account.new")}
-        value={fresh}
-        onValue={setFresh}
-        fresh
-        help={t("first.rule")}
-      />
-      <StrengthBar password={fresh} account={account} />
-      {told && (
-        <Note tone={told.fault ? "fault" : "ok"} live>
-          {told.text}
-        </Note>
-      )}
-      <p>
-        <Button type="submit" kind="primary" busy={busy} disabled={!old || !fresh}>
-          {t("account.change")}
-        </Button>
-      </p>
-    </form>
   );
 }

@@ -15,16 +15,17 @@ import { announce, inWords } from "../parts/dialog";
 import { DraftBar, LoadFailed, storeDraft } from "../parts/draftbar";
 import { Setting } from "../parts/fields";
 import { go, segments } from "../route";
-import { ASSEMBLER, level, session } from "../session";
+import { ASSEMBLER, level, refreshSession, session } from "../session";
 import { dirty, draft, loadFailed, settle } from "../settings";
 import { byName, nameOf, powerW } from "../site";
 import type { Walk } from "../words";
-import { ChangePassword, LookChoices } from "./account";
+import { LookChoices } from "./account";
 import { placeOf } from "./chargerform";
 import { linkState } from "./chargers";
 import { GroupsTab, Supply } from "./configuration";
 import { Address as CsmsAddress, Trial as CsmsTrial } from "./csms";
 import { MeterTab } from "./meter";
+import { ChangePassword } from "./security";
 
 interface Step {
   id: string;
@@ -218,7 +219,7 @@ function Passwords() {
       </Card>
       <Card title={t("account.password")}>
         {level() < ASSEMBLER && <Note tone="idle">{t("walk.passwords_own")}</Note>}
-        <ChangePassword />
+        <ChangePassword changed={() => void refreshSession()} />
       </Card>
     </div>
   );

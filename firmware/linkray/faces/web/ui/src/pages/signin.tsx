@@ -7,6 +7,7 @@ import { duration } from "../format";
 import { given, t } from "../i18n";
 import { Button, Icon, Note } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
+import { ASKS_CODE, CodeField } from "../parts/confirm";
 import { Password, StrengthBar } from "../parts/password";
 import { ended, keep, kept, refreshSession, session, signIn, signOut } from "../session";
 import type { AccountName } from "../words";
@@ -46,6 +47,7 @@ function SignInForm() {
     last && open.includes(last) ? last : (open[0] ?? "Assembler"),
   );
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState<string | null>(null); // null: not asked for
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState("");
   const [wait, setWait] = useCountdown();
@@ -59,10 +61,16 @@ function SignInForm() {
     setBusy(true);
     setWrong("");
     try {
-      await signIn(account, password);
+      await signIn(account, password, code ?? undefined);
       keep("account", account);
     } catch (problem) {
       const status = problem instanceof Problem ? problem.status : 0;
+      if (problem instanceof Problem && problem.kind === ASKS_CODE) {
+        setWrong(code ? t("sign.code_wrong") : "");
+        setCode("");
+        setBusy(false);
+        return;
+      }
       if (status === 429) setWait((problem as Problem).retryAfterS ?? 5);
       setWrong(
         status === 401 ? t("sign.wrong", { account }) : status === 429 ? "" : inWords(problem),
@@ -72,7 +80,14 @@ function SignInForm() {
   };
   return (
     <form class="gate-form" onSubmit={(event) => void submit(event)}>
-      <Accounts open={open} chosen={account} onChoose={setAccount} />
+      <Accounts
+        open={open}
+        chosen={account}
+        onChoose={(chosen) => {
+          setAccount(chosen);
+          setCode(null);
+        }}
+      />
       <input
         class="unseen"
         type="text"
@@ -88,8 +103,13 @@ function SignInForm() {
         value={password}
         onValue={setPassword}
         focus
-        error={wait > 0 ? t("sign.slow", { wait: duration(wait) }) : wrong}
+        error={
+          wait > 0 ? t("sign.slow", { wait: duration(wait) }) : code === null ? wrong : undefined
+        }
       />
+      {code !== null && (
+        <CodeField value={code} onValue={setCode} focus help={t("sign.code_help")} error={wrong} />
+      )}
       <Button type="submit" kind="primary" busy={busy} disabled={wait > 0}>
         {busy ? t("sign.busy") : t("sign.do")}
       </Button>

@@ -69,8 +69,12 @@ export function askDanger(danger: Danger): void {
   asked.value = danger;
 }
 
+/** The visitor would not give the password again. */
+export class Declined extends Error {}
+
 /** A problem in the visitor's words. */
 export function inWords(problem: unknown): string {
+  if (problem instanceof Declined) return t("confirm.declined");
   if (!(problem instanceof Problem)) return String(problem);
   if (problem.status === 0) {
     return problem.title === "timeout" ? t("error.timeout") : t("error.unreachable");

@@ -25,7 +25,7 @@ interface PasswordProps {
   value: string;
   onValue: (text: string) => void;
   fresh?: boolean; // a new password, not one to be remembered from before
-  error?: string | null;
+  error?: string | null | undefined;
   help?: string;
   focus?: boolean;
 }
