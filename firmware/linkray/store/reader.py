@@ -6,8 +6,10 @@ from pathlib import Path
 
 import apsw
 
+from linkray.model.history import Slot
 from linkray.model.records import Transaction
 
+from . import history
 from .audit import AuditLine
 from .disk import BUSY_MS, StoreError
 from .rows import AUDIT, TRANSACTIONS, line_of, transaction_of
@@ -42,3 +44,15 @@ class Reader:
             (newest,),
         )
         return [line_of(row) for row in rows][::-1]
+
+    def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The site's past in minutes (since 1970), of these quarters of an hour without `last`."""
+        return list(history.minutes_of(self._db, first, last))
+
+    def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The same in means of quarters of an hour."""
+        return list(history.quarters_of(self._db, first, last))
+
+    def quarters_there(self, first: int, last: int) -> list[int]:
+        """The quarters of which anything is kept."""
+        return history.numbers_between(self._db, first, last)

@@ -26,7 +26,9 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
+from linkray.model.history import MINUTES, Slot, mean_of
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
+from linkray.store.db import StoreError
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -51,6 +53,29 @@ class QuickHashing:
     async def is_password(self, kept: str, password: str) -> bool:
         await trio.lowlevel.checkpoint()
         return kept == hash_of(password)
+
+
+class PastInMemory:
+    """Minutes of the site's past as a database has them; or none that can be read."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Slot] = {}
+        self.is_away = False
+
+    async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        await trio.lowlevel.checkpoint()
+        if self.is_away:
+            raise StoreError("expected a database")
+        return [(n, self.kept[n]) for n in sorted(self.kept) if first <= n // MINUTES < last]
+
+    async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        found: dict[int, list[Slot]] = {}
+        for number, slot in await self.minutes(first, last):
+            found.setdefault(number // MINUTES, []).append(slot)
+        return [(number, mean_of(slots)) for number, slots in found.items()]
+
+    async def quarters_there(self, first: int, last: int) -> list[int]:
+        return [number for number, _slot in await self.quarters(first, last)]
 
 
 class InProcess:
@@ -147,10 +172,12 @@ class Box:
         await self.desk.begin()
         self.control = InProcess(self.desk)
         self.control.push()
+        self.past = PastInMemory()
         self.door = Door(lambda: secrets.token_bytes(32))
         self.api = Api(
-            self.control, self.door, QuickHashing(), clock=self.clock, version="1.2.3"
-        )
+            self.control, self.door, QuickHashing(), past=self.past, clock=self.clock,
+            version="1.2.3",
+        )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})
         script = file_of("/app-3QXKDJ2L.js", b"let a", {"br": b"BR", "gzip": b"GZ"})
         assert page

@@ -23,11 +23,12 @@ from linkray.model.settings import MeterFileValue, schema
 from linkray.model.views import HeldView, SiteView
 
 from . import openapi, table
+from .graphs import Graphs
 from .guard import with_cookie
 from .live import Feed
 from .near import Network, is_near, source_of
 from .passports import Passports
-from .ports import Call, Control, Door, Hashing
+from .ports import Call, Control, Door, Hashing, Past
 from .problem import Problem, checked, read
 from .uplinks import Uplinks
 
@@ -97,7 +98,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Graphs, Passports, Uplinks):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -106,6 +107,7 @@ class Api(Passports, Uplinks):
         door: Door,
         hashing: Hashing,
         *,
+        past: Past,
         clock: WallClock,
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
@@ -115,6 +117,7 @@ class Api(Passports, Uplinks):
         self._control = control
         self._door = door
         self._hashing = hashing
+        self._past = past
         self._clock = clock
         self._version = version
         self._attached = attached

@@ -12,6 +12,7 @@ import msgspec
 
 from linkray.kit.cell import Cell
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.model.history import Slot
 
 
 class Session(Protocol):
@@ -52,6 +53,14 @@ class Hashing(Protocol):
 
     async def hash(self, password: str) -> str: ...
     async def is_password(self, kept: str, password: str) -> bool: ...
+
+
+class Past(Protocol):
+    """The site's past, off the loop (`store.reader.Reader`). Raises `StoreError`."""
+
+    async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]: ...
+    async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]: ...
+    async def quarters_there(self, first: int, last: int) -> list[int]: ...
 
 
 class Asker(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ from linkray.model.views import (
     CommissioningCheck,
     CsmsQueue,
     FramesRead,
+    Graph,
+    GraphDays,
     MeterView,
     OfferChange,
     PlanView,
@@ -308,6 +310,16 @@ TABLE: tuple[Entry, ...] = (
           "A file of the OCPP log as text, 0 the newest, 4 the oldest"),
     Entry("GET", "/api/v1/support-bundle", INSTALLER, "support_bundle",
           "A zip with logs, settings without secrets, versions and what the balancer did"),
+    Entry("GET", "/api/v1/graphs", EV, "graph",
+          "The site's past: a day (`?day=2026-11-23`, of the site's calendar) or the last 24 hours,"
+          " in means of `?minutes=15` (two years) or `1` (31 days)", gives=Graph, quiet=True),
+    Entry("GET", "/api/v1/graphs/days", EV, "graph_days",
+          "Which days of up to a month, `?from=2026-11-01&to=2026-11-30`, have anything to show; "
+          "without them of the last 31 days",
+          gives=GraphDays, quiet=True),
+    Entry("GET", "/api/v1/graphs/csv", EV, "graph_csv",
+          "The same as CSV: a day, days `from` … `to` of up to a month, or today; `?minutes=`, "
+          "`?separator=comma|semicolon|tab`, `?decimal=point|comma`"),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

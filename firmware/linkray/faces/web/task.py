@@ -12,6 +12,7 @@ import gzip
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -31,6 +32,9 @@ from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import contain
+from linkray.model.history import Slot
+from linkray.store.db import FILE
+from linkray.store.reader import Reader
 
 from .api import Api
 from .app import Redirect, build_app
@@ -73,6 +77,32 @@ class Hasher:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._limiter.statistics().tasks_waiting >= HASHES_WAITING_MAX:
             raise Problem(429, "Too many people sign in at once", retry_s=2)
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+
+
+class PastOnDisk:
+    """The site's past, read in a thread of its own: one reader, and a connection for a moment, so
+    that the log of whoever writes is never held for long.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        return await self._read(lambda reader: reader.minutes(first, last))
+
+    async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        return await self._read(lambda reader: reader.quarters(first, last))
+
+    async def quarters_there(self, first: int, last: int) -> list[int]:
+        return await self._read(lambda reader: reader.quarters_there(first, last))
+
+    async def _read(self, read: Callable[[Reader], T]) -> T:
+        def work() -> T:
+            with closing(Reader(self._database)) as reader:
+                return read(reader)
+
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
 
@@ -255,8 +285,9 @@ async def serve_web(
     names = [name.lower() for name in tls.own_names()]
     control = DeskClient(state / SOCKET)
     api = Api(
-        control, door, Hasher(), clock=clock or WallClock(), version=__version__, attached=attached
-    )
+        control, door, Hasher(), past=PastOnDisk(state / FILE), clock=clock or WallClock(),
+        version=__version__, attached=attached,
+    )  # fmt: skip
     app = build_app(api, door, read_static(static), names)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])

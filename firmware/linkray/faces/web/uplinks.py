@@ -38,16 +38,19 @@ class _Links(msgspec.Struct):
     uplinks: msgspec.Raw
 
 
-class _File:
+class File:
     """A file in parts as they are made: it may be longer than what anybody should hold at once."""
 
-    def __init__(self, name: str, parts: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, name: str, parts: AsyncIterator[bytes], media: str = "application/json"
+    ) -> None:
         self._name = name
         self._parts = parts
+        self._media = media
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [
-            (b"content-type", b"application/json"), (b"cache-control", b"no-store"),
+            (b"content-type", self._media.encode()), (b"cache-control", b"no-store"),
             (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
         ]  # fmt: skip
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -97,7 +100,7 @@ class Uplinks:
             answer = await self._ask(asks.ReadSetAside(after), call.asker.who)
             return msgspec.json.decode(checked(answer).data, type=list[SetAsideMessage])
 
-        return _File("linkray-set-aside.json", _lines(await part(0), part))
+        return File("linkray-set-aside.json", _lines(await part(0), part))
 
     async def queues(self: _Asks, call: Call) -> ASGIApp:
         return _json(bytes(checked(await self._ask(asks.ReadQueues(), call.asker.who)).data))
@@ -109,7 +112,7 @@ class Uplinks:
             answer = await self._ask(asks.ReadQueue(csms, after), call.asker.who)
             return msgspec.json.decode(checked(answer).data, type=list[SetAsideMessage])
 
-        return _File("linkray-kept-for-csms.json", _lines(await part(0), part))
+        return File("linkray-kept-for-csms.json", _lines(await part(0), part))
 
     async def let_queue_go(self: _Asks, call: Call) -> ASGIApp:
         body = read(call.body, LetGo)

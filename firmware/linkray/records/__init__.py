@@ -1,0 +1,1 @@
+"""What was charged and measured, as people read it later (records.md)."""
