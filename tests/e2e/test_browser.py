@@ -30,7 +30,8 @@ FREE = "WB-118274"  # Bay 4: nobody has plugged in there
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
     "/configuration/balancing", "/configuration/schedule", "/configuration/groups",
-    "/configuration/csms", "/configuration/files", "/debug/ocpp", "/debug/log", "/account",
+    "/configuration/csms", "/configuration/files", "/transactions/days", "/debug/ocpp",
+    "/debug/log", "/account",
 )  # fmt: skip
 
 
@@ -49,11 +50,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.mark.parametrize(
     ("account", "pages"),
     [
-        ("EV", ["Info", "Account"]),
-        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
+        ("EV", ["Info", "Transactions", "Account"]),
+        ("Installer", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
+                       "Account"]),
+        ("Assembler", ["Info", "Chargers", "Transactions", "Configuration", "Balancing", "Debug",
+                       "Account"]),
     ],
-)
+)  # fmt: skip
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):
     visitor = visit(forgiven=("403",))
     page = visitor.sign_in(account)

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import json as jsonlib
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -31,6 +32,7 @@ from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.store.db import StoreError
 from linkray.upkeep.ocpplog import FrameLog, content
 
+T = TypeVar("T")
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 HOST = "linkray-1.local"
 WORDS = {"EV": "red whale sings loud", "Installer": "green whale sings soft",
@@ -73,6 +75,10 @@ class PastInMemory:
         for number, slot in await self.minutes(first, last):
             found.setdefault(number // MINUTES, []).append(slot)
         return [(number, mean_of(slots)) for number, slots in found.items()]
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return work()
 
     async def quarters_there(self, first: int, last: int) -> list[int]:
         return [number for number, _slot in await self.quarters(first, last)]

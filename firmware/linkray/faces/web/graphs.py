@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import partial
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -278,9 +279,11 @@ class Graphs:
         else:
             ends = quarter_at(self._clock.utc()) + 1
             span = Range(ends - QUARTERS_A_DAY, ends, step_s)
-        slots = laid_out(await _read(self._past, span), span)
-        shown = graph(slots, span, name, _names(self._control.snapshot.value))
-        return _json(msgspec.json.encode(shown))
+        kept, names = await _read(self._past, span), _names(self._control.snapshot.value)
+        body = await self._past.beside(
+            lambda: msgspec.json.encode(graph(laid_out(kept, span), span, name, names))
+        )
+        return _json(body)
 
     async def graph_days(self: _Asks, call: Call) -> ASGIApp:
         name, zone = _zone(self._seen_site())
@@ -321,12 +324,17 @@ async def _lines(
     yield sheet.line(headings(columns, names, step_s))
     for place, span in enumerate(spans):
         kept = await _read(past, span) if place else first
-        slots = laid_out(kept, span)
-        moments = (span.start + timedelta(seconds=step_s * number) for number in range(span.slots))
-        yield b"".join(
-            sheet.line(cells(slot, at, zone, columns, step_s, sheet))
-            for slot, at in zip(slots, moments, strict=True)
-        )
+        yield await past.beside(partial(_rows, kept, span, zone, columns, sheet))
+
+
+def _rows(
+    kept: list[tuple[int, Slot]], span: Range, zone: tzinfo, points: Sequence[Point], sheet: Sheet
+) -> bytes:
+    moments = (span.start + timedelta(seconds=span.step_s * slot) for slot in range(span.slots))
+    return b"".join(
+        sheet.line(cells(slot, at, zone, points, span.step_s, sheet))
+        for slot, at in zip(laid_out(kept, span), moments, strict=True)
+    )
 
 
 async def _read(past: Past, span: Range) -> list[tuple[int, Slot]]:

@@ -5,14 +5,17 @@ The roof hands them over; faces imports no room.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from linkray.kit.cell import Cell
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
 from linkray.model.history import Slot
+
+T = TypeVar("T")
 
 
 class Session(Protocol):
@@ -61,6 +64,10 @@ class Past(Protocol):
     async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]: ...
     async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]: ...
     async def quarters_there(self, first: int, last: int) -> list[int]: ...
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """What takes long is done where nobody waits for it."""
+        ...
 
 
 class Asker(msgspec.Struct, frozen=True):

@@ -103,6 +103,9 @@ class PastOnDisk:
             with closing(Reader(self._database)) as reader:
                 return read(reader)
 
+        return await self.beside(work)
+
+    async def beside(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
 

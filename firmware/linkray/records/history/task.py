@@ -40,8 +40,9 @@ class Look:
         self._settings, self._plan, self._meter = settings, plan, meter
         self._views, self._clock = views, clock
         self._known: dict[str, ChargerView] = {}
-        self._drawn: dict[str, tuple[Phases, bool]] = {}  # and whether all of it is known
-        self._sum, self._all_known = ZERO, True
+        self._drawn: dict[str, Phases] = {}
+        self._sum = ZERO  # of them
+        self._unseen: set[str] = set()  # who charges, and how much is not known
 
     def seen(self) -> Seen:
         """At this moment."""
@@ -67,28 +68,35 @@ class Look:
             return None
         if meter.location == "grid":
             return Read(current_ma, meter.power_w, current_ma - self._sum)
-        if not self._all_known:  # who charges unseen is on no meter
+        if self._unseen:  # who charges unseen is on no meter
             return None
         chargers_w = sum(power_w(self._sum, voltage_mv))
         total_w = None if meter.power_w is None else meter.power_w + chargers_w
         return Read(current_ma + self._sum, total_w, current_ma)
 
     def _changes(self) -> tuple[tuple[str, tuple[tuple[int, Phases | None], ...]], ...]:
-        changed = []
+        changed: list[tuple[str, tuple[tuple[int, Phases | None], ...]]] = []
         for charger, cell in self._views.items():
             view = cell.value
             if self._known.get(charger) is not view:
                 self._known[charger] = view
                 points = tuple((one.id, drawn(view, one)) for one in view.connectors)
-                self._drawn[charger] = _together(view, points)
+                self._take(charger, *_together(view, points))
                 changed.append((charger, points))
-        for charger in self._known.keys() - self._views.keys():
-            del self._known[charger], self._drawn[charger]
-            changed.append((charger, ()))
-        if changed:
-            self._sum = sum((ma for ma, _known in self._drawn.values()), start=ZERO)
-            self._all_known = all(known for _ma, known in self._drawn.values())
+        if len(self._known) > len(self._views):
+            for charger in self._known.keys() - self._views.keys():
+                del self._known[charger]
+                self._take(charger, ZERO, known=True)
+                changed.append((charger, ()))
         return tuple(changed)
+
+    def _take(self, charger: str, current_ma: Phases, known: bool) -> None:
+        self._sum += current_ma - self._drawn.get(charger, ZERO)
+        self._drawn[charger] = current_ma
+        if known:
+            self._unseen.discard(charger)
+        else:
+            self._unseen.add(charger)
 
 
 def drawn(view: ChargerView, connector: ConnectorView) -> Phases | None:

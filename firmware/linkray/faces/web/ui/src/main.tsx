@@ -26,12 +26,14 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   chargers: signal<Loaded>(null),
   configuration: signal<Loaded>(null),
   debug: signal<Loaded>(null),
+  transactions: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
   chargers: async () => (await import("./pages/chargers")).Chargers,
   configuration: async () => (await import("./pages/configuration")).Configuration,
   debug: async () => (await import("./pages/debug")).Debug,
+  transactions: async () => (await import("./pages/transactions")).Transactions,
 };
 
 async function load(name: string): Promise<void> {

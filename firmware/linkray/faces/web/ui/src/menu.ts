@@ -24,6 +24,14 @@ export const PAGES: readonly Page[] = [
     level: INSTALLER,
   },
   {
+    id: "transactions",
+    to: "/transactions",
+    name: "nav.transactions",
+    icon: "rows-3",
+    part: "nav.operate",
+    level: EV,
+  },
+  {
     id: "configuration",
     to: "/configuration",
     name: "nav.configuration",
