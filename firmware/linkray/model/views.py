@@ -95,6 +95,7 @@ class MeterView(msgspec.Struct, frozen=True):
     hint: str | None = None  # the manual's troubleshooting for that failure
     findings: tuple[MeterFinding, ...] = ()  # what was found wrong by comparison with the chargers
     follows: bool = False  # it was seen to follow the chargers, on some phase at least
+    phases_read: tuple[bool, bool, bool] = (True, True, True)  # the number of another means nothing
 
 
 class LedView(msgspec.Struct, frozen=True):

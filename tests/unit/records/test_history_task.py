@@ -106,7 +106,9 @@ def test_what_was_not_measured_is_a_gap():
         site = Site()
         assert site.look.seen().limit_ma is None  # no plan was made yet
         for lost in (MeterView(True, "M", False, 9.0, Phases.each(5)),
-                     MeterView(True, "M", True, 6.0, Phases.each(5))):  # fmt: skip
+                     MeterView(True, "M", True, 6.0, Phases.each(5)),
+                     MeterView(True, "M", True, 0.2, Phases.each(5),
+                               phases_read=(True, False, True))):  # fmt: skip
             site.meter.set(lost)
             assert site.look.seen().read is None
         site.clock = WallClock(lambda: datetime(1970, 1, 1, tzinfo=UTC))

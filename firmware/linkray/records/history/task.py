@@ -66,6 +66,8 @@ class Look:
         current_ma = meter.current_ma
         if current_ma is None or not meter.healthy or (meter.age_s or 0.0) > FRESH_S:
             return None
+        if not all(meter.phases_read):  # trust.md M8: what stands there for it is no current
+            return None
         if meter.location == "grid":
             return Read(current_ma, meter.power_w, current_ma - self._sum)
         if self._unseen:  # who charges unseen is on no meter
