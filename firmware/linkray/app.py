@@ -101,6 +101,7 @@ from linkray.model.views import ChargerView, LedView, MeterView, UplinkView
 from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
+from linkray.records.history.task import Look, run_recorder
 from linkray.store.ceiling import FILE as CEILING
 from linkray.store.ceiling import Ceiling
 from linkray.store.db import FILE, Store, StoreError
@@ -719,6 +720,7 @@ class House:
                 rooms.start_soon(self._kept("drawn", self._follow_drawn, rests=True))
                 rooms.start_soon(self._kept("learned", self._keep_learned, rests=True))
                 rooms.start_soon(self._kept("tags", self.tags.run, rests=True))
+                rooms.start_soon(self._kept("history", self._record, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 
@@ -765,6 +767,11 @@ class House:
     async def _keep_learned(self) -> None:
         async for fact in self.learned.clone():
             await self._remember(f"{ETA} {fact.charger}", " ".join(map(str, fact.sessions)))
+
+    async def _record(self) -> None:
+        """The site's past for the graphs (metering.md, History)."""
+        look = Look(self.store.settings, self.plan, self.meter, self.views, self.wall)
+        await run_recorder(look, self.store.commit, (StoreError,))
 
     def _tell_learned(self) -> None:
         """What chargers in watts have shown before (decided.md, DC efficiency)."""

@@ -34,7 +34,8 @@ ALL_PAGES = [
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
     "/configuration/balancing", "/configuration/schedule", "/configuration/groups",
-    "/configuration/csms", "/configuration/files", "/debug/ocpp", "/debug/log", "/account",
+    "/configuration/csms", "/configuration/files", "/transactions/days", "/debug/ocpp",
+    "/debug/log", "/account",
 )  # fmt: skip
 
 

@@ -195,7 +195,11 @@ class Desk:
         #: The newest snapshot, and the same as the frame that every watcher is sent.
         self.snapshot: Cell[Snapshot | None] = Cell(None)
         self.pushed: Cell[bytes] = Cell(b"")
-        self._answerers: dict[type[Ask], Answerer] = {
+        self._answerers: dict[type[Ask], Answerer] = {**self._own(), **answerers}
+
+    def _own(self) -> dict[type[Ask], Answerer]:
+        """What is answered here, from the store alone."""
+        return {
             ReadSnapshot: self._read_snapshot,
             ReadSettings: self._read_settings,
             PatchSettings: self._patch_settings,
@@ -218,7 +222,6 @@ class Desk:
             CheckCommissioning: self._check_commissioning,
             ReadWalk: self._read_walk,
             NoteStep: self._note_step,
-            **answerers,
         }
 
     async def begin(self) -> None:

@@ -198,6 +198,7 @@ class Health:
             healthy=not self._is_lost,
             age_s=None if good is None else round(max(0.0, now - good.at), 3),
             current_ma=None if good is None else _read(good).current_ma,
+            phases_read=(True, True, True) if good is None else _read(good).phases_read,
             voltage_mv=(None, None, None) if good is None else good.voltage_mv,
             power_w=None if good is None else good.power_w,
             location=self._rules.location,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from linkray.model.history import Slot
 from linkray.model.passport import Finding
 
 
@@ -173,10 +174,17 @@ class UplinkKept(Record, frozen=True, tag=True):
     profiles: str = ""  # the CSMS's charging profiles, as ocpp/schedule.py keeps them
 
 
+class MinuteKept(Record, frozen=True, tag=True):
+    """What was measured in a minute, for the graphs (metering.md, History)."""
+
+    minute: int  # since 1970
+    slot: Slot
+
+
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
     | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
-    | Called | Refused | TagAccepted | UplinkKept
+    | Called | Refused | TagAccepted | UplinkKept | MinuteKept
 )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ class MeterView(msgspec.Struct, frozen=True):
     hint: str | None = None  # the manual's troubleshooting for that failure
     findings: tuple[MeterFinding, ...] = ()  # what was found wrong by comparison with the chargers
     follows: bool = False  # it was seen to follow the chargers, on some phase at least
+    phases_read: tuple[bool, bool, bool] = (True, True, True)  # the number of another means nothing
 
 
 class LedView(msgspec.Struct, frozen=True):
@@ -398,3 +399,62 @@ class Snapshot(msgspec.Struct, frozen=True):
     led: LedView
     groups: tuple[GroupView, ...] = ()
     uplinks: tuple[UplinkView, ...] = ()  # of every charger that has one, by id
+
+
+# -- the site's past (records.md, Site graphs) -----------------------------------------------------
+
+Column = tuple[int | None, ...] | None  # a value for each slot, null a gap; null: gaps throughout
+PhaseColumns = tuple[Column, Column, Column]
+
+
+class GraphPoint(msgspec.Struct, frozen=True):
+    """A connector in a graph: the power of each slot, and its current per phase."""
+
+    charger: str
+    connector: int
+    name: str  # of its charger, as it is called now
+    power_w: Column
+    current_ma: PhaseColumns
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """`GET /api/v1/graphs`: means of slots of `step_s`, the first of which begins at `start`.
+
+    `current_ma`, `power_w` and `total_w` are at the supply, chargers and building together, and
+    with `low` and `high` in minutes; without a meter they are gaps.
+    """
+
+    time_zone: str
+    start: str  # UTC
+    step_s: int
+    slots: int
+    day: str | None  # of the site's calendar; null: the last 24 hours
+    limit_ma: PhaseColumns  # the lowest that was in force
+    degraded: Column  # 1: at some time it was the limit for a lost meter
+    limit_w: Column
+    current_ma: PhaseColumns
+    current_low_ma: PhaseColumns
+    current_high_ma: PhaseColumns
+    power_w: PhaseColumns
+    total_w: Column
+    total_low_w: Column
+    total_high_w: Column
+    building_ma: PhaseColumns
+    building_w: Column
+    points: tuple[GraphPoint, ...]
+
+
+class GraphDay(msgspec.Struct, frozen=True):
+    """A day of which there is something to show: of so many of its `of` quarters of an hour."""
+
+    day: str
+    quarters: int
+    of: int
+
+
+class GraphDays(msgspec.Struct, frozen=True):
+    """`GET /api/v1/graphs/days`: the days in the site's time zone, oldest first."""
+
+    time_zone: str
+    today: str
+    days: tuple[GraphDay, ...]

@@ -1,1 +1,1 @@
-"""Files of charging sessions: CSV, NEM12 and charge data records (records.md, Transactions)."""
+"""What was charged and measured, as people read it later (records.md)."""

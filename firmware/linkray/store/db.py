@@ -40,7 +40,7 @@ from linkray.model.settings import Settings
 from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, RejectedTag, SetAsideMessage
 
-from . import aside, outbox, tags, thinning
+from . import aside, history, outbox, tags, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
@@ -579,7 +579,8 @@ class Store:
 
     async def _make_room(self) -> None:
         """Say how full it is. On a full disk history goes, the oldest first (records.md, Storage):
-        databases that were set aside, copies but the newest, samples of what has ended.
+        databases that were set aside, copies but the newest, the site's graphs, samples of what has
+        ended.
         """
         path = self._disk.path
         if path is None:
@@ -593,6 +594,11 @@ class Store:
         gone = await self._runner.run(lambda: let_go(path, self.files))
         if gone:
             log.warning("room made", gone=", ".join(file.name for file in gone))
+        elif self._reserve.is_spent and not await self._read(
+            lambda disk: disk.outbox(history.is_empty)
+        ):
+            rows = await self._write(lambda disk: disk.outbox(history.thin), is_vital=True)
+            log.warning("graphs thinned", rows=rows, of="the oldest quarters of an hour")
         elif self._reserve.is_spent and not await self._read(lambda disk: disk.is_thin()):
             thinned = await self._write(lambda disk: disk.thin(THINNED_AT_ONCE), is_vital=True)
             self._thinned += thinned

@@ -26,6 +26,7 @@ from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
     AnyRecord,
     ChargerSeen,
+    MinuteKept,
     PassportForgotten,
     PassportFound,
     StopUnknown,
@@ -37,7 +38,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import BadSettings, Settings, read_settings
 
-from . import outbox
+from . import history, outbox
 from .audit import START, AuditLine, differences, hash_of
 from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
@@ -59,7 +60,9 @@ from .salvage import COLUMNS, QUEUED, Queue, Salvaged
 
 BUSY_MS = 5_000  # a reader holds a checkpoint up no longer
 CHECKED_AT_ONCE = 32 * 2**20  # bytes of a database that is looked through before it is used
-LARGE = ("transactions", "samples", "outbox")  # of a larger one these are looked through later
+LARGE = (  # of a larger one these are looked through later
+    "transactions", "samples", "outbox", "history_minutes", "history_quarters",
+)  # fmt: skip
 DOUBT = ".doubt"  # the database's name with this: the next start looks at every page of it
 REVISIONS_KEPT = 20
 TAGS_REJECTED_KEPT = 10_000
@@ -453,6 +456,8 @@ class Disk:
                     self._put_findings(record)
                 case PassportForgotten():
                     self._forget_findings(record)
+                case MinuteKept():
+                    history.put(self._db, record)
                 case _:
                     outbox.put(self._db, record)
 

@@ -9,11 +9,12 @@ from typing import Self
 
 import apsw
 
+from linkray.model.history import Slot
 from linkray.model.records import Transaction
 from linkray.model.sessions import Measured, Order, Selection, SessionRow, SessionSums
 from linkray.model.settings import Settings
 
-from . import ledger
+from . import history, ledger
 from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
 from .disk import BUSY_MS, HEAD, StoreError, newest_settings
 from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
@@ -58,6 +59,18 @@ class Reader:
             (newest,),
         )
         return [line_of(row) for row in rows][::-1]
+
+    def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The site's past in minutes (since 1970), of these quarters of an hour without `last`."""
+        return list(history.minutes_of(self._db, first, last))
+
+    def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The same in means of quarters of an hour."""
+        return list(history.quarters_of(self._db, first, last))
+
+    def quarters_there(self, first: int, last: int) -> list[int]:
+        """The quarters of which anything is kept."""
+        return history.numbers_between(self._db, first, last)
 
     # -- sessions: each reads for a moment, so that nobody who writes is held up (ledger) ---------
 

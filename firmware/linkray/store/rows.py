@@ -35,6 +35,11 @@ def text_of(value: SQLiteValue) -> str:
     return value
 
 
+def bytes_of(value: SQLiteValue) -> bytes:
+    assert isinstance(value, bytes)
+    return value
+
+
 def transaction_of(row: Row) -> Transaction:
     """A row of `TRANSACTIONS`."""
     return Transaction(

@@ -9,9 +9,10 @@ import hmac
 import json as jsonlib
 import secrets
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -28,11 +29,13 @@ from linkray.faces.client import ControlAway
 from linkray.faces.web.api import Api
 from linkray.faces.web.app import build_app
 from linkray.faces.web.history import History
+from linkray.faces.web.problem import Problem
 from linkray.faces.web.static import file_of
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
+from linkray.model.history import MINUTES, Slot, mean_of
 from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.records.books import Books
@@ -43,6 +46,7 @@ from linkray.store.db import Store
 from linkray.store.runner import Inline
 from linkray.upkeep.ocpplog import FrameLog, content
 
+T = TypeVar("T")
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 HOST = "linkray-1.local"
 WORDS = {"EV": "red whale sings loud", "Installer": "green whale sings soft",
@@ -105,11 +109,34 @@ class InProcess:
 
 
 class Past(History):
-    """The audit log as it was written down in memory, chained as the store does it."""
+    """Minutes of the site's past, and the audit log as it was written down in memory, chained as
+    the store does it; or no database that can be read.
+    """
 
     def __init__(self, shelf: Shelf, state: Path) -> None:
         super().__init__(state)
         self._shelf = shelf
+        self.kept: dict[int, Slot] = {}  # minutes of the site's past
+        self.is_away = False
+
+    async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        await trio.lowlevel.checkpoint()
+        if self.is_away:
+            raise Problem(503, "expected a database", retry_s=2)
+        return [(n, self.kept[n]) for n in sorted(self.kept) if first <= n // MINUTES < last]
+
+    async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        found: dict[int, list[Slot]] = {}
+        for number, slot in await self.minutes(first, last):
+            found.setdefault(number // MINUTES, []).append(slot)
+        return [(number, mean_of(slots)) for number, slots in found.items()]
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return work()
+
+    async def quarters_there(self, first: int, last: int) -> list[int]:
+        return [number for number, _slot in await self.quarters(first, last)]
 
     def lines(self) -> list[AuditLine]:
         made, before = [], AUDIT_START
@@ -208,9 +235,10 @@ class Box:
         await self.desk.begin()
         self.control = InProcess(self.desk)
         self.control.push()
+        self.past = Past(self.shelf, self.state)
         self.door = Door(lambda: secrets.token_bytes(32))
         self.api = Api(
-            self.control, self.door, QuickHashing(), history=Past(self.shelf, self.state),
+            self.control, self.door, QuickHashing(), history=self.past,
             books=Books(), clock=self.clock, version="1.2.3",
         )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})

@@ -167,6 +167,7 @@ def test_m8_a_missing_phase_is_marked_and_is_a_fault_until_it_returns() -> None:
     assert isinstance(fact, MeterRead)
     assert fact.phases_read == (True, False, True)
     assert fact.current_ma == Phases(10_000, 0, 9_000)
+    assert meter.core.view(5).phases_read == fact.phases_read
     assert any(isinstance(out, Raised) and "L2" in out.detail for out in outs)
     assert Cleared(Code.METER) in meter.feed(good(6), 6)
 

@@ -23,6 +23,7 @@ from linkray.model.settings import MeterFileValue, schema
 from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
+from .graphs import Graphs
 from .guard import with_cookie
 from .history import History
 from .live import Feed
@@ -102,7 +103,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, People, Trail, Uplinks, Transactions, Tags):
+class Api(Graphs, Passports, People, Trail, Uplinks, Transactions, Tags):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(

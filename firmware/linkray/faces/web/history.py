@@ -10,6 +10,7 @@ import apsw
 import structlog
 import trio
 
+from linkray.model.history import Slot
 from linkray.store.audit import AuditChain, AuditPage, AuditQuery
 from linkray.store.db import FILE, StoreError
 from linkray.store.reader import Reader
@@ -37,6 +38,22 @@ class History:
     async def audit_chain(self) -> AuditChain:
         """Every line looked at."""
         return await self.read(lambda reader: reader.audit_chain())
+
+    async def minutes(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The site's past in minutes, of these quarters of an hour without `last`."""
+        return await self.read(lambda reader: reader.minutes(first, last))
+
+    async def quarters(self, first: int, last: int) -> list[tuple[int, Slot]]:
+        """The same in means of quarters of an hour."""
+        return await self.read(lambda reader: reader.quarters(first, last))
+
+    async def quarters_there(self, first: int, last: int) -> list[int]:
+        """The quarters of which anything is kept."""
+        return await self.read(lambda reader: reader.quarters_there(first, last))
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """What takes long is done where nobody waits for it."""
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """What `work` reads; raises `Problem` 503 where there is nothing to be read."""

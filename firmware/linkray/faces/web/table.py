@@ -23,6 +23,8 @@ from linkray.model.views import (
     CommissioningWalk,
     CsmsQueue,
     FramesRead,
+    Graph,
+    GraphDays,
     LearningView,
     MeterView,
     OfferChange,
@@ -537,6 +539,16 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/api/v1/audit/export", ASSEMBLER, "export_audit",
           "What the same query finds, as a file: `?format=csv` or `json`",
           gives=tuple[AuditEntry, ...], people=True),
+    Entry("GET", "/api/v1/graphs", EV, "graph",
+          "The site's past: a day (`?day=2026-11-23`, of the site's calendar) or the last 24 hours,"
+          " in means of `?minutes=15` (two years) or `1` (31 days)", gives=Graph, quiet=True),
+    Entry("GET", "/api/v1/graphs/days", EV, "graph_days",
+          "Which days of up to a month, `?from=2026-11-01&to=2026-11-30`, have anything to show; "
+          "without them of the last 31 days",
+          gives=GraphDays, quiet=True),
+    Entry("GET", "/api/v1/graphs/csv", EV, "graph_csv",
+          "The same as CSV: a day, days `from` … `to` of up to a month, or today; `?minutes=`, "
+          "`?separator=comma|semicolon|tab`, `?decimal=point|comma`"),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

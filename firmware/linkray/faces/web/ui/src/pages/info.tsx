@@ -25,6 +25,7 @@ import { Button, Card, Choices, Icon, Link, Steady } from "../parts/basics";
 import { announce, inWords } from "../parts/dialog";
 import { PhaseTag } from "../parts/fields";
 import { isRanked, PowerFlow } from "../parts/flow";
+import { LastHours } from "../parts/lasthours";
 import { PointTable, sameness, tick, ticked, Tile } from "../parts/points";
 import { go } from "../route";
 import { INSTALLER, keep, kept, level } from "../session";
@@ -62,6 +63,7 @@ export function Info() {
           <PowerFlow shot={shot} still={freshness.value !== "live"} />
           <PhaseBars shot={shot} more={level() >= INSTALLER} />
         </div>
+        <LastHours />
         <Groups shot={shot} />
         <Details shot={shot} />
       </div>

@@ -23,6 +23,7 @@ interface Tab {
 
 const TABS: readonly Tab[] = [
   { id: "sessions", name: "tx.sessions", show: Sessions },
+  { id: "days", name: "tx.days", show: DayGraphs },
   { id: "tags", name: "tx.tags", show: TagsTab },
 ];
 
@@ -45,6 +46,20 @@ export function Transactions() {
       <Show />
     </>
   );
+}
+
+/** What draws comes in one piece, for this page and for Info. */
+function DayGraphs() {
+  const [Shown, setShown] = useState<ComponentType | null>(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    import("./graphs").then(
+      ({ DayGraphsTab }) => setShown(() => DayGraphsTab),
+      () => setFailed(true),
+    );
+  }, []);
+  if (failed) return <p class="second">{t("app.failed")}</p>;
+  return Shown ? <Shown /> : <div class="bone tall" aria-busy="true" />;
 }
 
 // --- what is asked for stands in the address -----------------------------------------------------

@@ -1,0 +1,1 @@
+"""The site's past, minute by minute (metering.md, History)."""

@@ -1,0 +1,194 @@
+"""The site's past in the database: minutes of 31 days, then quarters of an hour of two years.
+
+A row holds a quarter of an hour, and each minute is written into it: one page a minute. What is
+older than 31 days becomes one mean. Retention goes by one row a minute, so that a clock that is
+wrong for an hour takes no month with it. A connector's current is kept in tenths of an ampere.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import apsw
+import msgspec
+
+from linkray.model.history import MINUTES, Point, Site, Slot, mean_of, rounded
+from linkray.model.records import MinuteKept
+from linkray.model.units import Phases
+
+from .rows import SQLiteValue, bytes_of, int_of
+
+QUARTERS_A_DAY = 96
+MINUTES_KEPT = 31 * QUARTERS_A_DAY
+QUARTERS_KEPT = 731 * QUARTERS_A_DAY
+UNIT_MA = 100  # of a connector's current
+PACKED = 6  # zlib's level: the next two win 1 % and take twice as long
+GIVEN_UP_AT_ONCE = 96  # quarters with their minutes, where the disk is full …
+MEANS_GIVEN_UP_AT_ONCE = 2_000  # … or without
+
+Amounts = tuple[int, int, int] | int | None  # of a connector: 0 is no current, None a gap
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    """A slot as a row holds it; `points` by their number less one."""
+
+    covered_s: int
+    voltage_mv: Phases | None
+    limit_ma: Phases | None
+    degraded: bool
+    site: Site | None
+    points: tuple[Amounts, ...]
+
+
+Numbers = dict[Point, int]
+_write = msgspec.msgpack.Encoder()
+_read = msgspec.msgpack.Decoder(_Packed)
+_read_minutes = msgspec.msgpack.Decoder(dict[int, _Packed])
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def put(db: apsw.Connection, kept: MinuteKept) -> None:
+    """A minute goes to its quarter. One that is there already (the clock was set back, LinkRay
+    began anew within it) stays if more of it was measured; else the newer one counts.
+    """
+    quarter, minute = divmod(kept.minute, MINUTES)
+    names = numbers(db)
+    for point in kept.slot.points.keys() - names.keys():
+        db.execute("INSERT INTO history_points (charger, connector) VALUES (?, ?)", point)
+        names[point] = db.last_insert_rowid()
+    found = list(db.execute("SELECT minutes FROM history_minutes WHERE quarter = ?", (quarter,)))
+    minutes = _unpacked(bytes_of(found[0][0])) if found else {}
+    before = minutes.get(minute)
+    if before is None or kept.slot.covered_s >= before.covered_s:
+        minutes[minute] = _packed(kept.slot, names)
+        words = zlib.compress(_write.encode(dict(sorted(minutes.items()))), PACKED)
+        db.execute("INSERT OR REPLACE INTO history_minutes VALUES (?, ?)", (quarter, words))
+    _age(db, quarter, names)
+
+
+def _age(db: apsw.Connection, now: int, names: Numbers) -> None:
+    """What is too old becomes a mean, or goes: one row of each at a time."""
+    _condense(db, "WHERE quarter < ? ORDER BY quarter LIMIT 1", (now - MINUTES_KEPT,), names)
+    db.execute(
+        "DELETE FROM history_quarters WHERE quarter ="
+        " (SELECT min(quarter) FROM history_quarters WHERE quarter < ?)", (now - QUARTERS_KEPT,)
+    )  # fmt: skip
+
+
+def _condense(
+    db: apsw.Connection, which: str, values: tuple[SQLiteValue, ...], names: Numbers
+) -> int:
+    """Rows with minutes become means; how many."""
+    points = {number: point for point, number in names.items()}
+    found = list(db.execute(f"SELECT quarter, minutes FROM history_minutes {which}",  # noqa: S608
+                            values))  # fmt: skip  # our own words
+    for quarter, words in found:
+        minutes = _unpacked(bytes_of(words)).values()
+        slot = mean_of([_slot(one, points) for one in minutes])
+        db.execute("INSERT OR REPLACE INTO history_quarters VALUES (?, ?)",
+                   (quarter, _write.encode(_packed(slot, names))))  # fmt: skip
+        db.execute("DELETE FROM history_minutes WHERE quarter = ?", (quarter,))
+    return len(found)
+
+
+def thin(db: apsw.Connection) -> int:
+    """The disk is full: the oldest minutes become means, then the oldest means go; how many rows
+    that were.
+    """
+    condensed = _condense(db, "ORDER BY quarter LIMIT ?", (GIVEN_UP_AT_ONCE,), numbers(db))
+    if condensed:
+        return condensed
+    db.execute(
+        "DELETE FROM history_quarters WHERE quarter IN"
+        " (SELECT quarter FROM history_quarters ORDER BY quarter LIMIT ?)",
+        (MEANS_GIVEN_UP_AT_ONCE,),
+    )
+    return db.changes()
+
+
+def is_empty(db: apsw.Connection) -> bool:
+    """Whether `thin` would find nothing."""
+    return not list(db.execute(
+        "SELECT 1 FROM history_minutes UNION ALL SELECT 1 FROM history_quarters LIMIT 1"))
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def minutes_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[int, Slot]]:
+    """Each minute (since 1970) that there is of these quarters, `last` not among them, in order."""
+    points = {number: point for point, number in numbers(db).items()}
+    for quarter, words in _rows(db, "minutes", first, last).items():
+        for minute, one in sorted(_unpacked(words).items()):
+            yield quarter * MINUTES + minute, _slot(one, points)
+
+
+def quarters_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[int, Slot]]:
+    """Each quarter that there is, `last` not among them, in order: by its minutes as long as they
+    are kept.
+    """
+    points = {number: point for point, number in numbers(db).items()}
+    fine, coarse = _rows(db, "minutes", first, last), _rows(db, "quarters", first, last)
+    for quarter in sorted({*fine, *coarse}):
+        if quarter in fine:
+            found = _unpacked(fine[quarter]).values()
+            yield quarter, mean_of([_slot(one, points) for one in found])
+        else:
+            yield quarter, _slot(_read.decode(coarse[quarter]), points)
+
+
+def numbers_between(db: apsw.Connection, first: int, last: int) -> list[int]:
+    """The quarters of which there is anything, `last` not among them, in order."""
+    return [int_of(quarter) for (quarter,) in db.execute(
+        "SELECT quarter FROM history_minutes WHERE quarter >= ?1 AND quarter < ?2"
+        " UNION SELECT quarter FROM history_quarters WHERE quarter >= ?1 AND quarter < ?2"
+        " ORDER BY 1", (first, last))]  # fmt: skip
+
+
+def _rows(db: apsw.Connection, what: str, first: int, last: int) -> dict[int, bytes]:
+    column = {"minutes": "minutes", "quarters": "mean"}[what]
+    found = db.execute(
+        f"SELECT quarter, {column} FROM history_{what}"  # noqa: S608  # our own names
+        " WHERE quarter >= ? AND quarter < ? ORDER BY quarter", (first, last))  # fmt: skip
+    return {int_of(quarter): bytes_of(words) for quarter, words in found}
+
+
+def numbers(db: apsw.Connection) -> Numbers:
+    """The number of each connector that was ever seen."""
+    return {
+        (str(charger), int_of(connector)): int_of(number)
+        for number, charger, connector in db.execute(
+            "SELECT number, charger, connector FROM history_points ORDER BY number"
+        )
+    }
+
+
+# -- packing -----------------------------------------------------------------------------------
+
+
+def _packed(slot: Slot, names: Numbers) -> _Packed:
+    row: list[Amounts] = [None] * max(names.values(), default=0)
+    for point, current_ma in slot.points.items():
+        l1, l2, l3 = (rounded(ma, UNIT_MA) for ma in current_ma)
+        row[names[point] - 1] = (l1, l2, l3) if l1 or l2 or l3 else 0
+    while row and row[-1] is None:
+        row.pop()
+    return _Packed(slot.covered_s, slot.voltage_mv, slot.limit_ma, slot.degraded, slot.site,
+                   tuple(row))  # fmt: skip
+
+
+def _slot(packed: _Packed, points: dict[int, Point]) -> Slot:
+    known: dict[Point, Phases] = {}
+    for number, amounts in enumerate(packed.points, 1):
+        if amounts is not None and number in points:
+            l1, l2, l3 = (0, 0, 0) if isinstance(amounts, int) else amounts
+            known[points[number]] = Phases(l1 * UNIT_MA, l2 * UNIT_MA, l3 * UNIT_MA)
+    return Slot(packed.covered_s, packed.voltage_mv, packed.limit_ma, packed.degraded,
+                packed.site, known)  # fmt: skip
+
+
+def _unpacked(words: bytes) -> dict[int, _Packed]:
+    return _read_minutes.decode(zlib.decompress(words))
