@@ -302,7 +302,8 @@ class Graphs:
         sheet = Sheet(_choice(call, "separator", SEPARATORS), _choice(call, "decimal", DECIMALS))
         spans = [day_range(day, zone, step_s) for day in days]
         first = await _read(self._history, spans[0])  # what fails at once leaves no half a file
-        parts = _lines(self._history, spans, first, zone, _names(self._control.snapshot.value), sheet)
+        names = _names(self._control.snapshot.value)
+        parts = _lines(self._history, spans, first, zone, names, sheet)
         dated = f"{days[0]}" if len(days) == 1 else f"{days[0]}-{days[-1]}"
         return InParts(f"linkray-graphs-{dated}.csv", parts, "text/csv; charset=utf-8")
 

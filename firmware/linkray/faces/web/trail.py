@@ -67,7 +67,9 @@ async def _pages(
         page = await past.audit_page(msgspec.structs.replace(query, before=page.lines[-1].seq))
 
 
-async def _as_csv(past: History, query: AuditQuery, first: AuditPage) -> AsyncGenerator[bytes, None]:
+async def _as_csv(
+    past: History, query: AuditQuery, first: AuditPage
+) -> AsyncGenerator[bytes, None]:
     yield _rows([COLUMNS])
     async for lines in _pages(past, query, first):
         yield _rows([
@@ -89,7 +91,9 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-async def _as_json(past: History, query: AuditQuery, first: AuditPage) -> AsyncGenerator[bytes, None]:
+async def _as_json(
+    past: History, query: AuditQuery, first: AuditPage
+) -> AsyncGenerator[bytes, None]:
     between = b"[\n"
     async for lines in _pages(past, query, first):
         for one in lines:
