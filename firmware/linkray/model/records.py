@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from linkray.model.faults import Alert
 from linkray.model.passport import Finding
 
 
@@ -173,10 +174,22 @@ class UplinkKept(Record, frozen=True, tag=True):
     profiles: str = ""  # the CSMS's charging profiles, as ocpp/schedule.py keeps them
 
 
+class AlertKept(Record, frozen=True, tag=True):
+    """An alert as it stands now; the newest word of its id replaces the one before."""
+
+    alert: Alert
+
+
+class AlertGone(Record, frozen=True, tag=True):
+    """The history has no room for this one any more."""
+
+    id: int
+
+
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
     | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
-    | Called | Refused | TagAccepted | UplinkKept
+    | Called | Refused | TagAccepted | UplinkKept | AlertKept | AlertGone
 )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from linkray.kit.keep import tried
 from linkray.model.asks import Account, Key, Who
 from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
+    AlertGone,
+    AlertKept,
     AnyRecord,
     ChargerSeen,
     PassportForgotten,
@@ -37,7 +39,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import BadSettings, Settings, read_settings
 
-from . import outbox
+from . import alerts, outbox
 from .audit import START, AuditLine, differences, hash_of
 from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
@@ -452,6 +454,8 @@ class Disk:
                     self._put_findings(record)
                 case PassportForgotten():
                     self._forget_findings(record)
+                case AlertKept() | AlertGone():
+                    alerts.put(self._db, record)
                 case _:
                     outbox.put(self._db, record)
 

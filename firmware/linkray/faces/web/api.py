@@ -29,6 +29,7 @@ from .near import Network, is_near, source_of
 from .passports import Passports
 from .ports import Call, Control, Door, Hashing
 from .problem import Problem, checked, read
+from .upkeep import Upkeep
 from .uplinks import Uplinks
 
 ASK_S = 10.0
@@ -97,7 +98,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Passports, Uplinks, Upkeep):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -110,7 +111,10 @@ class Api(Passports, Uplinks):
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
         now: Callable[[], float] = trio.current_time,
+        restart: Callable[[], None] = lambda: None,
     ) -> None:
+        """`restart` ends this process once it has answered, for its runner to start it anew."""
+        self._restart = restart
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door
