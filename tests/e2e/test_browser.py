@@ -49,9 +49,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.mark.parametrize(
     ("account", "pages"),
     [
-        ("EV", ["Info", "Account"]),
-        ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
+        ("EV", ["Info", "Alerts", "Account"]),
+        ("Installer", ["Info", "Chargers", "Alerts", "Configuration", "Balancing", "Admin", "Debug",
+                       "Account"]),
+        ("Assembler", ["Info", "Chargers", "Alerts", "Configuration", "Balancing", "Admin", "Debug",
+                       "Account"]),
     ],
 )
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):

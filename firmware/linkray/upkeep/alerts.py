@@ -21,6 +21,7 @@ ALERTS_MAX = 2_000  # kept in all: half a megabyte …
 ALERTS_A_KIND = 200  # … and of one fault of one charger, so that it takes nobody else's room
 AGAIN = timedelta(seconds=60)  # what comes again so soon is the same alert once more
 RESUMES = timedelta(seconds=180)  # what a restart finds open may be raised again so late
+CONNECTING = frozenset({"charger_offline", "csms", "meter"})  # each start raises them for a while
 
 _Kind = tuple[str, str | None]  # code and charger
 
@@ -125,8 +126,25 @@ class AlertBook:
 
     def _end(self, kind: _Kind, now: datetime) -> None:
         one = self._alerts[self._open.pop(kind)]
+        if self._is_of_the_start(one, now):
+            self._drop(one)
+            return
         # a clock that was put back ends nothing before it began (T2)
         self._put(msgspec.structs.replace(one, cleared=max(stamp(now), one.since)))
+
+    def _is_of_the_start(self, one: Alert, now: datetime) -> bool:
+        """Whether it only says that chargers, meter and CSMS take a moment to be there. What somebody
+        has seen stays.
+        """
+        if self._began is None or one.code not in CONNECTING or one.times > 1 or one.seen_by:
+            return False
+        return one.since >= stamp(self._began) and now < self._began + RESUMES
+
+    def _drop(self, one: Alert) -> None:
+        del self._alerts[one.id]
+        self._newest.pop((one.code, one.subject), None)
+        self._changed.discard(one.id)
+        self._gone.append(one.id)
 
     def _reword(self, number: int, text: str) -> None:
         """Written down with the next that changes: a text that counts seconds is no news."""
@@ -144,9 +162,7 @@ class AlertBook:
         gone = same if len(same) >= ALERTS_A_KIND else over
         if len(self._alerts) >= ALERTS_MAX or (gone is same and same):
             for one in gone[:1]:
-                del self._alerts[one.id]
-                self._changed.discard(one.id)
-                self._gone.append(one.id)
+                self._drop(one)
 
 
 def lasted_s(one: Alert, now: datetime) -> int:

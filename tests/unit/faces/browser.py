@@ -148,21 +148,6 @@ class Box:
             file = asks.FrameFile(found[0], content(found[1]))
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(file)))
 
-        async def read_alerts(ask: asks.ReadAlerts, _who: asks.Who) -> Answer:
-            try:
-                return yes(data=self.alerts.read(ask, self.clock.utc(), UTC, {}))
-            except BadSpan as error:
-                return no("invalid", str(error), "$.from")
-
-        async def log_file(_ask: asks.ReadLogFile, _who: asks.Who) -> Answer:
-            return yes(data=self.lines)
-
-        async def report(_ask: asks.ReadReport, _who: asks.Who) -> Answer:
-            return yes(data=self.report_of(self.desk.look()))
-
-        async def restarts(_ask: asks.ReadRestarts, _who: asks.Who) -> Answer:
-            return yes(data=RestartsRead((), ()))
-
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
@@ -172,8 +157,7 @@ class Box:
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
                asks.ReadQueues: queues, asks.ReadQueue: queue,
-               asks.ReadAlerts: read_alerts, asks.ReadLogFile: log_file,
-               asks.ReadReport: report, asks.ReadRestarts: restarts}  # fmt: skip
+               **self._upkeep()}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
@@ -194,6 +178,25 @@ class Box:
         files = {"/index.html": page, "/app-3QXKDJ2L.js": script}
         self.app = build_app(self.api, self.door, files, ["box"])
         return self
+
+    def _upkeep(self) -> dict[type[asks.Ask], Any]:
+        async def read_alerts(ask: asks.ReadAlerts, _who: asks.Who) -> Answer:
+            try:
+                return yes(data=self.alerts.read(ask, self.clock.utc(), UTC, {}))
+            except BadSpan as error:
+                return no("invalid", str(error), "$.from")
+
+        async def log_file(_ask: asks.ReadLogFile, _who: asks.Who) -> Answer:
+            return yes(data=self.lines)
+
+        async def report(_ask: asks.ReadReport, _who: asks.Who) -> Answer:
+            return yes(data=self.report_of(self.desk.look()))
+
+        async def restarts(_ask: asks.ReadRestarts, _who: asks.Who) -> Answer:
+            return yes(data=RestartsRead((), ()))
+
+        return {asks.ReadAlerts: read_alerts, asks.ReadLogFile: log_file,
+                asks.ReadReport: report, asks.ReadRestarts: restarts}  # fmt: skip
 
     def report_of(self, snapshot: Snapshot) -> Report:
         """What control tells for the maintenance report."""

@@ -1,4 +1,4 @@
-"""Upkeep over the API: alerts and their CSV, restarts, the log as a file, the maintenance report."""
+"""Upkeep over the API: alerts and their CSV, restarts, the log as a file, the report."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def read(book: AlertBook, s: float = 10_000, zone=UTC, names=None, **asked):
 
 def after(*steps: tuple[float, list[Fault]]) -> AlertBook:
     """A book that has seen the faults stand so, each from its moment on."""
-    book = AlertBook(now=START)
+    book = AlertBook(now=START - timedelta(hours=1))
     for s, faults in steps:
         book.feed(faults, at(s))
     return book
@@ -90,6 +90,25 @@ def test_what_a_restart_finds_open_goes_on_where_it_is_raised_again():
     assert len(book.unsaved()) == 1
 
 
+def test_what_a_start_raises_until_all_are_there_is_no_alert_for_the_history():
+    book = AlertBook(now=START)
+    book.feed([meter(0), away(0), away(0, "CP2"), Fault.of(Code.CLOCK, stamp(at(0)))], at(0))
+    book.unsaved()
+    book.feed([away(0, "CP2")], at(40))
+    assert {type(record) for record in book.unsaved()} == {AlertGone, AlertKept}
+    assert [one.code for one in read(book).alerts] == ["clock", "charger_offline"]
+
+    book.see([read(book).alerts[0].id], "Installer", at(50))
+    book.feed([], at(60))
+    book.feed([meter(190)], at(190))
+    book.feed([], at(200))
+
+    found = {one.code: one.cleared for one in read(book).alerts}
+    assert found == {
+        "charger_offline": stamp(at(60)), "meter": stamp(at(200)), "clock": stamp(at(40)),
+    }  # fmt: skip
+
+
 def test_who_has_seen_it_is_kept_and_the_first_word_stands():
     book = after((0, [meter(0), away(0)]))
     first = read(book).alerts[0].id
@@ -127,8 +146,7 @@ def test_one_that_comes_and_goes_for_ever_takes_no_other_room():
 
 
 def test_the_history_is_bounded_and_what_is_open_stays():
-    book = AlertBook(now=START)
-    book.feed([meter(0)], at(0))
+    book = after((0, [meter(0)]))
     for turn in range(ALERTS_MAX + 10):
         charger = away(100.0 * turn, f"CP{turn}")
         book.feed([meter(0), charger], at(100.0 * turn))

@@ -338,7 +338,7 @@ TABLE: tuple[Entry, ...] = (
           "A zip with logs, settings without secrets, versions and what the balancer did"),
     # alerts and upkeep
     Entry("GET", "/api/v1/alerts", EV, "alerts",
-          "The history of faults: `?q=WORDS&code=CODE&charger=ID&from=DAY&to=DAY&open=1&limit=100`; "
+          "The history of faults: `?q=WORDS&code=CODE&charger=ID&from=DAY&to=DAY&open=1&limit=99`; "
           "days are the site's, or moments in UTC", gives=AlertsRead, quiet=True),
     Entry("GET", "/api/v1/alerts/export", EV, "export_alerts",
           "All of it that the same filter finds, as CSV"),

@@ -26,12 +26,16 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   chargers: signal<Loaded>(null),
   configuration: signal<Loaded>(null),
   debug: signal<Loaded>(null),
+  alerts: signal<Loaded>(null),
+  admin: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
   chargers: async () => (await import("./pages/chargers")).Chargers,
   configuration: async () => (await import("./pages/configuration")).Configuration,
   debug: async () => (await import("./pages/debug")).Debug,
+  alerts: async () => (await import("./pages/alerts")).Alerts,
+  admin: async () => (await import("./pages/admin")).Admin,
 };
 
 async function load(name: string): Promise<void> {
@@ -151,7 +155,7 @@ function BalancingLink({ current }: { current: boolean }) {
 /** Phones: the first pages below the thumb, the rest behind More. */
 function BottomBar() {
   const first = segments()[0] ?? "info";
-  const shown = openPages().slice(0, 3);
+  const shown = openPages().filter((page) => page.part === "nav.operate"); // four at the most
   const more = !shown.some((page) => page.id === first);
   return (
     <nav class="bottom" aria-label={t("nav.main")}>

@@ -24,11 +24,27 @@ export const PAGES: readonly Page[] = [
     level: INSTALLER,
   },
   {
+    id: "alerts",
+    to: "/alerts",
+    name: "nav.alerts",
+    icon: "triangle-alert",
+    part: "nav.operate",
+    level: EV,
+  },
+  {
     id: "configuration",
     to: "/configuration",
     name: "nav.configuration",
     icon: "sliders-horizontal",
     part: "nav.setup",
+    level: INSTALLER,
+  },
+  {
+    id: "admin",
+    to: "/admin",
+    name: "nav.admin",
+    icon: "refresh-cw",
+    part: "nav.system",
     level: INSTALLER,
   },
   {
