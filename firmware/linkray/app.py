@@ -1149,7 +1149,7 @@ def stored(state: Path, store: Store) -> StorageView:
     file = state / FILE
     free, total = store.files.free(state)
     return StorageView(
-        file.stat().st_size, free, total,
+        file.stat().st_size if file.exists() else 0, free, total,  # in simulation: in memory
         tuple((copy.name, copy.stat().st_size) for copy in copies(file)),
         store.trouble.value or "",
     )  # fmt: skip

@@ -98,7 +98,7 @@ def test_what_a_start_raises_until_all_are_there_is_no_alert_for_the_history():
     assert {type(record) for record in book.unsaved()} == {AlertGone, AlertKept}
     assert [one.code for one in read(book).alerts] == ["clock", "charger_offline"]
 
-    book.see([read(book).alerts[0].id], "Installer", at(50))
+    book.see([read(book).alerts[1].id], "Installer", at(50))
     book.feed([], at(60))
     book.feed([meter(190)], at(190))
     book.feed([], at(200))
