@@ -44,6 +44,9 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
     asks.SayAgain("CP1"), asks.RemoveSetAside(),
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
+    asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"), asks.ResetCharger("CP1"),
+    asks.CancelRestart(), asks.ReadRestarts(), asks.SetLogLevel(extended=True),
+    asks.ReadLogFile(), asks.ReadReport(),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
@@ -78,7 +81,7 @@ def test_a1_before_the_first_password_people_may_see_and_set_passwords_only(ask)
 
 @pytest.mark.parametrize("ask", EXAMPLES, ids=lambda ask: type(ask).__name__)
 def test_a9_a_read_key_changes_nothing_and_no_key_works_before_the_release(ask):
-    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory)
+    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadAlerts)
 
     assert (refusal(ask, Who("key:r", 1), OPEN, PEOPLE) is None) == reads
     assert refusal(ask, Who("key:w", 2), FACTORY, PEOPLE) is not None
