@@ -218,7 +218,8 @@ class House:
         self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
         self.steps = BuildingSteps()
         self.frames = FrameLog(self.wall.utc)
-        self.alerts = AlertBook(now=self.wall.utc())
+        self.born = self.wall.utc()  # before any fault is raised
+        self.alerts = AlertBook(now=self.born)
         self.starts: tuple[Began, ...] = ()  # of control, the newest first
         self.waiting = restarts.Waiting()
         self.restart = trio.Event()  # this process alone is to start anew
@@ -800,7 +801,7 @@ class House:
         if self.store.recall(OPENED) is None:
             await self._remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
-        self.alerts = AlertBook(await self.store.alerts(), self.wall.utc())
+        self.alerts = AlertBook(await self.store.alerts(), self.born)
         kept, ended = self.store.recall(restarts.BEGAN), self.store.recall(restarts.ENDED)
         self.starts = restarts.began(kept, ended, __version__, self.wall.stamp())
         await self._remember(restarts.BEGAN, msgspec.json.encode(self.starts).decode())
