@@ -133,8 +133,8 @@ class AlertBook:
         self._put(msgspec.structs.replace(one, cleared=max(stamp(now), one.since)))
 
     def _is_of_the_start(self, one: Alert, now: datetime) -> bool:
-        """Whether it only says that chargers, meter and CSMS take a moment to be there. What somebody
-        has seen stays.
+        """Whether it only says that chargers, meter and CSMS take a moment to be there. What has
+        been seen by somebody stays.
         """
         if self._began is None or one.code not in CONNECTING or one.times > 1 or one.seen_by:
             return False
