@@ -131,7 +131,9 @@ def ready(ports: dict[str, object]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 (it said why), 2 (usage) or 75 (restart me)."""
+    """Run one command; the exit code is 0, 1 (it said why), 2 (usage), 75 (start the board anew) or
+    76 (start me anew).
+    """
     options = parser().parse_args(argv)
     code = 1
     try:
@@ -172,13 +174,12 @@ def _run(options: argparse.Namespace) -> int:
         from linkray.kit.secret import fresh
         from linkray.records.books import Books
 
-        trio.run(
+        return trio.run(
             functools.partial(
                 run_web, options.state, options.bind, options.https_port,
                 options.http_port, ready, door=Door(fresh), books=Books(),
             )
         )  # fmt: skip
-        return 0
     from linkray import commands
 
     return trio.run(commands.carry_out, options)

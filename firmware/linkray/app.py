@@ -9,14 +9,16 @@ from __future__ import annotations
 import fcntl
 import functools
 import gc
+import logging
 import math
 import os
+import platform
 import resource
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ from linkray.desk.commission import BuildingSteps, fail_safe_trouble
 from linkray.desk.desk import no, yes
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk, open_desk, serve_desk
-from linkray.hal.board import EXIT_REBOOT, Board
+from linkray.hal.board import EXIT_REBOOT, EXIT_RESTART, Board
 from linkray.hal.boards import BadBoard
 from linkray.hal.boards import load as load_board
 from linkray.hal.files import sync_folder, write_synced
@@ -51,7 +53,7 @@ from linkray.kit.cell import Cell, Flags
 from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import KeptDown, keep
-from linkray.kit.log import LogRing, set_up
+from linkray.kit.log import LogRing, set_level, set_up
 from linkray.kit.tls import own_certificate, server_context
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
@@ -60,6 +62,7 @@ from linkray.model.asks import (
     ASSEMBLER,
     Answer,
     Ask,
+    CancelRestart,
     DeleteCharger,
     FactoryReset,
     FrameFile,
@@ -68,17 +71,25 @@ from linkray.model.asks import (
     LetQueueGo,
     PressButton,
     ProbeAgain,
+    ReadAlerts,
     ReadBundle,
     ReadFrameFile,
     ReadFrames,
+    ReadLogFile,
     ReadPassport,
     ReadPassports,
     ReadQueue,
     ReadQueues,
+    ReadReport,
+    ReadRestarts,
     ReadSetAside,
     RemoveSetAside,
+    ResetCharger,
+    Restart,
     SayAgain,
+    SeeAlerts,
     SetEmergencyStop,
+    SetLogLevel,
     SetPriority,
     SetUplinkPassword,
     ShippedMeter,
@@ -97,18 +108,33 @@ from linkray.model.settings import Charger, MeterFileValue, Settings
 from linkray.model.tags import Decision
 from linkray.model.units import ZERO, Phases
 from linkray.model.uplink import ToUplink
-from linkray.model.views import ChargerView, LedView, MeterView, UplinkView
+from linkray.model.views import (
+    Began,
+    ChargerView,
+    ImageSlot,
+    LedView,
+    Losses,
+    MeterView,
+    NetworkLink,
+    Report,
+    RestartsRead,
+    StorageView,
+    UplinkView,
+)
 from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
 from linkray.records.history.task import Look, run_recorder
 from linkray.store.ceiling import FILE as CEILING
 from linkray.store.ceiling import Ceiling
+from linkray.store.copies import copies
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread, Runner
-from linkray.upkeep.bundle import about, bundle
+from linkray.upkeep import restarts
+from linkray.upkeep.alerts import AlertBook, BadSpan, losses
+from linkray.upkeep.bundle import about, bundle, without_secrets, without_tags
 from linkray.upkeep.ocpplog import FrameLog, content
-from linkray.upkeep.task import FramesKept, factory_reset, finish_reset
+from linkray.upkeep.task import FramesKept, factory_reset, finish_reset, follow_alerts
 
 INBOX_FACTS = 20_000  # a burst of 1,000 chargers that come back at once, five times over
 FIGURES_S = 5.0  # how often energy today is asked of the store
@@ -140,6 +166,9 @@ FRAMES_READ_MAX = 500  # of the OCPP log, in one answer
 SORTING_S = 5.0  # of many that were set aside as far as it goes; an ask has 10 s
 SORTED_AT_ONCE = 500  # in one commit
 SET_ASIDE_MAX = 50  # in one answer: 64 KiB each at the very most (the desk's frame is 8 MiB)
+IDLE_LOOK_S = 1.0  # a restart that waits for the last car, or until whoever asked has heard
+REPORTED = timedelta(days=30)  # of the history, in the maintenance report …
+REPORTED_MAX = 100  # … and the newest of it
 TRIAL = "LINKRAY-TEST"  # as whom a CSMS is tried out where no charger is named
 
 PASSPORT_ASKS = (ReadPassports, ReadPassport, ImportPassports, ProbeAgain)
@@ -191,6 +220,13 @@ class House:
         self.ceiling = Ceiling(self.store, self.state, self.runner, write_synced)
         self.steps = BuildingSteps()
         self.frames = FrameLog(self.wall.utc)
+        self.born = self.wall.utc()  # before any fault is raised
+        self.alerts = AlertBook(now=self.born)
+        self.starts: tuple[Began, ...] = ()  # of control, the newest first
+        self.waiting = restarts.Waiting()
+        self.restart = trio.Event()  # this process alone is to start anew
+        self.ends_why = restarts.TOLD
+        self.extended = False  # the log's level
         self.passports: dict[tuple[str, str, str], Passport] = {}
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
@@ -229,6 +265,8 @@ class House:
 
     def tell(self, fact: facts.AnyFact) -> bool:
         """A fact for the balancer, without waiting; False: its inbox is full or closed."""
+        if self.extended:
+            log.debug("told", **told_words(fact))
         try:
             self.tell_balance.send_nowait(fact)
         except trio.WouldBlock:
@@ -335,6 +373,15 @@ class House:
             TryUplink: self._try_uplink,
             SetUplinkPassword: self._uplink_password,
             **dict.fromkeys(TAG_ASKS, self._tags),
+            ReadAlerts: self._read_alerts,
+            SeeAlerts: self._see_alerts,
+            Restart: self._restart,
+            ResetCharger: self._reset_charger,
+            CancelRestart: self._cancel_restart,
+            ReadRestarts: self._read_restarts,
+            SetLogLevel: self._log_level,
+            ReadLogFile: self._log_file,
+            ReadReport: self._report,
         }
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
@@ -608,6 +655,117 @@ class House:
         packed = await self.packer.run(pack)
         return yes(data=SupportBundle(f"linkray-{serial}-{made[:10]}.zip", packed))
 
+    # -- alerts, restarts, the log, the maintenance report ---------------------------------------
+
+    @property
+    def _zone(self) -> tzinfo:
+        return zone_named(self.store.settings.value.site.time_zone) or UTC
+
+    async def _read_alerts(self, ask: ReadAlerts, _who: Who) -> Answer:
+        await trio.lowlevel.checkpoint()
+        names = {charger.id: charger.name for charger in self.store.settings.value.chargers}
+        try:
+            return yes(data=self.alerts.read(ask, self.wall.utc(), self._zone, names))
+        except BadSpan as error:
+            return no("invalid", str(error), "$.from")
+
+    async def _see_alerts(self, ask: SeeAlerts, who: Who) -> Answer:
+        fresh = self.alerts.see(ask.ids, who.name, self.wall.utc())
+        if fresh:
+            codes = ", ".join(sorted({one.code for one in fresh}))
+            await self.store.audit(who, f"{_counted(len(fresh), 'alert')} seen", new=codes)
+        return yes(f"{_counted(len(fresh), 'alert')} marked as seen")
+
+    def _sessions(self) -> dict[str, int]:
+        """How many run at each charger that has any."""
+        running = {
+            charger: sum(one.transaction_id is not None for one in cell.value.connectors)
+            for charger, cell in self.views.items()
+        }
+        return {charger: count for charger, count in running.items() if count}
+
+    async def _restart(self, ask: Restart, who: Who) -> Answer:
+        if ask.part == "web":
+            await self.store.audit(who, "restart of the pages")
+            return yes("The pages start anew")
+        waits = ask.when_idle and bool(self._sessions())
+        await self.store.audit(who, "restart of control", new="when idle" if waits else "now")
+        self.waiting.put(ask, who, self.wall.utc())
+        return yes("LinkRay starts anew " + ("when no session runs" if waits else "now"))
+
+    async def _reset_charger(self, ask: ResetCharger, who: Who) -> Answer:
+        if ask.charger not in self.views:
+            return no("unknown", f"Expected a known charger, got {ask.charger!r}")
+        waits = ask.when_idle and ask.charger in self._sessions()
+        await self.store.audit(who, f"reset of {ask.charger}",
+                               new=f"{ask.kind}{', when idle' if waits else ''}")  # fmt: skip
+        if waits:
+            self.waiting.put(ask, who, self.wall.utc())
+            return yes("The charger starts anew when none of its sessions runs")
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _cancel_restart(self, ask: CancelRestart, who: Who) -> Answer:
+        whose = ask.charger or "control"
+        if not self.waiting.drop(ask.charger):
+            return no("unknown", f"No restart of {whose} waits", "$.charger")
+        await self.store.audit(who, f"restart of {whose} called off")
+        return yes(f"{whose[0].upper()}{whose[1:]} stays as it is")
+
+    async def _follow_waiting(self) -> None:
+        """Restarts, when their time has come."""
+        while True:
+            await trio.sleep(IDLE_LOOK_S)
+            for ask, who in self.waiting.take(self._sessions(), self.views.__contains__):
+                if isinstance(ask, ResetCharger):
+                    answer = await self.chargers.ask(ask.charger, ask)
+                    log.info("charger reset", peer=ask.charger, by=who.name, answer=answer.text)
+                else:
+                    self.ends_why = f"restart asked for by {who.name}"
+                    log.info("control starts anew", by=who.name)
+                    self.restart.set()
+
+    async def _read_restarts(self, _ask: ReadRestarts, _who: Who) -> Answer:
+        await trio.lowlevel.checkpoint()
+        return yes(data=RestartsRead(self.waiting.listed(), self.starts, self.extended))
+
+    async def _log_level(self, ask: SetLogLevel, who: Who) -> Answer:
+        name = "extended" if ask.extended else "normal"
+        await self.store.audit(who, "level of the log", new=name)
+        self.extended = ask.extended
+        set_level(logging.DEBUG if ask.extended else logging.INFO)
+        return yes(f"The log is at its {name} level")
+
+    async def _log_file(self, _ask: ReadLogFile, _who: Who) -> Answer:
+        snapshot, lines = self.desk.look(), tuple(self.ring.lines)
+        return yes(data=await self.packer.run(lambda: without_tags(snapshot, lines)[1]))
+
+    async def _report(self, _ask: ReadReport, _who: Who) -> Answer:
+        """All of one moment; what is on disk is asked of in a thread."""
+        now, board, state = self.wall.utc(), self.board, self.state
+        asked = ReadAlerts(begin=stamp(now - REPORTED), limit=REPORTED_MAX)
+        lost = losses(self.alerts.all, now)
+        storage = StorageView(0, 0, 0, ())
+        if state is not None:
+            storage = await self.runner.run(lambda: stored(state, self.store))
+        modem = board.modem.state()
+        return yes(data=Report(
+            made=stamp(now), board=board.name, mac=board.identity.mac,
+            python=platform.python_version(), system=platform.platform(),
+            csms_url=without_secrets(self.store.settings.value).csms.url,
+            snapshot=self.desk.look(),
+            alerts=self.alerts.read(asked, now, self._zone, {}),
+            losses={charger: Losses(*of) for charger, of in lost.items()},
+            began=self.starts, storage=storage,
+            network=tuple(
+                NetworkLink(one.name, one.kind, one.up, one.address or "", one.gateway or "")
+                for one in board.network.links()
+            ),
+            modem=f"SIM {modem.sim}, {'' if modem.registered else 'not '}registered",
+            slots=tuple(ImageSlot(one.name, one.version, one.booted, one.good)
+                        for one in board.slots.slots()),
+            clock_set=self.wall.is_set,
+        ))  # fmt: skip
+
     async def _reset(self, _ask: FactoryReset, who: Who) -> Answer:
         await self._start_reset(who)
         return yes("Back to factory; restarting")
@@ -648,6 +806,10 @@ class House:
         if self.store.recall(OPENED) is None:
             await self._remember(OPENED, f"{self.wall.stamp()} {COMMISSIONING_S:.0f}")
         await self._note_start()
+        self.alerts = AlertBook(await self.store.alerts(), self.born)
+        kept, ended = self.store.recall(restarts.BEGAN), self.store.recall(restarts.ENDED)
+        self.starts = restarts.began(kept, ended, __version__, self.wall.stamp())
+        await self._remember(restarts.BEGAN, msgspec.json.encode(self.starts).decode())
 
     async def _note_start(self) -> None:
         """Three starts within five minutes: safe mode, every offer at its fail-safe."""
@@ -671,6 +833,7 @@ class House:
     async def forget_starts(self) -> None:
         """What ends now is no crash of ours."""
         await self._remember(STARTS, "")
+        await self._remember(restarts.ENDED, restarts.ended(self.starts, self.ends_why))
 
     async def _leave_safe_mode(self) -> None:
         """Nothing has ended the process for five minutes: the settings hold again."""
@@ -721,6 +884,8 @@ class House:
                 rooms.start_soon(self._kept("learned", self._keep_learned, rests=True))
                 rooms.start_soon(self._kept("tags", self.tags.run, rests=True))
                 rooms.start_soon(self._kept("history", self._record, rests=True))
+                rooms.start_soon(self._kept("alerts", self._keep_alerts, rests=True))
+                rooms.start_soon(self._kept("restarts", self._follow_waiting, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 
@@ -772,6 +937,8 @@ class House:
         """The site's past for the graphs (metering.md, History)."""
         look = Look(self.store.settings, self.plan, self.meter, self.views, self.wall)
         await run_recorder(look, self.store.commit, (StoreError,))
+    async def _keep_alerts(self) -> None:
+        await follow_alerts(self.alerts, self.faults.cell, self.store, self.wall)
 
     def _tell_learned(self) -> None:
         """What chargers in watts have shown before (decided.md, DC efficiency)."""
@@ -969,6 +1136,24 @@ class House:
             self.drawn.set(total)
             unknown = any(offer.session and offer.drawn_ma is None for offer in plan.offers)
             self.drawn_by.set(None if unknown else each)
+
+
+def told_words(fact: facts.AnyFact) -> dict[str, object]:
+    """A fact as the extended log tells it: never whose tag it was."""
+    found = {name: getattr(fact, name) for name in fact.__struct_fields__ if name != "tag"}
+    shown = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    return {"fact": type(fact).__name__, **shown}
+
+
+def stored(state: Path, store: Store) -> StorageView:
+    """What the disk holds and has room for. Raises `OSError`."""
+    file = state / FILE
+    free, total = store.files.free(state)
+    return StorageView(
+        file.stat().st_size if file.exists() else 0, free, total,  # in simulation: in memory
+        tuple((copy.name, copy.stat().st_size) for copy in copies(file)),
+        store.trouble.value or "",
+    )  # fmt: skip
 
 
 def _counted(count: int, what: str) -> str:
@@ -1171,18 +1356,21 @@ async def _until_told(
 
 
 async def _wait_end(house: House, end: trio.Event) -> int:
-    """0 where it is told to end, `EXIT_REBOOT` when the board wants to be started again."""
+    """0 where it is told to end, `EXIT_REBOOT` when the board wants to be started again, and
+    `EXIT_RESTART` where this process alone does.
+    """
     code = EXIT_REBOOT
 
     async with trio.open_nursery() as nursery:
 
-        async def until_told() -> None:
+        async def until(event: trio.Event, its: int) -> None:
             nonlocal code
-            await end.wait()
-            code = 0
+            await event.wait()
+            code = its
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(until_told)
+        nursery.start_soon(until, end, 0)
+        nursery.start_soon(until, house.restart, EXIT_RESTART)
         await house.board.system.rebooting.wait()
         nursery.cancel_scope.cancel()
     return code

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 import msgspec
 
 from linkray.kit.clock import stamp
-from linkray.model.asks import Answer, StartCharging
+from linkray.model.asks import Answer, ResetCharger, StartCharging
 from linkray.model.facts import (
     Booted,
     ChargerKnown,
@@ -186,6 +186,12 @@ class BootAsked(NamedTuple):
 
 class Started(NamedTuple):
     """RemoteStartTransaction for a person."""
+
+    reply_id: int
+
+
+class Resetting(NamedTuple):
+    """Reset for a person."""
 
     reply_id: int
 
@@ -382,6 +388,9 @@ class Link:
                 self._dirty = True
                 if isinstance(ask, StartCharging):
                     return self._start_by_hand(ask, reply_id, now)
+                if isinstance(ask, ResetCharger):
+                    wanted = messages.Reset(ask.kind)
+                    return self._call("Reset", wanted, now, Resetting(reply_id))
                 return self._stop_by_hand(ask.connector, reply_id, now)
             case TermsNow(terms):
                 return self._terms_now(terms, now)
@@ -579,6 +588,10 @@ class Link:
             return []
         if isinstance(tag, Started):
             return [Reply(tag.reply_id, _answer(event, "The charger starts the session"))]
+        if isinstance(tag, Resetting):
+            if isinstance(event, Answered) and event.late:
+                return []
+            return [Reply(tag.reply_id, _answer(event, "The charger starts anew"))]
         if isinstance(tag, Stopped):
             return self._stop_answered(tag, event)
         if isinstance(tag, Availability):

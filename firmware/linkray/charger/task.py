@@ -38,6 +38,7 @@ from linkray.model.asks import (
     ProbeAgain,
     ReadPassport,
     ReadPassports,
+    ResetCharger,
     StartCharging,
     StopCharging,
     Who,
@@ -246,8 +247,9 @@ class ChargerRoom:
         self.take_settings()
 
     async def ask(
-        self, charger: str, ask: StartCharging | StopCharging, within_s: float = 30.0
-    ) -> Answer:
+        self, charger: str, ask: StartCharging | StopCharging | ResetCharger,
+        within_s: float = 30.0,
+    ) -> Answer:  # fmt: skip
         """Ask a connected charger; the one answer, at the latest after `within_s`."""
         standing = self.links.get(charger)
         if standing is None:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from linkray.model.asks import Answer, StartCharging, StopCharging
+from linkray.model.asks import Answer, ResetCharger, StartCharging, StopCharging
 from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
@@ -108,7 +108,7 @@ class Wanted(msgspec.Struct, frozen=True):
 class Command(msgspec.Struct, frozen=True):
     """A person's wish; answered by `Reply` with the same id."""
 
-    ask: StartCharging | StopCharging
+    ask: StartCharging | StopCharging | ResetCharger
     reply_id: int
 
 

@@ -23,6 +23,7 @@ from linkray.model.asks import (
     FactoryReset,
     Key,
     ReadAccounts,
+    ReadAlerts,
     ReadCeiling,
     ReadFrameFile,
     ReadFrames,
@@ -30,12 +31,15 @@ from linkray.model.asks import (
     ReadKeys,
     ReadLearning,
     ReadLog,
+    ReadLogFile,
     ReadMeters,
     ReadPassport,
     ReadPassports,
     ReadQueue,
     ReadQueues,
     ReadRejected,
+    ReadReport,
+    ReadRestarts,
     ReadSetAside,
     ReadSettings,
     ReadSnapshot,
@@ -67,7 +71,7 @@ READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue, ReadTags, ReadRejected, ReadLearning,
-    ReadWalk,
+    ReadWalk, ReadAlerts, ReadLogFile, ReadReport, ReadRestarts,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

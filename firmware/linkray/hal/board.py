@@ -56,6 +56,7 @@ class Identity(Protocol):
     def mac(self) -> str: ...
 
 
+EXIT_RESTART = 76  # how a process ends that is started anew by its runner, alone
 EXIT_REBOOT = 75  # how the process ends for a reboot on the simulated board; its runner starts anew
 
 

@@ -77,6 +77,11 @@ class LogRing:
         self.written += 1
 
 
+def set_level(level: int) -> None:
+    """From which level on lines are written: `logging.INFO`, or `logging.DEBUG` for all."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+
+
 def set_up(
     clock: WallClock, ring: LogRing, out: TextIO | None = None, level: int = logging.INFO
 ) -> None:
@@ -105,7 +110,7 @@ def set_up(
             structlog.processors.format_exc_info,
             write,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+    set_level(level)

@@ -404,6 +404,69 @@ class NoteAtDoor(Ask, frozen=True, tag=True):
     who: Who
     what: str
     used: int = 0
+class ReadAlerts(Ask, frozen=True, tag=True):
+    """The history of faults, as `AlertsRead`; empty filters take all. `begin` and `end` are days in
+    the site's zone, or moments; `text`: words that all stand in it somewhere.
+    """
+
+    text: str = ""
+    code: str = ""
+    charger: str = ""
+    begin: str = ""
+    end: str = ""
+    open_only: bool = False
+    limit: int = 100
+
+
+class SeeAlerts(Ask, frozen=True, tag=True):
+    """Somebody has seen these alerts, by their ids."""
+
+    ids: tuple[int, ...]
+
+
+class Restart(Ask, frozen=True, tag=True):
+    """Start a part anew. Of `web` control keeps the audit line; the pages end themselves.
+
+    `when_idle`: as soon as no session runs.
+    """
+
+    part: Literal["control", "web"]
+    when_idle: bool = False
+
+
+class ResetCharger(Ask, frozen=True, tag=True):
+    """OCPP Reset of a charger: `Soft` lets it end its sessions in order, `Hard` does not.
+
+    `when_idle`: as soon as none of its sessions runs.
+    """
+
+    charger: str
+    kind: Literal["Soft", "Hard"] = "Soft"
+    when_idle: bool = False
+
+
+class CancelRestart(Ask, frozen=True, tag=True):
+    """A restart that waits is not wanted any more. `charger` empty: that of control."""
+
+    charger: str = ""
+
+
+class ReadRestarts(Ask, frozen=True, tag=True):
+    """What waits to be started anew, and the newest starts, as `RestartsRead`."""
+
+
+class SetLogLevel(Ask, frozen=True, tag=True):
+    """The extended level of the LinkRay log, until it is set back or LinkRay starts anew."""
+
+    extended: bool
+
+
+class ReadLogFile(Ask, frozen=True, tag=True):
+    """The whole LinkRay log as lines that may leave the box: of tags the last four characters."""
+
+
+class ReadReport(Ask, frozen=True, tag=True):
+    """What the maintenance report is made of, as `Report`."""
 
 
 AnyAsk = (
@@ -417,6 +480,8 @@ AnyAsk = (
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
     | ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
     | CloseAccount | SetSecondFactor | SetKey | RemoveKey | NoteAtDoor
+    | ReadAlerts | SeeAlerts | Restart | ResetCharger | CancelRestart | ReadRestarts | SetLogLevel
+    | ReadLogFile | ReadReport
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -472,6 +537,15 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SetKey: ASSEMBLER,
     RemoveKey: ASSEMBLER,
     NoteAtDoor: LOCAL,  # faces' own errand
+    ReadAlerts: EV,
+    SeeAlerts: INSTALLER,
+    Restart: INSTALLER,
+    ResetCharger: INSTALLER,
+    CancelRestart: INSTALLER,
+    ReadRestarts: INSTALLER,
+    SetLogLevel: INSTALLER,
+    ReadLogFile: INSTALLER,
+    ReadReport: INSTALLER,
 }
 
 

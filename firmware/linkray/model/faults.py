@@ -102,3 +102,22 @@ class Cleared(msgspec.Struct, frozen=True):
 def key(code: Code, subject: str | None = None) -> str:
     """Under which a fault is raised and cleared in `kit.cell.Flags`."""
     return code.name.lower() if subject is None else f"{code.name.lower()}:{subject}"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A fault with its beginning and its end, as the history keeps it. Times are UTC.
+
+    What comes again within a minute of its end is the same alert once more: `times`.
+    """
+
+    id: int
+    code: str
+    bit: int
+    text: str  # as it was told last
+    since: str
+    cleared: str | None = None  # None: it is open
+    times: int = 1
+    subject: str | None = None
+    seen_by: str = ""  # who has said that it was seen; empty: nobody yet
+    seen_at: str = ""
+    detail: str = ""  # more of its cause, as it was told last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from linkray.model.faults import Alert
 from linkray.model.history import Slot
 from linkray.model.passport import Finding
 
@@ -179,12 +180,22 @@ class MinuteKept(Record, frozen=True, tag=True):
 
     minute: int  # since 1970
     slot: Slot
+class AlertKept(Record, frozen=True, tag=True):
+    """An alert as it stands now; the newest word of its id replaces the one before."""
+
+    alert: Alert
+
+
+class AlertGone(Record, frozen=True, tag=True):
+    """The history has no room for this one any more."""
+
+    id: int
 
 
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
     | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
-    | Called | Refused | TagAccepted | UplinkKept | MinuteKept
+    | Called | Refused | TagAccepted | UplinkKept | MinuteKept | AlertKept | AlertGone
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 from linkray.model.facts import Status
-from linkray.model.faults import Fault
+from linkray.model.faults import Alert, Fault
 from linkray.model.plan import Ceiling, NodeRoom, Reason, Reserve
 from linkray.model.tags import Tag
 from linkray.model.units import ZERO, Phases
@@ -458,3 +458,99 @@ class GraphDays(msgspec.Struct, frozen=True):
     time_zone: str
     today: str
     days: tuple[GraphDay, ...]
+# -- alerts, restarts and the maintenance report ---------------------------------------------------
+
+
+class AlertsRead(msgspec.Struct, frozen=True):
+    """`GET /api/v1/alerts`: what was asked for, the newest first, and sums over all of it."""
+
+    alerts: tuple[Alert, ...]
+    total: int  # that were found; `alerts` may be fewer
+    times: int  # how often they came
+    open: int
+    unseen: int  # that are open and nobody has seen, whatever was asked for
+    lasted_s: int  # together
+    oldest: str | None  # UTC; how far back the history goes
+    kinds: tuple[str, ...]  # codes that are in the history
+
+
+class Began(msgspec.Struct, frozen=True):
+    """A start of control: when, of which version, and how the one before it had ended."""
+
+    at: str  # UTC
+    version: str
+    why: str
+    updated_from: str = ""  # another version ran before
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A restart that waits until no session runs. `charger` empty: of control."""
+
+    charger: str
+    by: str
+    since: str  # UTC
+    kind: str = ""  # Soft or Hard, of a charger
+
+
+class RestartsRead(msgspec.Struct, frozen=True):
+    """`GET /api/v1/restarts`: what waits, and the newest starts, newest first."""
+
+    pending: tuple[Pending, ...]
+    began: tuple[Began, ...]
+    extended_log: bool = False
+
+
+class NetworkLink(msgspec.Struct, frozen=True):
+    """A network interface, as the report shows it."""
+
+    name: str
+    kind: str
+    up: bool
+    address: str = ""
+    gateway: str = ""
+
+
+class ImageSlot(msgspec.Struct, frozen=True):
+    """One of the two places an image lives in."""
+
+    name: str
+    version: str
+    booted: bool
+    good: bool
+
+
+class StorageView(msgspec.Struct, frozen=True):
+    """The disk under the state folder. `copies`: name and bytes of each, newest first."""
+
+    database_bytes: int
+    free_bytes: int
+    total_bytes: int
+    copies: tuple[tuple[str, int], ...]
+    trouble: str = ""
+
+
+class Losses(msgspec.Struct, frozen=True):
+    """How often a charger was away, as far as the history goes, and for how long at most."""
+
+    times: int
+    longest_s: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the maintenance report is made of (records.md, Logs): no secret, no whole tag."""
+
+    made: str  # UTC
+    board: str
+    mac: str
+    python: str
+    system: str
+    csms_url: str
+    snapshot: Snapshot
+    alerts: AlertsRead
+    losses: dict[str, Losses]  # by charger
+    began: tuple[Began, ...]
+    storage: StorageView
+    network: tuple[NetworkLink, ...]
+    modem: str
+    slots: tuple[ImageSlot, ...]
+    clock_set: bool

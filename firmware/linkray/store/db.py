@@ -19,8 +19,11 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
+from linkray.model.faults import Alert
 from linkray.model.passport import Passport
 from linkray.model.records import (
+    AlertGone,
+    AlertKept,
     AnyRecord,
     Called,
     ChargerSeen,
@@ -40,7 +43,7 @@ from linkray.model.settings import Settings
 from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, RejectedTag, SetAsideMessage
 
-from . import aside, history, outbox, tags, thinning
+from . import alerts, aside, history, outbox, tags, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
@@ -248,9 +251,9 @@ class Store:
 
     def _hold_less(self) -> None:
         """A disk that takes nothing: what the CSMS would only hear once more goes first, the oldest
-        of it; then tags; the numbers of sessions last.
+        of it; then alerts, then tags; the numbers of sessions last.
         """
-        for kinds in ((Delivered,), (TagAccepted,), (object,)):
+        for kinds in ((Delivered,), (AlertKept, AlertGone), (TagAccepted,), (object,)):
             over = len(self._held_others) - HELD_MAX
             gone = [n for n, one in enumerate(self._held_others) if isinstance(one, kinds)][:over]
             for place in reversed(gone):
@@ -516,6 +519,10 @@ class Store:
     async def energy_since(self, utc_iso: str) -> int:
         """Wh charged since then, running transactions by their newest sample on disk."""
         return await self._read(lambda disk: disk.energy_since(utc_iso))
+
+    async def alerts(self) -> list[Alert]:
+        """The history of faults, in the order in which they began."""
+        return await self._read(lambda disk: disk.outbox(alerts.kept))
 
     async def audit_lines(self, newest: int = 100) -> list[AuditLine]:
         """The newest lines of the audit log, oldest of them first."""

@@ -24,6 +24,8 @@ from linkray.kit.keep import tried
 from linkray.model.asks import OFF_PASSWORD, Account, Key, Who
 from linkray.model.passport import OF_A_CHARGER, Finding, Passport, is_probed
 from linkray.model.records import (
+    AlertGone,
+    AlertKept,
     AnyRecord,
     ChargerSeen,
     MinuteKept,
@@ -38,7 +40,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import BadSettings, Settings, read_settings
 
-from . import history, outbox
+from . import alerts, history, outbox
 from .audit import START, AuditLine, differences, hash_of
 from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
@@ -458,6 +460,8 @@ class Disk:
                     self._forget_findings(record)
                 case MinuteKept():
                     history.put(self._db, record)
+                case AlertKept() | AlertGone():
+                    alerts.put(self._db, record)
                 case _:
                     outbox.put(self._db, record)
 

@@ -1,5 +1,5 @@
-"""Factory reset at work: the marker, the reboot, and the wipe at the next start; and the OCPP log
-on disk.
+"""Factory reset at work: the marker, the reboot, and the wipe at the next start; the OCPP log and
+the history of faults on disk.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import trio
 
 from linkray.hal.board import System
 from linkray.hal.files import sync_folder, write_synced
+from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.model.asks import Who
+from linkray.model.faults import Fault
 from linkray.model.views import Frame
 from linkray.store.db import Store, StoreError
 from linkray.store.runner import Runner
 
+from .alerts import AlertBook
 from .ocpplog import FILES, FrameLog, packed, unpacked
 from .reset import MARKER, WHAT, Marker, marker_of, to_wipe
 
@@ -29,6 +32,7 @@ FRAMES_BYTES_A_DAY = 20 * 2**20  # of the 200 MiB of records.md, Storage
 ROUND_BYTES = 16 * 1024  # what a file system writes besides, each time …
 BLOCK_BYTES = 4 * 1024  # … and for each file
 FRAMES_SAVED_S = 5.0  # at the end of the process
+ALERTS_EVERY_S = 10.0  # what has changed goes down together, with the store's next commit
 
 log = structlog.get_logger(source="UPKEEP")
 
@@ -93,6 +97,28 @@ def wipe(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+async def follow_alerts(
+    book: AlertBook, faults: Cell[tuple[Fault, ...]], store: Store, clock: WallClock
+) -> None:
+    """Every change of the faults into the history, and that to the store. Never ends."""
+
+    async def heed() -> None:
+        seq = -1
+        while True:
+            seq, raised = await faults.wait_newer(seq)
+            book.feed(raised, clock.utc())
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(heed)
+            while True:
+                await trio.sleep(ALERTS_EVERY_S)
+                book.feed(faults.value, clock.utc())  # what a restart found open and is over
+                store.later(book.unsaved())
+    finally:
+        store.later(book.unsaved())  # the store writes what it holds when it is closed
 
 
 class FramesKept:

@@ -49,6 +49,9 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ReadLearning(), asks.SetLearning(on=True), asks.ImportTags(RAW),
     asks.CloseAccount("EV"), asks.SetSecondFactor("EV"), asks.SetKey("ab", on=True),
     asks.RemoveKey("ab"), asks.NoteAtDoor(Who("EV", 1), "signed in"),
+    asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"), asks.ResetCharger("CP1"),
+    asks.CancelRestart(), asks.ReadRestarts(), asks.SetLogLevel(extended=True),
+    asks.ReadLogFile(), asks.ReadReport(),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 
@@ -87,6 +90,7 @@ def test_a1_before_the_first_password_people_may_see_and_set_passwords_only(ask)
 def test_a9_a_read_key_changes_nothing_and_no_key_works_before_the_release(ask):
     reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadTags
                        | asks.ReadRejected | asks.ReadLearning)  # fmt: skip
+    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadAlerts)
 
     assert (refusal(ask, Who("key:r", 1), OPEN, PEOPLE) is None) == reads
     assert refusal(ask, Who("key:w", 2), FACTORY, PEOPLE) is not None

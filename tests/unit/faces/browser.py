@@ -22,7 +22,7 @@ from tests.unit.desk.stand import Meters, Sealing, Shelf
 from linkray.access.door import Door
 from linkray.access.keys import new_key
 from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
-from linkray.desk.desk import READS, no
+from linkray.desk.desk import READS, no, yes
 from linkray.desk.snapshot import Seen
 from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
@@ -37,13 +37,26 @@ from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.history import MINUTES, Slot, mean_of
 from linkray.model.tags import Tag
-from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
+from linkray.model.views import (
+    Began,
+    CsmsQueue,
+    ImageSlot,
+    Losses,
+    NetworkLink,
+    Report,
+    RestartsRead,
+    SetAsideMessage,
+    Snapshot,
+    StorageView,
+    UplinkTested,
+)
 from linkray.records.books import Books
 from linkray.store.audit import START as AUDIT_START
 from linkray.store.audit import AuditChain, AuditLine, AuditPage, AuditQuery, entry_of
 from linkray.store.audit import hash_of as hash_of_line
 from linkray.store.db import Store
 from linkray.store.runner import Inline
+from linkray.upkeep.alerts import AlertBook, BadSpan
 from linkray.upkeep.ocpplog import FrameLog, content
 
 T = TypeVar("T")
@@ -173,6 +186,9 @@ class Box:
         self.frames = FrameLog(self.clock.utc)
         self.ceiling = Sealing(self.shelf)
         self.store: Store | None = None  # of the tags, once they are asked for
+        self.alerts = AlertBook()
+        self.lines = ["2026-11-21T08:00:00.000Z: [LINKRAY ] control is up", "Repeated 2 times"]
+        self.restarted: list[str] = []
         if commissioned:
             for name, word in WORDS.items():
                 old = self.shelf.kept[name]
@@ -222,11 +238,13 @@ class Box:
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
-                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo)  # fmt: skip
+                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo,
+                 asks.SeeAlerts, asks.Restart, asks.ResetCharger, asks.CancelRestart,
+                 asks.SetLogLevel)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
                asks.ReadQueues: queues, asks.ReadQueue: queue,
-               **dict.fromkeys(TAG_ASKS, self._tags)}  # fmt: skip
+               **dict.fromkeys(TAG_ASKS, self._tags), **self._upkeep()}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
@@ -240,6 +258,7 @@ class Box:
         self.api = Api(
             self.control, self.door, QuickHashing(), history=self.past,
             books=Books(), clock=self.clock, version="1.2.3",
+            restart=lambda: self.restarted.append("web"),
         )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})
         script = file_of("/app-3QXKDJ2L.js", b"let a", {"br": b"BR", "gzip": b"GZ"})
@@ -256,6 +275,39 @@ class Box:
             await self.store.change_tags([Tag("04")], (), someone, "there", "", "")
             self.tags = TagRoom(self.store, self.clock)
         return await self.tags.ask(ask, who)
+
+    def _upkeep(self) -> dict[type[asks.Ask], Any]:
+        async def read_alerts(ask: asks.ReadAlerts, _who: asks.Who) -> Answer:
+            try:
+                return yes(data=self.alerts.read(ask, self.clock.utc(), UTC, {}))
+            except BadSpan as error:
+                return no("invalid", str(error), "$.from")
+
+        async def log_file(_ask: asks.ReadLogFile, _who: asks.Who) -> Answer:
+            return yes(data=self.lines)
+
+        async def report(_ask: asks.ReadReport, _who: asks.Who) -> Answer:
+            return yes(data=self.report_of(self.desk.look()))
+
+        async def restarts(_ask: asks.ReadRestarts, _who: asks.Who) -> Answer:
+            return yes(data=RestartsRead((), ()))
+
+        return {asks.ReadAlerts: read_alerts, asks.ReadLogFile: log_file,
+                asks.ReadReport: report, asks.ReadRestarts: restarts}  # fmt: skip
+
+    def report_of(self, snapshot: Snapshot) -> Report:
+        """What control tells for the maintenance report."""
+        now = stamp(self.clock.utc())
+        read = self.alerts.read(asks.ReadAlerts(), self.clock.utc(), UTC, {})
+        return Report(
+            made=now, board="sim", mac="02:00:00:00:00:01", python="3.11", system="Linux",
+            csms_url="", snapshot=snapshot, alerts=read, losses={"CP1": Losses(3, 7_260)},
+            began=(Began(now, "1.2.3", "told to end", "1.2.2"),),
+            storage=StorageView(3 * 2**20, 2**30, 2**33, (("linkray-2026-11-20.db", 2**20),)),
+            network=(NetworkLink("eth0", "ethernet", True, "192.0.2.10/24", "192.0.2.1"),),
+            modem="SIM absent, not registered", slots=(ImageSlot("A", "1.2.3", True, True),),
+            clock_set=True,
+        )  # fmt: skip
 
     def add_key(self, scope: str, *, days: float = 1, name: str = "") -> str:
         shown, digest = new_key(secrets.token_bytes(32))

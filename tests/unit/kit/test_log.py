@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import structlog
 
 from linkray.kit.clock import WallClock
-from linkray.kit.log import RING_LINES, LogRing, set_up
+from linkray.kit.log import RING_LINES, LogRing, set_level, set_up
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
@@ -38,6 +39,15 @@ def test_p13_a_flood_of_lines_takes_no_more_room_and_repeats_are_counted() -> No
 
     assert [line for line in logged.ring.lines if "Repeated" in line] == ["Repeated 999 times"]
     assert all(len(line) <= 2_048 for line in logged.ring.lines)
+
+
+def test_the_extended_level_writes_more_until_it_is_set_back() -> None:
+    logged = Logged()
+    for level in (logging.INFO, logging.DEBUG, logging.INFO):
+        set_level(level)
+        logged.log.debug("told", at_level=level)
+
+    assert [line.rpartition("at_level=")[2] for line in logged.ring.lines] == ["10)"]
 
 
 def test_t2_a_clock_put_back_silences_no_line() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import msgspec
 import pytest
 import trio
 
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Account, Key, Who
+from linkray.model.faults import Alert
 from linkray.model.passport import Finding, Passport
 from linkray.model.records import (
+    AlertGone,
+    AlertKept,
     Called,
     ChargerSeen,
     Delivered,
@@ -75,6 +79,19 @@ async def test_a_transaction_is_kept_from_start_to_stop():
     assert (ended.energy_wh, ended.finished, ended.reason, ended.stop_given) == (
         8_000, True, "Local", "given",
     )  # fmt: skip
+
+
+async def test_the_history_of_faults_outlives_a_restart(tmp_path):
+    store = await Store.open(tmp_path / "linkray.db", Inline(), clock())
+    one = Alert(1, "meter", 1, "Meter", AT)
+    away = Alert(2, "charger_offline", 2, "CP1", AT, AT, 3, "CP1", "Installer", AT)
+    store.later([AlertKept(one), AlertKept(away), AlertKept(Alert(3, "clock", 9, "Clock", AT))])
+    store.later([AlertKept(msgspec.structs.replace(one, cleared=AT)), AlertGone(3)])
+    await store.close()
+
+    again = await Store.open(tmp_path / "linkray.db", Inline(), clock())
+    assert await again.alerts() == [msgspec.structs.replace(one, cleared=AT), away]
+    await again.close()
 
 
 async def test_an_end_without_a_register_takes_the_last_sample():

@@ -35,6 +35,7 @@ from .problem import Problem, checked, read
 from .tags import Tags
 from .trail import Trail
 from .transactions import Transactions
+from .upkeep import Upkeep
 from .uplinks import Uplinks
 
 ASK_S = 10.0
@@ -103,7 +104,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Graphs, Passports, People, Trail, Uplinks, Transactions, Tags):
+class Api(Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -118,7 +119,10 @@ class Api(Graphs, Passports, People, Trail, Uplinks, Transactions, Tags):
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
         now: Callable[[], float] = trio.current_time,
+        restart: Callable[[], None] = lambda: None,
     ) -> None:
+        """`restart` ends this process once it has answered, for its runner to start it anew."""
+        self._restart = restart
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door

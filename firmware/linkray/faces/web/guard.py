@@ -63,7 +63,9 @@ class Front:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = list(message.get("headers", ()))
+                named = {name for name, _value in own}  # a page that stands alone is stricter
+                message["headers"] = [*own, *(one for one in HEADERS if one[0] not in named)]
             await send(message)
 
         hosts = Headers(scope=scope).getlist("host")

@@ -31,6 +31,11 @@ SCOPES = (
     "stop; scope `write` may whatever an Installer may."
 )
 
+FILES = {
+    "ocpp_file": "text/plain", "export_alerts": "text/csv", "export_tags": "text/csv", "log_file": "text/plain",
+    "maintenance_report": "text/html",
+}  # fmt: skip
+
 
 def document(table: tuple[Entry, ...], version: str) -> dict[str, Any]:
     """The whole document."""
@@ -125,10 +130,8 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if entry.answer == "support_bundle":
         return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
-    if entry.answer == "export_tags":
-        return {"content": {"text/csv": {"schema": {"type": "string"}}}}
-    if entry.answer == "ocpp_file":
-        return {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    if entry.answer in FILES:
+        return {"content": {FILES[entry.answer]: {"schema": {"type": "string"}}}}
     if gives is None:
         return {}
     if entry.answer == "export_audit":

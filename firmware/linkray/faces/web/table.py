@@ -17,6 +17,7 @@ from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 from linkray.model.tags import TagType
 from linkray.model.tagsheet import BadLine
 from linkray.model.views import (
+    AlertsRead,
     CeilingView,
     ChargerView,
     CommissioningCheck,
@@ -30,6 +31,7 @@ from linkray.model.views import (
     OfferChange,
     PlanView,
     RejectedRead,
+    RestartsRead,
     SetAsideMessage,
     SiteView,
     Snapshot,
@@ -217,6 +219,30 @@ class TagsImport(msgspec.Struct, frozen=True):
     gone: int
     bad: tuple[BadLine, ...]
     bad_count: int
+class Alerts(Body, frozen=True):
+    """Alerts by their ids."""
+
+    ids: tuple[int, ...]
+
+
+class RestartPart(Body, frozen=True):
+    """Which part starts anew; `when_idle`: as soon as no session runs (control alone)."""
+
+    part: Literal["control", "web"]
+    when_idle: bool = False
+
+
+class ResetOf(Body, frozen=True):
+    """How a charger is reset; `when_idle`: as soon as none of its sessions runs."""
+
+    kind: Literal["Soft", "Hard"] = "Soft"
+    when_idle: bool = False
+
+
+class Level(Body, frozen=True):
+    """The level of the LinkRay log."""
+
+    extended: bool
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -549,6 +575,30 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/api/v1/graphs/csv", EV, "graph_csv",
           "The same as CSV: a day, days `from` … `to` of up to a month, or today; `?minutes=`, "
           "`?separator=comma|semicolon|tab`, `?decimal=point|comma`"),
+    # alerts and upkeep
+    Entry("GET", "/api/v1/alerts", EV, "alerts",
+          "The history of faults: `?q=WORDS&code=CODE&charger=ID&from=DAY&to=DAY&open=1&limit=99`; "
+          "days are the site's, or moments in UTC", gives=AlertsRead, quiet=True),
+    Entry("GET", "/api/v1/alerts/export", EV, "export_alerts",
+          "All of it that the same filter finds, as CSV"),
+    Entry("POST", "/api/v1/alerts/seen", INSTALLER, "see_alerts",
+          "Say that these alerts were seen", takes=Alerts, gives=Done),
+    Entry("GET", "/api/v1/restarts", INSTALLER, "restarts",
+          "Restarts that wait, and the newest starts", gives=RestartsRead, quiet=True),
+    Entry("POST", "/api/v1/restarts", INSTALLER, "restart",
+          "Start control or the pages anew", takes=RestartPart, gives=Done),
+    Entry("POST", "/api/v1/restarts/cancel", INSTALLER, "cancel_restart",
+          "A restart that waits is called off: of a charger, or (empty) of control",
+          takes=OfCharger, gives=Done),
+    Entry("POST", "/api/v1/chargers/{id}/reset", INSTALLER, "reset_charger",
+          "Reset a charger (OCPP `Reset`)", takes=ResetOf, gives=Done),
+    Entry("PUT", "/api/v1/log/level", INSTALLER, "log_level",
+          "The extended level of the log, until it is set back or LinkRay starts anew",
+          takes=Level, gives=Done),
+    Entry("GET", "/api/v1/log/file", INSTALLER, "log_file",
+          "The log as text, or as an SQLite file (`?form=db`)"),
+    Entry("GET", "/api/v1/maintenance-report", INSTALLER, "maintenance_report",
+          "The maintenance report: one page to save or print"),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

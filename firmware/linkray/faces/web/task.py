@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 
 from linkray import __version__
 from linkray.faces.client import SOCKET, DeskClient
+from linkray.hal.board import EXIT_RESTART
 from linkray.kit import log as logging
 from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
@@ -250,6 +251,7 @@ async def serve_web(
     stop: trio.Event | None = None,
     static: Path = STATIC,
     clock: WallClock | None = None,
+    restart: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[tuple[int, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The pages on HTTPS, and a redirect to them on HTTP; `started` with both bound ports."""
@@ -258,7 +260,7 @@ async def serve_web(
     control = DeskClient(state / SOCKET)
     api = Api(
         control, door, Hasher(), history=History(state), books=books,
-        clock=clock or WallClock(), version=__version__, attached=attached,
+        clock=clock or WallClock(), version=__version__, attached=attached, restart=restart,
     )  # fmt: skip
     app = build_app(api, door, read_static(static), names)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
@@ -291,21 +293,31 @@ async def run_web(
     *,
     door: Door,
     books: Books,
-) -> None:
-    """The process `linkray web`: serves until SIGTERM or SIGINT, then ends within seconds."""
+) -> int:
+    """The process `linkray web`: serves until SIGTERM or SIGINT, or until a person starts it anew,
+    then ends within seconds; its exit code.
+    """
     clock = WallClock()
     logging.set_up(clock, logging.LogRing())
-    stop = trio.Event()
+    stop, code = trio.Event(), 0
+
+    def restart() -> None:
+        nonlocal code
+        log.info("pages start anew")
+        code = EXIT_RESTART
+        stop.set()  # what is being answered has its time to end
+
     async with trio.open_nursery() as heeding:
         await heeding.start(heed_signals, lambda _signal: stop.set())
         async with trio.open_nursery() as nursery:
             ports = await nursery.start(
                 functools.partial(
                     serve_web, state, bind, https_port, http_port, door, books,
-                    stop=stop, clock=clock,
+                    stop=stop, clock=clock, restart=restart,
                 )
             )
             ready({"ready": "web", "https": ports[0], "http": ports[1]})
             await stop.wait()
             nursery.cancel_scope.deadline = trio.current_time() + 2 * GRACE_S
         heeding.cancel_scope.cancel()
+    return code

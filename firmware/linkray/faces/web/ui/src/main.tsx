@@ -31,6 +31,8 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   transactions: signal<Loaded>(null),
   security: signal<Loaded>(null),
   apikeys: signal<Loaded>(null),
+  alerts: signal<Loaded>(null),
+  admin: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
@@ -41,6 +43,8 @@ const FILES: Record<string, () => Promise<ComponentType>> = {
   transactions: async () => (await import("./pages/transactions")).Transactions,
   security: async () => (await import("./pages/security")).Security,
   apikeys: async () => (await import("./pages/apikeys")).ApiPage,
+  alerts: async () => (await import("./pages/alerts")).Alerts,
+  admin: async () => (await import("./pages/admin")).Admin,
 };
 
 async function load(name: string): Promise<void> {
@@ -160,7 +164,7 @@ function BalancingLink({ current }: { current: boolean }) {
 /** Phones: the first pages below the thumb, the rest behind More. */
 function BottomBar() {
   const first = segments()[0] ?? "info";
-  const shown = openPages().slice(0, 3);
+  const shown = openPages().filter((page) => page.part === "nav.operate"); // four at the most
   const more = !shown.some((page) => page.id === first);
   return (
     <nav class="bottom" aria-label={t("nav.main")}>

@@ -575,3 +575,37 @@ export interface TagsImport {
   bad: { line: number; text: string; reason: string }[];
   bad_count: number;
 }
+
+// --- alerts and upkeep ---------------------------------------------------------------------------
+
+/** A fault with its beginning and its end, as the history keeps it. */
+export interface Alert {
+  id: number;
+  code: string;
+  bit: number;
+  text: string;
+  since: string;
+  cleared: string | null;
+  times: number;
+  subject: string | null;
+  seen_by: string;
+  seen_at: string;
+  detail: string;
+}
+
+export interface AlertsRead {
+  alerts: Alert[];
+  total: number;
+  times: number;
+  open: number;
+  unseen: number;
+  lasted_s: number;
+  oldest: string | null;
+  kinds: string[];
+}
+
+export interface RestartsRead {
+  pending: { charger: string; by: string; since: string; kind: string }[];
+  began: { at: string; version: string; why: string; updated_from: string }[];
+  extended_log: boolean;
+}

@@ -10,7 +10,7 @@ import type { IconName } from "../icons";
 import { snapshot } from "../live";
 import { Button, Card, Icon, Link, Note } from "../parts/basics";
 import { inWords } from "../parts/dialog";
-import { Select } from "../parts/fields";
+import { Field, Select, TextInput } from "../parts/fields";
 import { go, query, segments } from "../route";
 import { byName, nameOf } from "../site";
 import type { Frame, FramesRead, Way } from "../words";
@@ -261,26 +261,42 @@ function OwnLog() {
     const told = await call<{ lines: string[] }>("GET", `/log?lines=${LOG_LINES}`);
     setLines(told.body.lines.reverse());
   }, "log");
+  const wanted = query("q") ?? "";
+  const words = wanted.toLowerCase().split(/\s+/);
+  const shown = lines.filter((line) => words.every((word) => line.toLowerCase().includes(word)));
   return (
     <Card class="log-card">
       <div class="log-bar">
-        <p class="second">{t("debug.log_more")}</p>
+        <Field label={t("debug.search")}>
+          {({ id }) => (
+            <TextInput
+              id={id}
+              value={wanted}
+              onValue={(q) => go(`/debug/log${q ? `?${new URLSearchParams({ q })}` : ""}`, true)}
+            />
+          )}
+        </Field>
+        <Link class="button plain" to="/admin/logs">
+          <span>{t("debug.log_files")}</span> <Icon name="arrow-right" size={18} />
+        </Link>
         <Button icon={paused ? "play" : "pause"} onClick={() => setPaused(!paused)}>
           {paused ? say("debug.go_on", { n: null }) : t("debug.pause")}
         </Button>
       </div>
+      <p class="second">{t("debug.log_more")}</p>
       {failed && (
         <Note tone="fault" live>
           {failed}
         </Note>
       )}
       <ol class="frames" tabIndex={0} aria-label={t("debug.log")}>
-        {lines.map((line, place) => (
-          <li key={`${lines.length - place} ${line}`} class="frame-line">
+        {shown.map((line, place) => (
+          <li key={`${shown.length - place} ${line}`} class="frame-line">
             <code class="frame-text">{line}</code>
           </li>
         ))}
       </ol>
+      {lines.length > 0 && !shown.length && <p class="second">{t("debug.no_line")}</p>}
     </Card>
   );
 }

@@ -87,7 +87,7 @@ function Waiting() {
 
 // --- problems ------------------------------------------------------------------------------------
 
-export function faultText(fault: Fault): string {
+export function faultText(fault: Pick<Fault, "code" | "text" | "subject" | "detail">): string {
   const key = `fault.${fault.code}`;
   if (!has(key)) return fault.text;
   const name = snapshot.value?.chargers.find((charger) => charger.id === fault.subject)?.name;
@@ -122,7 +122,7 @@ function Problems({ faults }: { faults: readonly Fault[] }) {
 }
 
 /** The button that leads to the cure, where this level may open it. */
-function Cure({ fault }: { fault: Fault }) {
+export function Cure({ fault }: { fault: Fault }) {
   if (fault.code === "emergency_stop") {
     if (level() < INSTALLER) return null;
     return (

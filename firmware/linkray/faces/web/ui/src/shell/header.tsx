@@ -118,7 +118,7 @@ function Alerts() {
     );
   }
   return (
-    <Link class="chip fault" to="/info">
+    <Link class="chip fault" to="/alerts/open">
       <Icon name="triangle-alert" size={18} />
       <span class="chip-word">{say("head.alerts", { n: count })}</span>
     </Link>
