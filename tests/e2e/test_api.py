@@ -377,7 +377,7 @@ def test_a1_the_printed_login_opens_the_page_that_replaces_it_and_nothing_else(t
         box.start_control()
         box.start_web()
         client = box.client()
-        assert client.get("session")["accounts_open"] == ["Assembler"]
+        until(lambda: client.get("session")["accounts_open"] == ["Assembler"], 5, "control is seen")
         for closed in ("Installer", "EV"):
             is_problem(client.sign_in(closed, PASSWORDS[closed]), 401)
         is_problem(client.sign_in("Assembler", "not what is printed"), 401)

@@ -204,6 +204,7 @@ def test_u22_a_language_40_percent_longer_breaks_no_page_and_leaves_no_word(
     catalogue = longer_language(api)
     told = [site.settings(), api.get("chargers"), api.get("site"), api.get("meters")]
     names = names_in(told, set(WORDS_OF_ALL))
+    names |= {f"ws{s}://127.0.0.1:{api.get('site')[f'ocpp{s}_port']}" for s in ("", "s")}
 
     def answer(route: Route) -> None:
         route.fulfill(json=catalogue)

@@ -50,6 +50,7 @@ def test_a36_tags_are_kept_by_hand_by_reader_and_by_file(
     page = visitor.sign_in("Installer")
     page.on("dialog", lambda _dialog: pytest.fail("a name was run"))
     page.get_by_role("link", name="Transactions").first.click()
+    page.get_by_role("link", name="Tags", exact=True).click()
     expect(page.get_by_text("No tag is listed")).to_be_visible()
 
     _a36_open_to_all(page)
