@@ -23,11 +23,14 @@ from linkray.model.asks import (
     FactoryReset,
     ReadAccounts,
     ReadCeiling,
+    ReadCertificate,
     ReadFrameFile,
     ReadFrames,
     ReadHistory,
     ReadKeys,
+    ReadLicence,
     ReadLog,
+    ReadMeterFile,
     ReadMeters,
     ReadPassport,
     ReadPassports,
@@ -58,6 +61,7 @@ READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
+    ReadLicence, ReadCertificate, ReadMeterFile,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -26,7 +26,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
-from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
+from linkray.model.views import CertificateView, CsmsQueue, SetAsideMessage, UplinkTested
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -73,6 +73,17 @@ class InProcess:
 
     def push(self) -> None:
         self.snapshot.set(None if self.away else msgspec.json.encode(self.desk.look()))
+
+
+async def certificate(_ask: asks.ReadCertificate, _who: asks.Who) -> Answer:
+    found = CertificateView("Box", "Box", (), "", "", "EC 256 bits", "AB", self_signed=True,
+                            self_made=True, request="REQUEST", pem="CERTIFICATE")  # fmt: skip
+    return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
+
+
+async def meter_text(ask: asks.ReadMeterFile, _who: asks.Who) -> Answer:
+    found = asks.MeterText(ask.name, "{}")
+    return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
 
 
 class Box:
@@ -135,10 +146,14 @@ class Box:
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
-                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo)  # fmt: skip
+                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo,
+                 asks.ImportLicence, asks.InstallCertificate, asks.DropCertificate,
+                 asks.RequestCertificate, asks.SetBranding, asks.AddMeterFile,
+                 asks.DeleteMeterFile, asks.ReadLicence, asks.FactoryReset)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
-               asks.ReadQueues: queues, asks.ReadQueue: queue}  # fmt: skip
+               asks.ReadQueues: queues, asks.ReadQueue: queue,
+               asks.ReadCertificate: certificate, asks.ReadMeterFile: meter_text}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],

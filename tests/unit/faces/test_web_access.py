@@ -32,6 +32,12 @@ BODIES: dict[str, object] = {
     "try_csms": {"url": "ws://csms.example"},
     "let_queue_go": {"csms": "ws://former.example", "through": 9},
     "uplink_password": {"charger": "CP1", "password": "word"},
+    "import_licence": {},
+    "install_certificate": {"certificate": "PEM"},
+    "request_certificate": {"name": "box.example"},
+    "set_branding": {},
+    "add_meter": {},
+    "factory_reset": {"confirm": "LR1"},
     "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
 }  # fmt: skip
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}

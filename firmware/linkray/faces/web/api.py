@@ -16,6 +16,7 @@ from linkray.faces.client import FACES, ControlAway
 from linkray.kit.clock import WallClock
 from linkray.model import asks
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.model.branding import BrandView
 from linkray.model.causes import sentence
 from linkray.model.faults import Fault
 from linkray.model.plan import Reason
@@ -23,6 +24,8 @@ from linkray.model.settings import MeterFileValue, schema
 from linkray.model.views import HeldView, SiteView
 
 from . import openapi, table
+from .brand import Kept
+from .fitting import Fitting
 from .guard import with_cookie
 from .live import Feed
 from .near import Network, is_near, source_of
@@ -97,7 +100,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Passports, Uplinks, Fitting):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -110,7 +113,9 @@ class Api(Passports, Uplinks):
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
         now: Callable[[], float] = trio.current_time,
+        brand: Kept | None = None,
     ) -> None:
+        self._brand = brand
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door
@@ -206,6 +211,7 @@ class Api(Passports, Uplinks):
             csrf=None if session is None else session.csrf,
             serial="" if site is None else site.serial,
             commissioning_open=site is None or site.commissioning_open,
+            brand=BrandView() if self._brand is None else self._brand.view,
         )
         response = as_json(msgspec.json.encode(body))
         return with_cookie(response, token) if cookie else response

@@ -120,7 +120,7 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if entry.answer == "support_bundle":
         return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
-    if entry.answer == "ocpp_file":
+    if entry.answer in ("ocpp_file", "certificate_file", "certificate_request", "own_meter"):
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
     if gives is None:
         return {}

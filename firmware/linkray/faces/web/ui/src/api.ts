@@ -32,6 +32,7 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 interface Options {
   ifMatch?: string | null;
   text?: string;
+  file?: Blob; // sent as it is
   charger?: boolean;
   signingIn?: boolean;
 }
@@ -46,13 +47,14 @@ export async function call<T>(
   if (method !== "GET") headers["X-LinkRay-CSRF"] = csrf.peek();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (options.text !== undefined) headers["Content-Type"] = "text/plain; charset=utf-8";
+  if (options.file) headers["Content-Type"] = "application/octet-stream";
   if (options.ifMatch) headers["If-Match"] = options.ifMatch;
   let answer: Response;
   try {
     answer = await fetch(`/api/v1${path}`, {
       method,
       headers,
-      body: options.text ?? (body === undefined ? undefined : JSON.stringify(body)),
+      body: options.file ?? options.text ?? (body === undefined ? undefined : JSON.stringify(body)),
       credentials: "same-origin",
       cache: "no-store",
       signal: AbortSignal.timeout(options.charger ? CHARGER_ANSWER_MS : ANSWER_MS),

@@ -16,7 +16,7 @@ import { Explain } from "./parts/explain";
 import { go, here, segments } from "./route";
 import { level, refreshSession, session, showTheme } from "./session";
 import { Header } from "./shell/header";
-import { Brand } from "./shell/brand";
+import { Brand, BrandFoot } from "./shell/brand";
 import { LookChoices } from "./pages/account";
 
 // --- pages that come when they are opened --------------------------------------------------------
@@ -26,12 +26,16 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   chargers: signal<Loaded>(null),
   configuration: signal<Loaded>(null),
   debug: signal<Loaded>(null),
+  security: signal<Loaded>(null),
+  assembler: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
   chargers: async () => (await import("./pages/chargers")).Chargers,
   configuration: async () => (await import("./pages/configuration")).Configuration,
   debug: async () => (await import("./pages/debug")).Debug,
+  security: async () => (await import("./pages/certificates")).CertificatesPage,
+  assembler: async () => (await import("./pages/assembler")).Assembler,
 };
 
 async function load(name: string): Promise<void> {
@@ -184,6 +188,7 @@ function Frame() {
         <main id="main" tabIndex={-1}>
           <Place />
         </main>
+        <BrandFoot />
       </div>
       <BottomBar />
       <Explain />
