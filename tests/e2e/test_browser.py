@@ -51,7 +51,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     [
         ("EV", ["Info", "Account"]),
         ("Installer", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
-        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Account"]),
+        ("Assembler", ["Info", "Chargers", "Configuration", "Balancing", "Debug", "Security",
+                       "Assembler", "Account"]),
     ],
 )
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):

@@ -4,7 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
-import { number, say, t, type Key } from "../i18n";
+import { given, number, say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
 import { Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
 import { announce, askDanger, Dialog, inWords } from "../parts/dialog";
@@ -352,7 +352,7 @@ function OwnMeter({ meter, used, gone }: OwnProps) {
         <span class="second">
           {t(meter.file["tcp"] ? "meter.tcp" : "meter.rtu")}
           {used && ` · ${t("meters.used")}`}
-          {meter.note && ` · ${meter.note}`}
+          {meter.note && ` · ${given(meter.note)}`}
         </span>
       </div>
       <span class="note-acts">

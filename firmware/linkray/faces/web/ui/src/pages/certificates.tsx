@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
 import { moment } from "../format";
-import { t } from "../i18n";
+import { given, t } from "../i18n";
 import { Badge, Button, Card, FilePick, Icon, Note } from "../parts/basics";
 import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, TextInput } from "../parts/fields";
@@ -171,7 +171,7 @@ function Upload({ now, onChange }: PartProps) {
           <Note tone={seen.notes.length ? "limited" : "ok"} live>
             <p>{t("cert.good")}</p>
             {seen.notes.map((note) => (
-              <p key={note}>{note}</p>
+              <p key={note}>{given(note)}</p>
             ))}
           </Note>
           <Facts of={seen} />
