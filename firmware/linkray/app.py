@@ -28,6 +28,7 @@ import structlog
 import trio
 
 from linkray import __version__
+from linkray.access.fitted import FITTING, TLS, Fitted, NotFitted
 from linkray.access.tags import NOT_KEPT
 from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
 from linkray.balance.balancer import Balancer
@@ -54,7 +55,7 @@ from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import KeptDown, keep
 from linkray.kit.log import LogRing, set_level, set_up
-from linkray.kit.tls import own_certificate, server_context
+from linkray.kit.tls import Certificate
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
@@ -228,8 +229,16 @@ class House:
         self.ends_why = restarts.TOLD
         self.extended = False  # the log's level
         self.passports: dict[tuple[str, str, str], Passport] = {}
+        meters = Meters(lambda: self.fitted.meters)
+        self.fitted = Fitted(
+            self.store, self.state, self.runner, self.wall, serial=self.board.identity.serial,
+            public_key=self.board.licence_key, shipped=self.licence,
+            in_use=lambda: self.desk.look().site.licences_used,
+            changed=self._places_changed, read_meter=meters.read,
+            shipped_meters=meters.shipped, note_of=meterfile.notes,
+        )  # fmt: skip
         self.desk = Desk(
-            self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
+            self.store, self.see, self._answerers(), meters=meters, clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
             stirs=(self.plan, self.faults.cell, self.led, self.emergency), plan=self.plan,
             ceiling=self.ceiling, makes=self._makes, largest_step=lambda: self.steps.largest,
@@ -301,7 +310,7 @@ class House:
             led=self.led.value,
             serial=self.board.identity.serial,
             version=__version__,
-            licences_total=self.licence,
+            licences_total=self.chargers.licence_total,
             energy_today_wh=self.energy_today_wh,
             emergency_stop=self.emergency.value,
             emergency_stop_by=self.stopped_by,
@@ -382,7 +391,18 @@ class House:
             SetLogLevel: self._log_level,
             ReadLogFile: self._log_file,
             ReadReport: self._report,
+            **dict.fromkeys(FITTING, self._fit),
         }
+
+    async def _places_changed(self, total: int) -> None:
+        await self.chargers.take_places(total)
+
+    async def _fit(self, ask: Ask, who: Who) -> Answer:
+        try:
+            said = await self.fitted.do(ask, who)
+        except NotFitted as error:
+            return no(error.code, str(error), error.path)
+        return yes(said.text, said.data)
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
         await self.store.audit(
@@ -795,6 +815,8 @@ class House:
         if self.latch.exists():
             self._stop(self.latch.read_text(errors="replace"))
         await self.ceiling.heal()
+        await self.fitted.begin()
+        self.chargers.licence_total = self.fitted.connectors
         self.passports = {p.make: p for p in await self.store.passports()}
         self.tell(self._ceiling_told())
         self.tell(self._clock_told())
@@ -1093,6 +1115,7 @@ class House:
         while True:
             self._note_clock()
             self._note_fail_safe()
+            self._note(Code.CERTIFICATE, await self.fitted.look())
             zone = zone_named(self.store.settings.value.site.time_zone) or UTC
             midnight = self.wall.utc().astimezone(zone).replace(
                 hour=0, minute=0, second=0, microsecond=0
@@ -1190,7 +1213,10 @@ def makes_of(
 
 
 class Meters:
-    """What the desk needs of the room `meter`."""
+    """What the desk needs of the room `meter`; `own` are those that were uploaded."""
+
+    def __init__(self, own: Callable[[], tuple[ShippedMeter, ...]] = tuple) -> None:
+        self._own = own
 
     def judge(self, file: Mapping[str, object]) -> None:
         meterfile.parse(dict(file))
@@ -1202,6 +1228,9 @@ class Meters:
         folder = files("linkray.meter") / "files"
         texts = {p.name: p.read_text() for p in folder.iterdir() if p.name.endswith(".meter")}
         return meterfile.shipped(texts)
+
+    def offered(self) -> tuple[ShippedMeter, ...]:
+        return (*self.shipped(), *self._own())
 
 
 def shipped_quirks(state: Path | None = None) -> Quirks:
@@ -1323,7 +1352,7 @@ async def _until_told(
     told to end while it starts opens no door any more.
     """
     assert house.state is not None
-    tls = server_context(own_certificate(house.state / "tls"))
+    tls = Certificate(house.state / TLS).context
     code = 0
     async with trio.open_nursery() as outer:
         await outer.start(house.live)

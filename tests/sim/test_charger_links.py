@@ -458,6 +458,27 @@ async def test_c26_past_the_licence_a_charger_stays_connected_blocked_and_named(
         assert b.raised() == set()
 
 
+async def test_another_licence_holds_at_once_and_ends_no_link() -> None:
+    async with box(Settings(chargers=(Charger("CP1"),)), licence=1) as b:
+        first = await b.dial("/CP1")
+        second = await b.dial("/CP2")
+        await first.boot()
+        await second.boot()
+        assert b.raised() == {("licence", "CP2")}
+
+        await b.room.take_places(2)
+
+        assert [c.id for c in b.store.settings.value.chargers] == ["CP1", "CP2"]
+        assert b.raised() == set()
+        assert (await second.start())["idTagInfo"]["status"] == "Accepted"
+
+        await b.room.take_places(1)
+
+        assert b.raised() == {("licence", "CP2")}
+        assert sorted(b.room.links) == ["CP1", "CP2"]
+        assert (await first.start())["idTagInfo"]["status"] == "Accepted"
+
+
 async def test_the_last_place_goes_to_one_of_two_connectors_that_are_found_at_once() -> None:
     both = (Charger("CP1"), Charger("CP2"))
     async with box(Settings(chargers=both), licence=3) as b:
@@ -919,7 +940,8 @@ async def test_a_write_that_was_cut_short_is_the_last_one() -> None:
 @pytest.mark.realtime
 @pytest.mark.parametrize("secure", [False, True])
 async def test_chargers_come_in_over_tcp_and_tls(secure: bool, tmp_path: Path) -> None:
-    server = server_context(own_certificate(tmp_path)) if secure else None
+    settings = server_context(own_certificate(tmp_path))
+    server = (lambda: settings) if secure else None
     client = ssl.create_default_context() if secure else False
     if client:
         client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
@@ -938,7 +960,8 @@ async def test_chargers_come_in_over_tcp_and_tls(secure: bool, tmp_path: Path) -
 @pytest.mark.realtime
 async def test_a_peer_that_does_not_speak_tls_is_named_and_closed(tmp_path: Path) -> None:
     async with box() as b:
-        server = server_context(own_certificate(tmp_path))
+        settings = server_context(own_certificate(tmp_path))
+        server = lambda: settings  # noqa: E731
         port = await b.nursery.start(task.listen, b.room, "127.0.0.1", 0, server)
         with trio.fail_after(20):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:

@@ -442,6 +442,16 @@ class ChargerRoom:
             self._show_offline(charger)
         self.changed()
 
+    async def take_places(self, total: int | None = None) -> None:
+        """The settings, and where given another licence's `total`, are in force at once: who has no
+        place any more is told 0 A, who waited for one is added.
+        """
+        self.licence_total = self.licence_total if total is None else total
+        self.take_settings()
+        for charger, standing in tuple(self.links.items()):
+            if not standing.is_ending:  # a place may have become free
+                await self.add(charger)
+
     def _found(self, charger: str, connectors: int) -> int:
         """A charger has so many connectors, which count from now on, in this very moment: places
         may move. What has shown itself once counts until the charger is deleted, also after a
@@ -1341,10 +1351,7 @@ async def _watch_settings(room: ChargerRoom) -> None:
     room.take_settings()
     while True:
         seq, _settings = await room.settings.wait_newer(seq)
-        room.take_settings()
-        for charger, standing in tuple(room.links.items()):
-            if not standing.is_ending:  # a place may have become free
-                await room.add(charger)
+        await room.take_places()
 
 
 async def _watch_emergency(room: ChargerRoom) -> None:
@@ -1368,11 +1375,13 @@ async def listen(
     room: ChargerRoom,
     bind: str | None,
     port: int,
-    ssl_context: ssl.SSLContext | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
     *,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Let chargers in on a port (0: a free one, told by `started`), with TLS where given."""
+    """Let chargers in on a port (0: a free one, told by `started`), with TLS where given: the
+    settings are asked for anew with each connection.
+    """
 
     async def accept(stream: trio.SocketStream) -> None:
         address = _peer(stream)
@@ -1382,10 +1391,10 @@ async def listen(
             return
         with contextlib.suppress(OSError):
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BACKLOG_BYTES)
-        if ssl_context is None:
+        if tls is None:
             await serve_stream(room, stream, address)
             return
-        secured = trio.SSLStream(stream, ssl_context, server_side=True, https_compatible=True)
+        secured = trio.SSLStream(stream, tls(), server_side=True, https_compatible=True)
         try:
             with trio.fail_after(HANDSHAKE_S):
                 await secured.do_handshake()

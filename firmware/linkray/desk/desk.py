@@ -25,13 +25,16 @@ from linkray.model.asks import (
     ReadAccounts,
     ReadAlerts,
     ReadCeiling,
+    ReadCertificate,
     ReadFrameFile,
     ReadFrames,
     ReadHistory,
     ReadKeys,
     ReadLearning,
+    ReadLicence,
     ReadLog,
     ReadLogFile,
+    ReadMeterFile,
     ReadMeters,
     ReadPassport,
     ReadPassports,
@@ -72,6 +75,7 @@ READS = (
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue, ReadTags, ReadRejected, ReadLearning,
     ReadWalk, ReadAlerts, ReadLogFile, ReadReport, ReadRestarts,
+    ReadLicence, ReadCertificate, ReadMeterFile,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -139,7 +139,7 @@ class Meters(Protocol):
 
     def judge(self, file: Mapping[str, object]) -> None: ...
     def read(self, text: str) -> dict[str, MeterFileValue]: ...
-    def shipped(self) -> Iterable[ShippedMeter]: ...
+    def offered(self) -> Iterable[ShippedMeter]: ...
 
 
 async def _no_words(_old: Settings, _new: Settings) -> str:
@@ -400,7 +400,7 @@ class Desk:
         return yes(data=lines[len(lines) - min(count, len(lines)) :])
 
     async def _read_meters(self, _ask: ReadMeters, _who: Who) -> Answer:
-        return yes(data=list(self._meters.shipped()))
+        return yes(data=list(self._meters.offered()))
 
     async def _check_meter(self, ask: CheckMeter, _who: Who) -> Answer:
         try:

@@ -125,7 +125,8 @@ class Board(Protocol):
     """All of it. `simulated` is for showing, never for deciding.
 
     `keeps` names what in the state folder is the board's own and outlives a factory reset.
-    `licence` is how many connectors it is shipped with (access.md, Licence).
+    `licence` is how many connectors it is shipped with, `licence_key` the Ed25519 key (32 bytes) of
+    whoever signs licences for it (access.md, Licence).
     """
 
     @property
@@ -134,6 +135,8 @@ class Board(Protocol):
     def keeps(self) -> frozenset[str]: ...
     @property
     def licence(self) -> int: ...
+    @property
+    def licence_key(self) -> bytes: ...
     @property
     def simulated(self) -> bool: ...
     @property

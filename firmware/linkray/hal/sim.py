@@ -7,7 +7,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import trio
@@ -23,6 +23,7 @@ SLOTS = "slots"
 SHOWN_KEPT = 1_000
 CHANGES_MAX = 32  # presses that wait to be read; more are a broken button
 WATCHDOG_S = 10.0
+TEST_KEY = "3c0221c39236f1e58110abe473b892d2d6492107ef08b8d3d4551fe6737c3415"  # of tools/licence
 
 
 class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +34,7 @@ class Wiring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rs485: str = "serial0"  # a device path; a relative one lies in the state folder
     watchdog_s: float = WATCHDOG_S
     licence: int = 32  # connectors (access.md, Licence: the simulated board)
+    licence_key: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = TEST_KEY
     ethernet: str = "eth0"
     wifi: str = "wlan0"
     cellular: str = "wwan0"
@@ -276,6 +278,7 @@ class SimBoard:
     ) -> None:
         self.name = wiring.name
         self.licence = wiring.licence
+        self.licence_key = bytes.fromhex(wiring.licence_key)
         self.leds = SimLeds()
         self.button = SimButton()
         self.serial = serial

@@ -1,17 +1,18 @@
-"""The self-made certificate and the TLS settings of every listener (access.md, TLS; trust.md A29).
+"""The box's certificates and the TLS settings of every listener (access.md, TLS; trust.md A29).
 
 Certificate and key live in one file, so that a power cut leaves either the old pair or the new.
-`cryptography` is imported only when a certificate is made.
+`cryptography` is imported only when a certificate is made or its names are read.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +20,11 @@ from pathlib import Path
 from linkray.kit.clock import OLDEST
 
 FILE = "self-made.pem"
+UPLOADED = "uploaded.pem"  # while it is there and can be read, it is the one in force
+REQUEST_KEY = "request.pem"  # of the certificate that an authority was asked for
+REQUEST = "request.csr"
 YEARS = 10
+EXPIRES = re.compile(rb"^# expires (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$")
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # trust.md A29: ECDHE and AEAD only
 
 
@@ -35,8 +40,96 @@ def own_certificate(folder: Path, names: Sequence[str] = ()) -> Path:
         if not _loads(path):
             if path.exists():  # unreadable: kept aside, dated, never overwritten
                 path.rename(path.with_suffix(f".bad-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
-            _write(path, make_pem([*own_names(), *names], own_addresses(), datetime.now(UTC)))
+            pem = make_pem([*own_names(), *names], own_addresses(), datetime.now(UTC))
+            write_private(path, pem)
     return path
+
+
+class NotTaken(ValueError):
+    """A pair of certificate and key that OpenSSL does not serve: says why."""
+
+
+class Certificate:
+    """The certificate in force for a listener: looked at for each connection, so that another one
+    holds from the next handshake on and ends no connection that there is.
+    """
+
+    def __init__(self, folder: Path, alpn: Sequence[str] = ()) -> None:
+        own_certificate(folder)
+        self._folder = folder
+        self._alpn = alpn
+        self._seen: object = None
+        self._context = server_context(folder / FILE, alpn)
+        self._names: frozenset[str] = frozenset()
+        self.context()
+
+    def context(self) -> ssl.SSLContext:
+        """With the pair that is there now; what cannot be read changes nothing.
+
+        A fresh one each time: a context that is told a second key keeps the first, where the two
+        are of another kind.
+        """
+        seen = tuple(map(_look, (self._folder / UPLOADED, self._folder / FILE)))
+        if seen != self._seen and any(seen):
+            self._seen = seen
+            path = in_force(self._folder)
+            with suppress(OSError, ssl.SSLError):
+                self._context = server_context(path, self._alpn)
+                self._names = frozenset(names_in(path)) if path.name == UPLOADED else frozenset()
+        return self._context
+
+    def covers(self, host: str) -> bool:
+        """Whether an uploaded certificate names this host (lower case)."""
+        self.context()
+        return host in self._names or f"*.{host.partition('.')[2]}" in self._names
+
+
+def in_force(folder: Path) -> Path:
+    """The pair that was put in, while it can be read; else the self-made one."""
+    uploaded = folder / UPLOADED
+    return uploaded if _loads(uploaded) else folder / FILE
+
+
+def put_in(folder: Path, pem: bytes) -> None:
+    """A pair is in force from now on; raises `NotTaken`, and then nothing was changed."""
+    trial = folder / "trial.pem"
+    write_private(trial, pem)
+    try:
+        server_context(trial)
+    except ssl.SSLError as error:
+        trial.unlink()
+        raise NotTaken(f"OpenSSL does not serve it: {error.reason or error}") from None
+    trial.replace(folder / UPLOADED)
+
+
+def expires_line(at: datetime) -> bytes:
+    """The first line of a pair's file: when it expires, for who does not read certificates."""
+    return f"# expires {at.isoformat(timespec='seconds').replace('+00:00', 'Z')}\n".encode()
+
+
+def expires(pem: Path) -> str | None:
+    """What that line says (ISO 8601, UTC); None where there is none. Raises OSError."""
+    with pem.open("rb") as file:
+        found = EXPIRES.match(file.readline(200))
+    return found[1].decode() if found else None
+
+
+def take_out(folder: Path, *names: str) -> None:
+    """These files of the folder are gone."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
+def names_in(pem: Path) -> list[str]:
+    """The host names that a certificate is for, lower case."""
+    from cryptography import x509
+
+    try:
+        leaf = x509.load_pem_x509_certificate(pem.read_bytes())
+        also = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return []
+    return [name.lower() for name in also.get_values_for_type(x509.DNSName)]
 
 
 def server_context(pem: Path, alpn: Sequence[str] = ()) -> ssl.SSLContext:
@@ -89,6 +182,7 @@ def make_pem(names: Sequence[str], addresses: Sequence[str], now: datetime) -> b
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     start = max(now, OLDEST) - timedelta(days=1)  # usable also where the clock is not set
+    end = start + timedelta(days=365 * YEARS)
     also: list[x509.GeneralName] = [x509.DNSName(n) for n in dict.fromkeys(names)]
     also += [x509.IPAddress(ip_address(a)) for a in dict.fromkeys(addresses)]
     certificate = (
@@ -98,7 +192,7 @@ def make_pem(names: Sequence[str], addresses: Sequence[str], now: datetime) -> b
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=365 * YEARS))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName(also), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -109,7 +203,7 @@ def make_pem(names: Sequence[str], addresses: Sequence[str], now: datetime) -> b
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return secret + certificate.public_bytes(serialization.Encoding.PEM)
+    return expires_line(end) + secret + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _loads(pem: Path) -> bool:
@@ -122,7 +216,7 @@ def _loads(pem: Path) -> bool:
     return True
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Whole or not at all, and readable by us alone."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
@@ -132,6 +226,15 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from linkray.model.branding import Branding
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 from linkray.model.tags import Tag
 from linkray.model.views import Step, Way
@@ -161,7 +162,7 @@ class Watch(Ask, frozen=True, tag=True):
 
 
 class ReadMeters(Ask, frozen=True, tag=True):
-    """The meter files that are shipped, as a list of `ShippedMeter`."""
+    """The meter files that are shipped, then the site's own, as a list of `ShippedMeter`."""
 
 
 class ReadHistory(Ask, frozen=True, tag=True):
@@ -467,6 +468,73 @@ class ReadLogFile(Ask, frozen=True, tag=True):
 
 class ReadReport(Ask, frozen=True, tag=True):
     """What the maintenance report is made of, as `Report`."""
+# -- what an Assembler fits: licence, certificate, brand, meter files ----------------------------
+
+
+class ReadLicence(Ask, frozen=True, tag=True):
+    """How many connectors the box may have, and by which licence: a `LicenceView`."""
+
+
+class ImportLicence(Ask, frozen=True, tag=True):
+    """Take a licence file over; it is in force at once. `check_only` changes nothing and answers
+    with the `LicenceView` that it would be.
+    """
+
+    text: str
+    check_only: bool = False
+
+
+class ReadCertificate(Ask, frozen=True, tag=True):
+    """The certificate in force and the request that waits for one: a `CertificateView`."""
+
+
+class InstallCertificate(Ask, frozen=True, tag=True):
+    """Serve this certificate (PEM, with those above it) from now on.
+
+    `key` empty: the one of the request that was made here. `check_only` changes nothing and
+    answers with the `CertificateView` that it would be.
+    """
+
+    certificate: str
+    key: str = ""
+    check_only: bool = False
+
+
+class RequestCertificate(Ask, frozen=True, tag=True):
+    """Make a key here and the request for its certificate; one that waited is replaced."""
+
+    name: str  # the host's, or an address
+    also: tuple[str, ...] = ()
+    organisation: str = ""
+
+
+class DropCertificate(Ask, frozen=True, tag=True):
+    """Back to the self-made certificate; what was uploaded is deleted."""
+
+
+class SetBranding(Ask, frozen=True, tag=True):
+    """The brand of the pages, checked by the process that draws them; an empty one is none."""
+
+    branding: Branding
+
+
+class ReadMeterFile(Ask, frozen=True, tag=True):
+    """The text of one of the site's own .meter files, by its name: a `MeterText`."""
+
+    name: str
+
+
+class AddMeterFile(Ask, frozen=True, tag=True):
+    """Keep a .meter file; one of the same name is replaced. `check_only` changes nothing."""
+
+    text: str
+    check_only: bool = False
+
+
+class DeleteMeterFile(Ask, frozen=True, tag=True):
+    """Forget one of the site's own .meter files; a meter that uses it goes on."""
+
+    name: str
 
 
 AnyAsk = (
@@ -482,6 +550,8 @@ AnyAsk = (
     | CloseAccount | SetSecondFactor | SetKey | RemoveKey | NoteAtDoor
     | ReadAlerts | SeeAlerts | Restart | ResetCharger | CancelRestart | ReadRestarts | SetLogLevel
     | ReadLogFile | ReadReport
+    | ReadLicence | ImportLicence | ReadCertificate | InstallCertificate | RequestCertificate
+    | DropCertificate | SetBranding | ReadMeterFile | AddMeterFile | DeleteMeterFile
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -546,6 +616,16 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SetLogLevel: INSTALLER,
     ReadLogFile: INSTALLER,
     ReadReport: INSTALLER,
+    ReadLicence: ASSEMBLER,
+    ImportLicence: ASSEMBLER,
+    ReadCertificate: ASSEMBLER,
+    InstallCertificate: ASSEMBLER,
+    RequestCertificate: ASSEMBLER,
+    DropCertificate: ASSEMBLER,
+    SetBranding: ASSEMBLER,
+    ReadMeterFile: INSTALLER,
+    AddMeterFile: ASSEMBLER,
+    DeleteMeterFile: ASSEMBLER,
 }
 
 
@@ -628,8 +708,16 @@ class FrameFile(msgspec.Struct, frozen=True):
 
 
 class ShippedMeter(msgspec.Struct, frozen=True):
-    """A meter file that comes with LinkRay: what `ReadMeters` lists."""
+    """A meter file that comes with LinkRay or was uploaded: what `ReadMeters` lists."""
 
     name: str
     file: dict[str, MeterFileValue]
     note: str = ""
+    own: bool = False  # uploaded on this site
+
+
+class MeterText(msgspec.Struct, frozen=True):
+    """What `ReadMeterFile` answers."""
+
+    name: str
+    text: str

@@ -554,3 +554,37 @@ class Report(msgspec.Struct, frozen=True):
     modem: str
     slots: tuple[ImageSlot, ...]
     clock_set: bool
+# -- what an Assembler fits ------------------------------------------------------------------------
+
+
+class LicenceView(msgspec.Struct, frozen=True):
+    """How many connectors the box may have, and why. Dates are ISO 8601."""
+
+    connectors: int  # that may be attached now
+    shipped: int  # without a licence
+    in_use: int
+    serial: str
+    state: Literal["shipped", "licensed", "expired"] = "shipped"
+    customer: str = ""
+    number: str = ""
+    issued: str = ""
+    expires: str | None = None  # its last day; null: it has no end
+    licensed: int | None = None  # what the licence says, also an expired one
+
+
+class CertificateView(msgspec.Struct, frozen=True):
+    """The certificate that pages and chargers are shown. Times are UTC."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    begins: str
+    expires: str
+    key: str
+    fingerprint: str  # SHA-256
+    self_signed: bool
+    self_made: bool  # by this box
+    notes: tuple[str, ...] = ()
+    request: str | None = None  # PEM of the request that waits for its certificate
+    pem: str = ""  # the certificate and those above it, for who wants to trust it
+    hosts: tuple[str, ...] = ()  # what this box is called

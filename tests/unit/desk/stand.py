@@ -105,7 +105,7 @@ class Meters:
             raise ValueError("Expected a .meter file")
         return {"Name": "read"}
 
-    def shipped(self):
+    def offered(self):
         return (asks.ShippedMeter("EM340", {"Name": "EM340"}),)
 
 

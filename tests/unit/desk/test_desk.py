@@ -23,6 +23,7 @@ from linkray.desk.desk import (
 )
 from linkray.model import asks
 from linkray.model.asks import LEAST_LEVEL, LOCAL, Account, Answer, Who
+from linkray.model.branding import Branding
 from linkray.model.settings import Charger, Exclusion, Group, LimitPhases, Settings, Site
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
@@ -52,6 +53,10 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"), asks.ResetCharger("CP1"),
     asks.CancelRestart(), asks.ReadRestarts(), asks.SetLogLevel(extended=True),
     asks.ReadLogFile(), asks.ReadReport(),
+    asks.ReadLicence(), asks.ImportLicence("{}"), asks.ReadCertificate(),
+    asks.InstallCertificate("PEM"), asks.RequestCertificate("box.example"), asks.DropCertificate(),
+    asks.SetBranding(Branding()), asks.ReadMeterFile("Mine"), asks.AddMeterFile("{}"),
+    asks.DeleteMeterFile("Mine"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

@@ -286,7 +286,9 @@ async def test_meter_files_are_listed_and_checked():
     good = await browser.call("POST", "/api/v1/meters/check", body=b'{"Name":"X"}', headers=kind)
     bad = await browser.call("POST", "/api/v1/meters/check", body=b"junk", headers=kind)
 
-    assert shipped.json == [{"name": "EM340", "file": {"Name": "EM340"}, "note": ""}]
+    assert shipped.json == [
+        {"name": "EM340", "file": {"Name": "EM340"}, "note": "", "own": False}
+    ]
     assert good.json == {"file": {"Name": "read"}}
     assert (bad.status, bad.json["path"]) == (422, "$")
 
@@ -631,6 +633,8 @@ async def test_the_session_tells_the_page_what_it_needs_before_anyone_signs_in()
         "account": None, "level": 0, "must_change": False, "simulated": True, "site": "Yard",
         "accounts_open": list(WORDS), "version": "", "csrf": None, "serial": "LR1",
         "commissioning_open": True,
+        "brand": {"head_text": "", "foot_text": "", "image": None, "image_px": [0, 0],
+                  "reverse": False},
     }  # fmt: skip
     assert (mine["account"], mine["level"], len(mine["csrf"])) == ("EV", 1, 43)
 

@@ -16,6 +16,7 @@ from linkray.faces.client import FACES, ControlAway
 from linkray.kit.clock import WallClock
 from linkray.model import asks
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
+from linkray.model.branding import BrandView
 from linkray.model.causes import sentence
 from linkray.model.faults import Fault
 from linkray.model.plan import Reason
@@ -23,6 +24,8 @@ from linkray.model.settings import MeterFileValue, schema
 from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
+from .brand import Kept
+from .fitting import Fitting
 from .graphs import Graphs
 from .guard import with_cookie
 from .history import History
@@ -104,7 +107,9 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags):
+class Api(
+    Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting
+):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -120,9 +125,11 @@ class Api(Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags)
         attached: Callable[[], Iterable[Network]] = tuple,
         now: Callable[[], float] = trio.current_time,
         restart: Callable[[], None] = lambda: None,
+        brand: Kept | None = None,
     ) -> None:
         """`restart` ends this process once it has answered, for its runner to start it anew."""
         self._restart = restart
+        self._brand = brand
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door
@@ -220,6 +227,7 @@ class Api(Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags)
             csrf=None if session is None else session.csrf,
             serial="" if site is None else site.serial,
             commissioning_open=site is None or site.commissioning_open,
+            brand=BrandView() if self._brand is None else self._brand.view,
         )
         response = as_json(msgspec.json.encode(body))
         return with_cookie(response, token) if cookie else response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -22,8 +22,9 @@ def build_app(
     api: Api,
     door: Door,
     files: Mapping[str, File],
-    names: Collection[str],
+    names: Container[str],
     table: tuple[Entry, ...] = TABLE,
+    brand: Callable[[str], File | None] = lambda _path: None,
 ) -> ASGIApp:
     """The application; raises `BadTable` where a route may not be served as it stands."""
     check(table, api)
@@ -36,7 +37,7 @@ def build_app(
         )
         for entry in table
     ]
-    router = Router(routes, redirect_slashes=False, default=Static(files))
+    router = Router(routes, redirect_slashes=False, default=Static(files, brand))
     return Front(_Problems(router, routes), names)
 
 
@@ -64,7 +65,7 @@ class _Problems:
 class Redirect:
     """Plain HTTP: sends people on to HTTPS and does nothing else (access.md, TLS)."""
 
-    def __init__(self, https_port: int, names: Collection[str]) -> None:
+    def __init__(self, https_port: int, names: Container[str]) -> None:
         self._https_port = https_port
         self._names = names
 

@@ -6,7 +6,7 @@ Plain ASGI, no re-streaming. `Front` stands before everything, `Guarded` before 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Container
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl
 
@@ -53,7 +53,7 @@ KeyFinder = Callable[[str], Awaitable[tuple[str, int]]]  # raises `Problem`
 class Front:
     """Refuses foreign hosts (trust.md A15) and puts the security headers on every answer."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Container[str]) -> None:
         self._app = app
         self._names = names
 

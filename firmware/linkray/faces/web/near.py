@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -46,7 +46,7 @@ def host_of(header: str) -> str | None:
     return (match[1] or match[2]).lower().rstrip(".") if match else None
 
 
-def is_ours(header: str, server: str, names: Iterable[str]) -> bool:
+def is_ours(header: str, server: str, names: Container[str]) -> bool:
     """Whether a Host header names this box (trust.md A15).
 
     Our names, `linkray-…`, loopback, or the very address the connection came in on: a page of

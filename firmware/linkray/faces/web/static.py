@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from starlette.datastructures import Headers
@@ -51,8 +51,11 @@ def file_of(path: str, content: bytes, encoded: Mapping[str, bytes]) -> File | N
 class Static:
     """Serves the files; every other path is a page of the application, which index.html draws."""
 
-    def __init__(self, files: Mapping[str, File]) -> None:
+    def __init__(
+        self, files: Mapping[str, File], brand: Callable[[str], File | None] = lambda _path: None
+    ) -> None:
         self._files = files
+        self._brand = brand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.answer(scope)(scope, receive, send)
@@ -63,7 +66,7 @@ class Static:
             return Problem(404, "There is no such route; see /api/v1/openapi.json").response()
         if scope["method"] not in METHODS:
             return not_this_way(scope["method"], "at a page", METHODS)
-        file = self._files.get(path)
+        file = self._files.get(path) or self._brand(path)
         if file is None and "." not in path.rpartition("/")[2]:
             file = self._files.get(INDEX)
         if file is None:

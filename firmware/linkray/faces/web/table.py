@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from linkray.model.asks import ASSEMBLER, EV, INSTALLER, SettingChange, ShippedMeter
+from linkray.model.branding import BrandView
 from linkray.model.faults import Fault
 from linkray.model.passport import PassportFile, PassportNow
 from linkray.model.sessions import SessionDetail, SessionPage
@@ -19,6 +20,7 @@ from linkray.model.tagsheet import BadLine
 from linkray.model.views import (
     AlertsRead,
     CeilingView,
+    CertificateView,
     ChargerView,
     CommissioningCheck,
     CommissioningWalk,
@@ -27,6 +29,7 @@ from linkray.model.views import (
     Graph,
     GraphDays,
     LearningView,
+    LicenceView,
     MeterView,
     OfferChange,
     PlanView,
@@ -45,6 +48,7 @@ from linkray.store.audit import AuditChain, AuditEntry, AuditPage
 KIB = 1024
 JSON = "application/json"
 PATCH = "application/merge-patch+json"
+FILES = ("application/octet-stream", "text/plain", JSON)
 NOBODY = 0
 
 
@@ -73,6 +77,7 @@ class SessionView(msgspec.Struct, frozen=True):
     csrf: str | None = None  # for the header X-LinkRay-CSRF of every write
     serial: str = ""
     commissioning_open: bool = True
+    brand: BrandView = BrandView()
 
 
 class FirstPasswords(Body, frozen=True):
@@ -243,6 +248,34 @@ class Level(Body, frozen=True):
     """The level of the LinkRay log."""
 
     extended: bool
+class NewCertificate(Body, frozen=True):
+    """A certificate in PEM, with those above it, and its private key."""
+
+    certificate: str
+    key: str = ""
+
+
+class NewRequest(Body, frozen=True):
+    """For which host a certificate is wanted, and by which other names or addresses."""
+
+    name: str
+    also: tuple[str, ...] = ()
+    organisation: str = ""
+
+
+class ConfirmLoss(Body, frozen=True):
+    """The name of what is to be lost."""
+
+    confirm: str
+
+
+class BrandChecked(msgspec.Struct, frozen=True):
+    """A branding file that is good: what it sets, and its style sheet."""
+
+    text: str
+    brand: BrandView
+    sheet: str
+    image: str = ""  # the picture as it was drawn anew, a `data:` address
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -599,6 +632,42 @@ TABLE: tuple[Entry, ...] = (
           "The log as text, or as an SQLite file (`?form=db`)"),
     Entry("GET", "/api/v1/maintenance-report", INSTALLER, "maintenance_report",
           "The maintenance report: one page to save or print"),
+    # what an Assembler fits
+    Entry("GET", "/api/v1/licence", ASSEMBLER, "licence",
+          "How many connectors may be attached, and by which licence", gives=LicenceView),
+    Entry("POST", "/api/v1/licence", ASSEMBLER, "import_licence",
+          "Take a licence file over; `?check=1` changes nothing and answers with what it would be",
+          takes=str, gives=LicenceView, body_max=16 * KIB, media=FILES, people=True),
+    Entry("GET", "/api/v1/certificate", ASSEMBLER, "certificate",
+          "The certificate that pages and chargers are shown", gives=CertificateView),
+    Entry("GET", "/api/v1/certificate/file", ASSEMBLER, "certificate_file",
+          "The same as a PEM file, without its key"),
+    Entry("POST", "/api/v1/certificate", ASSEMBLER, "install_certificate",
+          "Serve another certificate from the next connection on; an empty `key` is the one of the "
+          "request that was made here; `?check=1` changes nothing",
+          takes=NewCertificate, gives=CertificateView, body_max=256 * KIB, people=True),
+    Entry("DELETE", "/api/v1/certificate", ASSEMBLER, "drop_certificate",
+          "Back to the self-made certificate", gives=CertificateView, people=True),
+    Entry("POST", "/api/v1/certificate/request", ASSEMBLER, "request_certificate",
+          "Make a key, which stays on the box, and the request for its certificate",
+          takes=NewRequest, gives=CertificateView, people=True),
+    Entry("GET", "/api/v1/certificate/request", ASSEMBLER, "certificate_request",
+          "The request that waits for its certificate, as a PEM file"),
+    Entry("POST", "/api/v1/branding", ASSEMBLER, "set_branding",
+          "Take a `branding.json` over, alone or in a zip with its picture; `{}` clears; "
+          "`?check=1` changes nothing and answers with what it would be",
+          takes=bytes, gives=BrandChecked, body_max=2048 * KIB,
+          media=(*FILES, "application/zip"), people=True),
+    Entry("GET", "/api/v1/meters/own", INSTALLER, "own_meter",
+          "The site's own .meter file `?name=`, as a file"),
+    Entry("POST", "/api/v1/meters/own", ASSEMBLER, "add_meter",
+          "Keep a .meter file beside the shipped ones; `?check=1` changes nothing",
+          takes=str, gives=ShippedMeter, body_max=64 * KIB, media=FILES),
+    Entry("DELETE", "/api/v1/meters/own", ASSEMBLER, "delete_meter",
+          "Forget the site's own .meter file `?name=`", gives=Done),
+    Entry("POST", "/api/v1/factory-reset", ASSEMBLER, "factory_reset",
+          "Back to what the factory made; `confirm` is the site's name, or the serial number where "
+          "it has none", takes=ConfirmLoss, gives=Done, people=True),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

@@ -35,6 +35,7 @@ from linkray.kit.keep import contain
 
 from .api import Api
 from .app import Redirect, build_app
+from .brand import Kept
 from .history import History
 from .near import Network, attached_v4, attached_v6, plain
 from .ports import Books, Door
@@ -130,6 +131,33 @@ def listen(bind: str, port: int) -> socket.socket:
         sock.close()
         raise OSError(error.errno, f"{bind} port {port}: {error.strerror}") from error
     return sock
+
+
+class Secured(trio.abc.Listener[Any]):
+    """Connections over TLS, each with the certificate that is in force as it comes."""
+
+    def __init__(self, transport: trio.SocketListener, certificate: tls.Certificate) -> None:
+        self._transport = transport
+        self._certificate = certificate
+
+    async def accept(self) -> trio.SSLStream[trio.SocketStream]:
+        stream = await self._transport.accept()
+        context = self._certificate.context()
+        return trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class Names:
+    """The hosts that are this box: its own names, and those of the certificate it was given."""
+
+    def __init__(self, own: Iterable[str], certificate: tls.Certificate) -> None:
+        self._own = frozenset(own)
+        self._certificate = certificate
+
+    def __contains__(self, host: object) -> bool:
+        return host in self._own or self._certificate.covers(str(host))
 
 
 class Connection(TCPServer):
@@ -255,19 +283,19 @@ async def serve_web(
     task_status: trio.TaskStatus[tuple[int, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The pages on HTTPS, and a redirect to them on HTTP; `started` with both bound ports."""
-    pem = await trio.to_thread.run_sync(tls.own_certificate, state / TLS)
-    names = [name.lower() for name in tls.own_names()]
+    certificate = await trio.to_thread.run_sync(tls.Certificate, state / TLS, ALPN)
+    names = Names((name.lower() for name in tls.own_names()), certificate)
     control = DeskClient(state / SOCKET)
+    brand = Kept(state)
     api = Api(
         control, door, Hasher(), history=History(state), books=books,
         clock=clock or WallClock(), version=__version__, attached=attached, restart=restart,
+        brand=brand,
     )  # fmt: skip
-    app = build_app(api, door, read_static(static), names)
+    app = build_app(api, door, read_static(static), names, brand=brand.file)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])
-        https = trio.SSLListener(
-            _listener(secure), tls.server_context(pem, ALPN), https_compatible=True
-        )
+        https = Secured(_listener(secure), certificate)
         redirect = Redirect(ports[0], names)
         ended = trio.Event() if stop is None else stop
         async with trio.open_nursery() as nursery:

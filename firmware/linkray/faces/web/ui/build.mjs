@@ -88,6 +88,7 @@ function page({ app, style, shared }, icon) {
 <title>LinkRay</title>
 <link rel="icon" href="${PLACE}${icon}" type="image/svg+xml">
 <link rel="stylesheet" href="${PLACE}${style}">
+<link rel="stylesheet" href="${PLACE}brand.css">
 ${[...preloads, `<script type="module" src="${PLACE}${app}"></script>`].join("\n")}
 </head>
 <body>

@@ -33,7 +33,7 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 interface Options {
   ifMatch?: string | null;
   text?: string;
-  file?: Blob; // sent as it is, as CSV
+  file?: Blob; // sent as it is
   charger?: boolean;
   signingIn?: boolean;
 }

@@ -17,7 +17,7 @@ import { Explain } from "./parts/explain";
 import { go, here, segments } from "./route";
 import { level, refreshSession, session, showTheme } from "./session";
 import { Header } from "./shell/header";
-import { Brand } from "./shell/brand";
+import { Brand, BrandFoot } from "./shell/brand";
 import { LookChoices } from "./pages/account";
 
 // --- pages that come when they are opened --------------------------------------------------------
@@ -33,6 +33,7 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   apikeys: signal<Loaded>(null),
   alerts: signal<Loaded>(null),
   admin: signal<Loaded>(null),
+  assembler: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
@@ -45,6 +46,7 @@ const FILES: Record<string, () => Promise<ComponentType>> = {
   apikeys: async () => (await import("./pages/apikeys")).ApiPage,
   alerts: async () => (await import("./pages/alerts")).Alerts,
   admin: async () => (await import("./pages/admin")).Admin,
+  assembler: async () => (await import("./pages/assembler")).Assembler,
 };
 
 async function load(name: string): Promise<void> {
@@ -197,6 +199,7 @@ function Frame() {
         <main id="main" tabIndex={-1}>
           <Place />
         </main>
+        <BrandFoot />
       </div>
       <BottomBar />
       <Explain />

@@ -2,7 +2,7 @@
 
 import type { Key } from "./i18n";
 import type { IconName } from "./icons";
-import { EV, INSTALLER, level } from "./session";
+import { ASSEMBLER, EV, INSTALLER, level } from "./session";
 
 export interface Page {
   id: string;
@@ -86,6 +86,14 @@ export const PAGES: readonly Page[] = [
     icon: "radio",
     part: "nav.system",
     level: INSTALLER,
+  },
+  {
+    id: "assembler",
+    to: "/assembler",
+    name: "nav.assembler",
+    icon: "layout-grid",
+    part: "nav.system",
+    level: ASSEMBLER,
   },
 ];
 

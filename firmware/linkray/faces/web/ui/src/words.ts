@@ -383,6 +383,60 @@ export interface Session {
   csrf?: string | null;
   serial?: string;
   commissioning_open?: boolean;
+  brand?: Brand;
+}
+
+export interface Brand {
+  head_text: string;
+  foot_text: string;
+  image: string | null;
+  image_px: [number, number];
+  reverse: boolean;
+}
+
+// --- what an Assembler fits (model/views.py, faces/web/table.py) ---------------------------------
+
+export interface BrandChecked {
+  text: string;
+  brand: Brand;
+  sheet: string;
+  image: string;
+}
+
+export interface Licence {
+  connectors: number;
+  shipped: number;
+  in_use: number;
+  serial: string;
+  state: "shipped" | "licensed" | "expired";
+  customer: string;
+  number: string;
+  issued: string;
+  expires: string | null;
+  licensed: number | null;
+}
+
+export interface Certificate {
+  subject: string;
+  issuer: string;
+  names: string[];
+  begins: string;
+  expires: string;
+  key: string;
+  fingerprint: string;
+  self_signed: boolean;
+  self_made: boolean;
+  notes: string[];
+  request: string | null;
+  pem: string;
+  hosts: string[];
+}
+
+export interface ShippedMeter {
+  name: string;
+  file: MeterFile;
+  note?: string;
+  own?: boolean;
 }
 
 // --- settings (model/settings.py) --------------------------------------------------------------

@@ -11,16 +11,10 @@ import { inWords } from "../parts/dialog";
 import { Field, FieldError, PhaseTag, Select, Setting, TextInput } from "../parts/fields";
 import { draft, errorAt, same, setValue } from "../settings";
 import type { State } from "../site";
-import type { Meter, MeterFile } from "../words";
+import type { Meter, MeterFile, ShippedMeter } from "../words";
 
 const FILE_MOST_B = 64 * 1024;
 const LINE_KEYS = ["IP", "port", "Baud", "Parity", "StopBits", "Address", "AddressA", "AddressV"];
-
-interface Shipped {
-  name: string;
-  file: MeterFile;
-  note?: string;
-}
 
 export function MeterTab() {
   const enabled = draft.value?.site.meter.enabled;
@@ -137,13 +131,13 @@ async function taken(file: File): Promise<Told> {
 }
 
 function Chooser() {
-  const [list, setList] = useState<Shipped[]>([]);
+  const [list, setList] = useState<ShippedMeter[]>([]);
   const [told, setTold] = useState<Told | null>(null);
   const [busy, setBusy] = useState(false);
   const id = useId();
   const file = draft.value?.site.meter.file ?? null;
   useEffect(() => {
-    call<Shipped[]>("GET", "/meters").then(
+    call<ShippedMeter[]>("GET", "/meters").then(
       (answer) => setList(answer.body),
       (problem) => setTold({ fault: true, text: inWords(problem) }),
     );
@@ -187,9 +181,12 @@ function MeterNow({ file }: { file: MeterFile | null }) {
   );
 }
 
-function Templates({ list, file }: { list: readonly Shipped[]; file: MeterFile | null }) {
+function Templates({ list, file }: { list: readonly ShippedMeter[]; file: MeterFile | null }) {
   const chosen = list.find((one) => file && one.name === file["name"]);
-  const choices = list.map((one) => ({ value: one.name, text: one.name }));
+  const choices = list.map((one) => ({
+    value: one.name,
+    text: one.own ? t("meter.own", { name: one.name }) : one.name,
+  }));
   return (
     <Field
       label={t("meter.template")}

@@ -17,6 +17,7 @@ import { ASSEMBLER, level, refreshSession, session } from "../session";
 import type { State } from "../site";
 import type { AccountName } from "../words";
 import { Audit } from "./audit";
+import { CertificatesTab } from "./certificates";
 
 interface AccountRow {
   name: AccountName;
@@ -46,6 +47,7 @@ interface Tab {
 
 const TABS: readonly Tab[] = [
   { id: "accounts", name: "security.accounts", level: 1, show: Accounts },
+  { id: "certificates", name: "cert.title", level: ASSEMBLER, show: CertificatesTab },
   { id: "audit", name: "security.audit", level: ASSEMBLER, show: Audit },
 ];
 

@@ -1,8 +1,27 @@
-// The brand: a mark and the name.
+// The brand: a mark and the name, or what an Assembler has put there.
 
 import { t } from "../i18n";
+import { session } from "../session";
 
 export function Brand({ large }: { large?: boolean }) {
+  const own = session.value?.brand;
+  if (own?.image || own?.head_text) {
+    const [width, height] = own.image_px;
+    return (
+      <span class={`brand${large ? " large" : ""}${own.reverse ? " reverse" : ""}`}>
+        {own.image && (
+          <img
+            class="brand-picture"
+            src={own.image}
+            width={width}
+            height={height}
+            alt={own.head_text ? "" : t("brand.picture")}
+          />
+        )}
+        {own.head_text && <span class="brand-name">{own.head_text}</span>}
+      </span>
+    );
+  }
   return (
     <span class={large ? "brand large" : "brand"}>
       <svg
@@ -18,4 +37,10 @@ export function Brand({ large }: { large?: boolean }) {
       <span class="brand-name">{t("app.name")}</span>
     </span>
   );
+}
+
+/** The line below everything. */
+export function BrandFoot() {
+  const text = session.value?.brand?.foot_text;
+  return text ? <footer class="brand-foot">{text}</footer> : null;
 }
