@@ -120,7 +120,7 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if entry.answer == "support_bundle":
         return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
-    if entry.answer == "export_tags":
+    if entry.answer in ("export_tags", "export_transactions"):
         return {"content": {"text/csv": {"schema": {"type": "string"}}}}
     if entry.answer == "ocpp_file":
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
