@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from datetime import datetime
 
@@ -908,41 +909,66 @@ async def test_a_large_database_in_order_is_used_on_and_looked_through_once(disk
     await store.close()
 
 
-def for_ever(disk: the_disk.Disk) -> object:
-    with disk._reading() as db:
-        return list(db.execute(
-            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
-        ))  # fmt: skip
+class ForEver:
+    """A read that ends by being interrupted alone, not before `may_begin`; it says it `began`."""
+
+    def __init__(self) -> None:
+        self.opened, self.may_begin, self.began = (threading.Event() for _ in range(3))
+        self.may_begin.set()
+
+    def __call__(self, disk: the_disk.Disk) -> object:
+        with disk._reading() as db:
+            self.opened.set()
+            self.may_begin.wait()
+            db.create_scalar_function("began", self.began.set, 0)
+            return list(db.execute(
+                "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+                "SELECT began() UNION ALL SELECT max(x) FROM n"
+            ))  # fmt: skip
 
 
 @pytest.mark.realtime
 async def test_p11_nobody_who_commits_waits_for_the_day_s_copy_and_it_ends_when_it_must(tmp_path):
     store = await Store.open(tmp_path / FILE, InThread())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store._beside_writers, for_ever)
-        await trio.sleep(0.1)
-        with trio.fail_after(2):
+        reading = ForEver()
+        nursery.start_soon(store._beside_writers, reading)
+        await trio.to_thread.run_sync(reading.began.wait)
+        with trio.fail_after(10):
             await store.commit([began(1)])
         nursery.cancel_scope.cancel()
-    with trio.fail_after(2):
-        with trio.move_on_after(0.1):
-            await store._beside_writers(for_ever)
     ended: list[str] = []
+    reading = ForEver()
 
     async def copy() -> None:
         try:
-            await store._beside_writers(for_ever)
+            await store._beside_writers(reading)
         except StoreError as error:
             ended.append(str(error))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(copy)
-        await trio.sleep(0.1)
+        await trio.to_thread.run_sync(reading.began.wait)
         store._disk._settled = False  # a commit has failed: the log is emptied first
-        with trio.fail_after(4):
+        with trio.fail_after(10):
             await store.commit([began(2)])
     assert ended == ["the database cannot be read: interrupted"]
     await store._keep_a_copy()
     (copy_of_today,) = copies.copies(tmp_path / FILE)
     assert [run.id for run in the_disk.Disk(copy_of_today).running()] == [1, 2]
+    await store.close()
+
+
+@pytest.mark.realtime
+async def test_p11_a_copy_that_is_given_up_before_its_thread_reads_ends_too(tmp_path):
+    store = await Store.open(tmp_path / FILE, InThread())
+    reading = ForEver()
+    reading.may_begin.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store._beside_writers, reading)
+        await trio.to_thread.run_sync(reading.opened.wait)
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.lowlevel.checkpoint()  # so that it has been interrupted once, for nothing
+        reading.may_begin.set()
     await store.close()

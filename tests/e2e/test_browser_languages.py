@@ -27,6 +27,7 @@ PAGES = {  # and what is there once it is complete
     "/configuration/balancing": ".field", "/configuration/schedule": ".day",
     "/configuration/groups": ".card", "/configuration/csms": ".field",
     "/configuration/files": ".card", "/debug/ocpp": ".frame-line", "/account": ".field",
+    "/transactions/sessions": ".tx-filters", "/transactions/tags": ".views",
     "/setup/site": ".supply", "/setup/chargers": ".addresses code",
 }  # fmt: skip
 LONGER = 1.4

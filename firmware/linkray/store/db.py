@@ -71,6 +71,7 @@ GATHERED_MAX = 4_096  # records for which nobody waits: 64 of each of 64 links, 
 HELD_MAX = 10_000  # that may be lost by a power cut, while the disk takes nothing
 GATHER_S = 1.0  # trust.md P10: while the CSMS is away one sync a second more
 CLOSE_S = 5.0
+INTERRUPTED_EVERY_S = 0.05
 
 T = TypeVar("T")
 
@@ -725,12 +726,17 @@ class Store:
 
     async def _beside_writers(self, read: Callable[[Disk], T]) -> T:
         """Read for long in a thread of its own; nobody waits for it, and it ends when it must."""
+        ended = trio.Event()
 
         async def until_cancelled() -> None:
             try:
                 await trio.sleep_forever()
             finally:
-                self._disk.interrupt()
+                with trio.CancelScope(shield=True):
+                    while not ended.is_set():  # a thread that has not begun does not hear it
+                        self._disk.interrupt()
+                        with trio.move_on_after(INTERRUPTED_EVERY_S):
+                            await ended.wait()
 
         found: list[T] = []
         failed: StoreError | OSError | None = None
@@ -740,6 +746,8 @@ class Store:
                 found.append(await self._beside.run(lambda: self._disk.read(read)))
             except (StoreError, OSError) as error:
                 failed = error
+            finally:
+                ended.set()
             nursery.cancel_scope.cancel()
         if failed is not None:
             raise failed

@@ -32,9 +32,10 @@ SCOPES = (
 )
 
 FILES = {
-    "ocpp_file": "text/plain", "export_alerts": "text/csv", "export_tags": "text/csv", "log_file": "text/plain",
-    "maintenance_report": "text/html", "certificate_file": "text/plain",
-    "certificate_request": "text/plain", "own_meter": "text/plain",
+    "ocpp_file": "text/plain", "export_alerts": "text/csv", "export_tags": "text/csv",
+    "export_transactions": "text/csv", "log_file": "text/plain", "maintenance_report": "text/html",
+    "certificate_file": "text/plain", "certificate_request": "text/plain",
+    "own_meter": "text/plain",
 }  # fmt: skip
 
 
