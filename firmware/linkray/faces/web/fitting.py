@@ -20,7 +20,7 @@ from . import branding, picture
 from .brand import sheet
 from .ports import Call
 from .problem import Problem, checked, read
-from .table import BrandChecked, Done, NewCertificate, NewRequest
+from .table import BrandChecked, ConfirmLoss, Done, NewCertificate, NewRequest
 
 UPLOAD_S = 30.0  # a certificate's library is read when it is used
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
