@@ -51,14 +51,17 @@ from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import KeptDown, keep
 from linkray.kit.log import LogRing, set_up
+from linkray.kit.secret import NAMED
 from linkray.kit.tls import own_certificate, server_context
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
 from linkray.model.asks import (
     ASSEMBLER,
+    ActAtCharger,
     Answer,
     Ask,
+    ChangeKey,
     DeleteCharger,
     FactoryReset,
     FrameFile,
@@ -68,6 +71,7 @@ from linkray.model.asks import (
     PressButton,
     ProbeAgain,
     ReadBundle,
+    ReadConfiguration,
     ReadFrameFile,
     ReadFrames,
     ReadPassport,
@@ -89,6 +93,7 @@ from linkray.model.asks import (
 )
 from linkray.model.failsafe import Make
 from linkray.model.faults import Code, Fault, key
+from linkray.model.handed import FOLDER as CHARGER_FILES
 from linkray.model.passport import Passport
 from linkray.model.plan import NO_PLAN, Plan
 from linkray.model.records import ChargerSeen
@@ -105,6 +110,7 @@ from linkray.store.ceiling import Ceiling
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.runner import Inline, InThread, Runner
 from linkray.upkeep.bundle import about, bundle
+from linkray.upkeep.handout.task import ChargerFiles
 from linkray.upkeep.ocpplog import FrameLog, content
 from linkray.upkeep.task import FramesKept, factory_reset, finish_reset
 
@@ -190,6 +196,10 @@ class House:
         self.steps = BuildingSteps()
         self.frames = FrameLog(self.wall.utc)
         self.passports: dict[tuple[str, str, str], Passport] = {}
+        self.charger_files = self.state and ChargerFiles(
+            self.state / CHARGER_FILES, self.store, lambda: self.chargers, self.views, self.wall,
+            self.packer,
+        )
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=Meters(), clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
@@ -220,6 +230,8 @@ class House:
             strict=self.strict, ocpp_log=self.frames.add,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
+        if self.charger_files:
+            self.chargers.progressed = self.charger_files.progressed
         self.store.when_thinned = self.uplinks.thinned
         self.store.when_aside_gone = self.uplinks.aside_gone
 
@@ -330,6 +342,10 @@ class House:
             ReadFrameFile: self._frame_file,
             TryUplink: self._try_uplink,
             SetUplinkPassword: self._uplink_password,
+            ReadConfiguration: self._configuration,
+            ChangeKey: self._change_key,
+            ActAtCharger: self._act_at_charger,
+            **(self.charger_files.answerers() if self.charger_files else {}),
         }
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
@@ -339,6 +355,28 @@ class House:
         if isinstance(ask, StartCharging):  # also of one that was taken out of service (INV-10)
             now = trio.current_time()
             self.tell(facts.OperativeAsked(ask.charger, ask.connector, now))
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _configuration(self, ask: ReadConfiguration, _who: Who) -> Answer:
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _change_key(self, ask: ChangeKey, who: Who) -> Answer:
+        """The audit line says the old value and the new one, of a secret neither."""
+        if ask.charger not in self.chargers.links:
+            return no("unknown", f"{ask.charger} is not connected")
+        known = {k.lower(): v for k, v in self.chargers.configuration(ask.charger).items()}
+        hidden = bool(NAMED.search(ask.key))
+        old = "" if hidden else known.get(ask.key.lower()) or ""
+        await self.store.audit(
+            who, f"key {ask.key[:50]} of {ask.charger}", old,
+            "(not shown)" if hidden else ask.value[:500],
+        )  # fmt: skip
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _act_at_charger(self, ask: ActAtCharger, who: Who) -> Answer:
+        about = f" {ask.message}" if ask.act == "trigger" else ""
+        at = f" connector {ask.connector}" if ask.connector else ""
+        await self.store.audit(who, f"{ask.act}{about}", new=f"{ask.charger}{at}")
         return await self.chargers.ask(ask.charger, ask)
 
     async def _passports(self, ask: charger_task.PassportAsk, who: Who) -> Answer:
@@ -714,6 +752,8 @@ class House:
                 rooms.start_soon(self._kept("storage", self._follow_storage, rests=True))
                 rooms.start_soon(self._kept("drawn", self._follow_drawn, rests=True))
                 rooms.start_soon(self._kept("learned", self._keep_learned, rests=True))
+                if self.charger_files:
+                    rooms.start_soon(self._kept("files", self.charger_files.run, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 

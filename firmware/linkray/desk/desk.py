@@ -21,8 +21,13 @@ from linkray.model.asks import (
     Ask,
     CheckCommissioning,
     FactoryReset,
+    OpenDiagnostics,
+    OpenHanded,
     ReadAccounts,
     ReadCeiling,
+    ReadConfiguration,
+    ReadDiagnostics,
+    ReadFirmware,
     ReadFrameFile,
     ReadFrames,
     ReadHistory,
@@ -58,6 +63,7 @@ READS = (
     ReadSnapshot, ReadHistory, ReadSettings, ReadAccounts, ReadKeys, ReadLog, ReadMeters, Watch,
     ReadCeiling, CheckCommissioning, ReadPassports, ReadPassport, ReadSetAside,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
+    ReadConfiguration, ReadFirmware, ReadDiagnostics, OpenHanded, OpenDiagnostics,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

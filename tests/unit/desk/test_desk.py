@@ -44,6 +44,12 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.SetUplinkPassword("CP1", "word"), asks.ReadFrames(), asks.ReadFrameFile(0),
     asks.SayAgain("CP1"), asks.RemoveSetAside(),
     asks.ReadQueues(), asks.ReadQueue("ws://csms.example"), asks.LetQueueGo("ws://former", 9),
+    asks.ReadConfiguration("CP1"), asks.ChangeKey("CP1", "A", "1"),
+    asks.ActAtCharger("CP1", "reset_soft"), asks.TellFirmware("CP1", "http://box/x", "2026"),
+    asks.AskDiagnostics("CP1", "http://box/"), asks.ReadFirmware(), asks.DeleteFirmware("a.bin"),
+    asks.KeepFirmware("incoming-0", "a.bin"), asks.UpdateFirmware("a.bin", ("CP1",), "box", 80),
+    asks.GetDiagnostics("CP1", "box", 80), asks.ReadDiagnostics(), asks.OpenHanded("t", "::1"),
+    asks.KeepDiagnostics("t", "::1", "incoming-0"), asks.OpenDiagnostics("CP1"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

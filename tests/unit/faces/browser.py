@@ -6,7 +6,11 @@ import base64
 import hashlib
 import json as jsonlib
 import secrets
+import shutil
+import weakref
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
@@ -21,12 +25,19 @@ from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
 from linkray.faces.web.api import Api
 from linkray.faces.web.app import build_app
+from linkray.faces.web.handed import Folder
 from linkray.faces.web.static import file_of
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
-from linkray.model.views import CsmsQueue, SetAsideMessage, UplinkTested
+from linkray.model.views import (
+    CsmsQueue,
+    FirmwareShelf,
+    Handed,
+    SetAsideMessage,
+    UplinkTested,
+)
 from linkray.upkeep.ocpplog import FrameLog, content
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -135,22 +146,29 @@ class Box:
         kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
-                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo)  # fmt: skip
+                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo,
+                 asks.ReadConfiguration, asks.ChangeKey, asks.ActAtCharger, asks.KeepFirmware,
+                 asks.DeleteFirmware, asks.UpdateFirmware, asks.GetDiagnostics,
+                 asks.ReadDiagnostics)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
-               asks.ReadQueues: queues, asks.ReadQueue: queue}  # fmt: skip
+               asks.ReadQueues: queues, asks.ReadQueue: queue,
+               **self._of_files()}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
             ceiling=self.ceiling, strict=True,
         )  # fmt: skip
+        self.folder = Path(mkdtemp())  # of chargers' files; gone with the box
+        weakref.finalize(self, shutil.rmtree, self.folder)
         await self.desk.begin()
         self.control = InProcess(self.desk)
         self.control.push()
         self.door = Door(lambda: secrets.token_bytes(32))
         self.api = Api(
-            self.control, self.door, QuickHashing(), clock=self.clock, version="1.2.3"
-        )
+            self.control, self.door, QuickHashing(), clock=self.clock, version="1.2.3",
+            folder=Folder(self.folder),
+        )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})
         script = file_of("/app-3QXKDJ2L.js", b"let a", {"br": b"BR", "gzip": b"GZ"})
         assert page
@@ -158,6 +176,21 @@ class Box:
         files = {"/index.html": page, "/app-3QXKDJ2L.js": script}
         self.app = build_app(self.api, self.door, files, ["box"])
         return self
+
+    def _of_files(self) -> dict[type[asks.Ask], Any]:
+        """Who answers for chargers' files: none is held, one was left."""
+
+        async def firmware(_ask: asks.ReadFirmware, _who: asks.Who) -> Answer:
+            shelf = FirmwareShelf((), (), 5, 1_000)
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(shelf)))
+
+        async def left(_ask: asks.OpenDiagnostics, _who: asks.Who) -> Answer:
+            stored = f"diagnostics-{'0' * 16}"
+            (self.folder / stored).write_bytes(b"log")
+            handed = Handed(stored, "a.log", 3)
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(handed)))
+
+        return {asks.ReadFirmware: firmware, asks.OpenDiagnostics: left}
 
     def add_key(self, scope: str, *, days: float = 1, name: str = "") -> str:
         shown, digest = new_key(secrets.token_bytes(32))
@@ -240,6 +273,7 @@ class Browser:
 
         async def receive() -> dict[str, Any]:
             nonlocal given
+            await trio.lowlevel.checkpoint()
             if given is None and sent:
                 await trio.sleep_forever()
             chunk, given = given or b"", None

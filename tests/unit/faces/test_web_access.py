@@ -34,6 +34,11 @@ BODIES: dict[str, object] = {
     "uplink_password": {"charger": "CP1", "password": "word"},
     "seal_ceiling": {"limit_ma": [80_000, 80_000, 80_000]},
 }  # fmt: skip
+BODIES |= {
+    "change_key": {"key": "HeartbeatInterval", "value": "120"},
+    "act_at_charger": {"act": "reset_soft"},
+    "update_firmware": {"name": "a.bin", "chargers": ["CP1"]},
+}
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]
 QUESTIONS = [entry for entry in TABLE if entry.answer != "events"]
@@ -50,6 +55,10 @@ def path_of(entry: Entry, name: str = "EV") -> str:
 
 async def call(browser: Browser, entry: Entry, name: str = "EV", **more):
     body = BODIES.get(entry.answer)
+    if entry.streams:
+        kind = {"content-type": entry.media[0], **more.pop("headers", {})}
+        return await browser.call(entry.method, path_of(entry, name), body=b"x" * 9,
+                                  headers=kind, **more)  # fmt: skip
     if entry.answer == "change_password":
         body = {"old": WORDS.get(name, "?"), "new": NEW}
     return await browser.call(entry.method, path_of(entry, name), body, **more)

@@ -23,7 +23,9 @@ from linkray.model.settings import MeterFileValue, schema
 from linkray.model.views import HeldView, SiteView
 
 from . import openapi, table
+from .chargers import Chargers
 from .guard import with_cookie
+from .handed import Folder
 from .live import Feed
 from .near import Network, is_near, source_of
 from .passports import Passports
@@ -97,7 +99,7 @@ def _with_sentences(parts: _Parts) -> bytes:
     return msgspec.json.encode({**plan, "offers": offers})
 
 
-class Api(Passports, Uplinks):
+class Api(Passports, Uplinks, Chargers):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
     def __init__(
@@ -110,7 +112,9 @@ class Api(Passports, Uplinks):
         version: str,
         attached: Callable[[], Iterable[Network]] = tuple,
         now: Callable[[], float] = trio.current_time,
+        folder: Folder | None = None,
     ) -> None:
+        self.folder = folder
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door

@@ -5,6 +5,7 @@ The roof hands them over; faces imports no room.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Protocol
 
@@ -72,3 +73,4 @@ class Call(msgspec.Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]  # lower-case names
     body: bytes = b""
+    parts: AsyncIterator[bytes] | None = None  # of the body, where the route reads it itself

@@ -9,15 +9,28 @@ from typing import Any, Literal
 
 import msgspec
 
-from linkray.model.asks import ASSEMBLER, EV, INSTALLER, SettingChange, ShippedMeter
+from linkray.model.asks import (
+    ASSEMBLER,
+    EV,
+    INSTALLER,
+    ActName,
+    SettingChange,
+    ShippedMeter,
+    Triggered,
+)
 from linkray.model.faults import Fault
+from linkray.model.handed import FILE_BYTES_MAX
 from linkray.model.passport import PassportFile, PassportNow
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 from linkray.model.views import (
     CeilingView,
+    ChargerKey,
+    ChargerSaid,
     ChargerView,
     CommissioningCheck,
     CsmsQueue,
+    DiagnosticsView,
+    FirmwareShelf,
     FramesRead,
     MeterView,
     OfferChange,
@@ -146,6 +159,28 @@ class LetGo(Body, frozen=True):
     through: int
 
 
+class KeyValue(Body, frozen=True):
+    """A configuration key of a charger, and its new value."""
+
+    key: str
+    value: str
+
+
+class Act(Body, frozen=True):
+    """What a charger is to do; `connector` 0: the whole charger; `message`: what `trigger` asks."""
+
+    act: ActName
+    connector: int = 0
+    message: Triggered = "StatusNotification"
+
+
+class FirmwareFor(Body, frozen=True):
+    """A firmware file that is held, and the chargers that are to fetch it."""
+
+    name: str
+    chargers: tuple[str, ...]
+
+
 class Done(msgspec.Struct, frozen=True):
     """It was done; `text` says what."""
 
@@ -191,6 +226,7 @@ class Entry(msgspec.Struct, frozen=True):
     people: bool = False  # not for keys
     signs_in: bool = False  # needs no session, so no CSRF token
     may_be_empty: bool = False  # the body
+    streams: bool = False  # it is read by whoever answers, in parts
 
 
 TABLE: tuple[Entry, ...] = (
@@ -291,6 +327,34 @@ TABLE: tuple[Entry, ...] = (
           "A charger's passport, and the rules in force for it", gives=PassportNow),
     Entry("POST", "/api/v1/chargers/{id}/passport/probe", INSTALLER, "probe_again",
           "Forget what was tried out on a charger and try it anew", gives=Done),
+    Entry("GET", "/api/v1/chargers/{id}/configuration", INSTALLER, "charger_keys",
+          "The configuration keys of a charger, as it tells them now",
+          gives=tuple[ChargerKey, ...]),
+    Entry("PUT", "/api/v1/chargers/{id}/configuration", INSTALLER, "change_key",
+          "Change one configuration key of a charger; LinkRay's own are refused",
+          takes=KeyValue, gives=ChargerSaid),
+    Entry("POST", "/api/v1/chargers/{id}/act", INSTALLER, "act_at_charger",
+          "Ask a charger to restart, to free a cable, to forget cached tags, to go in or out of "
+          "service, or to say something now", takes=Act, gives=ChargerSaid),
+    Entry("POST", "/api/v1/chargers/{id}/diagnostics", INSTALLER, "ask_diagnostics",
+          "Ask a charger to leave its diagnostics here", gives=ChargerSaid),
+    Entry("GET", "/api/v1/chargers/{id}/diagnostics", INSTALLER, "diagnostics_file",
+          "What a charger has left, as a file"),
+    Entry("GET", "/api/v1/charger-diagnostics", INSTALLER, "diagnostics",
+          "Which chargers were asked for their diagnostics, and what came",
+          gives=tuple[DiagnosticsView, ...], quiet=True),
+    Entry("GET", "/api/v1/charger-firmware", INSTALLER, "firmware",
+          "The firmware files for chargers that are held, and how updates go",
+          gives=FirmwareShelf, quiet=True),
+    Entry("POST", "/api/v1/charger-firmware/files/{name}", INSTALLER, "keep_firmware",
+          "Hold a firmware file for chargers, under this name; at most five",
+          takes=bytes, gives=FirmwareShelf, body_max=FILE_BYTES_MAX,
+          media=("application/octet-stream",), streams=True),
+    Entry("DELETE", "/api/v1/charger-firmware/files/{name}", INSTALLER, "delete_firmware",
+          "Delete a firmware file", gives=FirmwareShelf),
+    Entry("POST", "/api/v1/charger-firmware/update", INSTALLER, "update_firmware",
+          "Tell chargers to fetch a firmware file here and install it; `updates` says who was left "
+          "out, and why", takes=FirmwareFor, gives=FirmwareShelf),
     Entry("POST", "/api/v1/chargers/priority", INSTALLER, "priority",
           "High priority, or back to normal", takes=Priority, gives=Done),
     Entry("POST", "/api/v1/chargers/delete", INSTALLER, "delete", "Forget chargers",

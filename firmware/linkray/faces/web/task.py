@@ -31,9 +31,11 @@ from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import contain
+from linkray.model.handed import FOLDER
 
 from .api import Api
 from .app import Redirect, build_app
+from .handed import Folder, ForChargers
 from .near import Network, attached_v4, attached_v6, plain
 from .ports import Door
 from .problem import Problem
@@ -254,16 +256,19 @@ async def serve_web(
     pem = await trio.to_thread.run_sync(tls.own_certificate, state / TLS)
     names = [name.lower() for name in tls.own_names()]
     control = DeskClient(state / SOCKET)
+    folder = Folder(state / FOLDER)
     api = Api(
-        control, door, Hasher(), clock=clock or WallClock(), version=__version__, attached=attached
-    )
+        control, door, Hasher(), clock=clock or WallClock(), version=__version__,
+        attached=attached, folder=folder,
+    )  # fmt: skip
     app = build_app(api, door, read_static(static), names)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])
         https = trio.SSLListener(
             _listener(secure), tls.server_context(pem, ALPN), https_compatible=True
         )
-        redirect = Redirect(ports[0], names)
+        folder.http_port = ports[1]
+        redirect = ForChargers(Redirect(ports[0], names), control, folder)
         ended = trio.Event() if stop is None else stop
         async with trio.open_nursery() as nursery:
             await nursery.start(control.run)

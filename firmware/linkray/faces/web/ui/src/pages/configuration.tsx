@@ -131,7 +131,7 @@ function SiteTab() {
 
 // --- groups --------------------------------------------------------------------------------------
 
-function GroupsTab() {
+export function GroupsTab() {
   const groups = draft.value?.groups ?? [];
   const add = () => {
     const taken = new Set(groups.map((group) => group.name));
