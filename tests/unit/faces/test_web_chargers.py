@@ -6,17 +6,19 @@ Control's part is tested in `tests/sim/test_charger_errands`; here a desk says w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 from tests.unit.faces.browser import Box, Browser
 
+from linkray.charger.errand import DONE, OURS
+from linkray.faces import web
 from linkray.faces.web.app import Redirect
 from linkray.faces.web.handed import Folder, ForChargers
 from linkray.model import asks
 from linkray.model.asks import Answer
-from linkray.model.views import Handed
+from linkray.model.views import DiagnosticsView, Handed, UpdateState
 
 IMAGE = b"\x00firmware" * 1000
 TOKEN = "Zk0_-token"
@@ -142,6 +144,17 @@ async def test_what_cannot_be_held_is_refused_before_it_is_read(tmp_path: Path) 
     assert (full.status, large.status, kind.status) == (409, 413, 415)
     assert "delete one first" in full.json["detail"]
     assert desk.kept == []
+
+
+def test_what_a_page_is_told_as_a_code_has_its_words_there() -> None:
+    lang = Path(web.__file__).parent / "ui/src/lang/en.json"
+    words = set(msgspec.json.decode(lang.read_bytes(), type=dict[str, str]))
+    told = {f"okey.{key}" for key in OURS}
+    told |= {f"fw.state.{state}" for state in get_args(UpdateState)}
+    told |= {f"diag.{state}" for state in get_args(get_type_hints(DiagnosticsView)["state"])}
+    told |= {f"said.{status}" for status in DONE}
+
+    assert told - words == set()
 
 
 # -- chargers ------------------------------------------------------------------------------------

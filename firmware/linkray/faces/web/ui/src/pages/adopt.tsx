@@ -9,7 +9,7 @@ import { Button, Card, Icon, Link, Note } from "../parts/basics";
 import { announce, askDanger } from "../parts/dialog";
 import { Field, Select, TextInput } from "../parts/fields";
 import { dirty, draft, refused, save, setValue, undo } from "../settings";
-import { byName, phasesIn } from "../site";
+import { byName } from "../site";
 import type { Charger, ChargerSettings } from "../words";
 import { fresh } from "./chargerform";
 import { chargerPath } from "./onecharger";
@@ -31,8 +31,12 @@ function suggested(seen: Charger, phases: string, name: string): ChargerSettings
   } as ChargerSettings;
 }
 
+const DRAWS_MA = 500; // more than electronics that stand by
+
 const phasesSeen = (seen: Charger): string =>
-  phasesIn(seen.connectors.flatMap((c) => (c.drawn_ma ? [c.drawn_ma] : []))).length > 1 ? "3" : "1";
+  seen.connectors.some((c) => (c.drawn_ma ?? []).filter((ma) => ma > DRAWS_MA).length > 1)
+    ? "3"
+    : "1";
 
 export function AdoptTab() {
   const all = strangers();

@@ -79,9 +79,11 @@ export function FirmwareTab() {
         </ul>
         {busy && <p role="status">{t("fw.uploading", { name: busy })}</p>}
         {!busy && !full && (
-          <FilePick accept="" onFile={(file) => void hold(file)}>
-            {t("fw.upload")}
-          </FilePick>
+          <div class="note-acts">
+            <FilePick accept="" onFile={(file) => void hold(file)}>
+              {t("fw.upload")}
+            </FilePick>
+          </div>
         )}
         {full && <p class="second">{t("fw.full")}</p>}
       </Card>
@@ -187,15 +189,17 @@ function Update({ shelf, onTold }: UpdateProps) {
           </li>
         ))}
       </ul>
-      <Button
-        acts
-        kind="primary"
-        icon="download"
-        why={ids.length ? undefined : t("fw.none_chosen")}
-        onClick={ask}
-      >
-        {say("fw.update_n", { n: ids.length })}
-      </Button>
+      <div class="note-acts">
+        <Button
+          acts
+          kind="primary"
+          icon="download"
+          why={ids.length ? undefined : t("fw.none_chosen")}
+          onClick={ask}
+        >
+          {say("fw.update_n", { n: ids.length })}
+        </Button>
+      </div>
     </Card>
   );
 }

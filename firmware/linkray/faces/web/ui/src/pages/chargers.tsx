@@ -22,7 +22,15 @@ import { AdoptTab, strangers } from "./adopt";
 import { ChargerForm, FIELDS, fresh, placeOf, shown } from "./chargerform";
 import { FirmwareTab } from "./chargerfirmware";
 import { GroupsTab } from "./configuration";
-import { Acts, CHARGER_TABS, chargerPath, HistoryTab, KeysTab, MessagesTab } from "./onecharger";
+import {
+  Acts,
+  CHARGER_TABS,
+  chargerPath,
+  HistoryTab,
+  KeysTab,
+  MessagesTab,
+  useTabInSight,
+} from "./onecharger";
 
 export function Chargers() {
   useEffect(settle, []);
@@ -61,6 +69,7 @@ const TABS: readonly Tab[] = [
 
 function Overview({ current }: { current: string }) {
   const n = strangers().length;
+  useTabInSight(current);
   return (
     <>
       <header class="page-head">
@@ -294,6 +303,7 @@ function Add() {
 // --- one charger ---------------------------------------------------------------------------------
 
 function One({ id, tab }: { id: string; tab: string }) {
+  useTabInSight(tab);
   const kept = draft.value?.chargers.find((charger) => charger.id === id) ?? null;
   const seen = snapshot.value?.chargers.find((charger) => charger.id === id) ?? null;
   return (

@@ -1,5 +1,6 @@
 // One charger beyond its settings: its OCPP keys, its messages, what was offered, what it may do.
 
+import { Fragment } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
@@ -13,6 +14,14 @@ import { Field, Select, TextInput } from "../parts/fields";
 import { nameOf, points } from "../site";
 import type { Charger, ChargerKey, ChargerSaid, DiagnosticsView } from "../words";
 import { OcppLog } from "./debug";
+
+/** Narrow screens scroll the tabs: the one that is shown is in sight. */
+export function useTabInSight(tab: string): void {
+  useEffect(() => {
+    const current = document.querySelector(".tabs [aria-current]");
+    current?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [tab]);
+}
 
 export const CHARGER_TABS: readonly { id: string; name: Key }[] = [
   { id: "status", name: "charger.status" },
@@ -124,13 +133,29 @@ function Fixed({ keys }: { keys: readonly ChargerKey[] }) {
             <b class="key-name">
               <Icon name="lock" size={16} /> {one.key}
             </b>
-            <span class="key-value">{one.secret ? t("keys.secret") : (one.value ?? "–")}</span>
+            <span class="key-value">
+              {one.secret ? t("keys.secret") : <Listed text={one.value ?? "–"} />}
+            </span>
             {one.ours && has(why) && <span class="second">{say(why)}</span>}
           </li>
         );
       })}
     </ul>
   );
+}
+
+/** A list breaks after its commas. */
+function Listed({ text }: { text: string }) {
+  return text.split(",").map((part, place) => (
+    <Fragment key={place}>
+      {place > 0 && (
+        <>
+          ,<wbr />
+        </>
+      )}
+      {part}
+    </Fragment>
+  ));
 }
 
 interface KeyProps {
@@ -423,7 +448,7 @@ function Diagnostics({ seen }: { seen: Charger }) {
             <span>
               {t("diag.download")}{" "}
               <span class="second">
-                {t("debug.kib", { v: number(left.size_bytes / 1024, 1) })}
+                {t("debug.kib", { v: number(Math.max(1, left.size_bytes / 1024), 0) })}
               </span>
             </span>
           </a>
