@@ -127,7 +127,9 @@ interface UpdateProps {
 /** A file, and the chargers that are to fetch it; who cannot now says why. */
 function Update({ shelf, onTold }: UpdateProps) {
   const [file, setFile] = useState("");
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(
+    () => new Set(new URL(location.href).searchParams.getAll("id")), // from the list
+  );
   const all = byName(snapshot.value?.chargers ?? []);
   const name = shelf.files.some((one) => one.name === file) ? file : (shelf.files[0]?.name ?? "");
   const ids = all.filter((one) => chosen.has(one.id)).map((one) => one.id);

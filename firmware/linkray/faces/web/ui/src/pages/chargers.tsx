@@ -21,7 +21,6 @@ import type { Charger, ChargerSettings } from "../words";
 import { AdoptTab, strangers } from "./adopt";
 import { ChargerForm, FIELDS, fresh, placeOf, shown } from "./chargerform";
 import { FirmwareTab } from "./chargerfirmware";
-import { GroupsTab } from "./configuration";
 import {
   Acts,
   CHARGER_TABS,
@@ -94,13 +93,17 @@ function Overview({ current }: { current: string }) {
   );
 }
 
-/** The limits as they stand now, and the same to be edited. */
+/** The limits as they stand now, and the same to be edited: a part of Configuration. */
 function Groups() {
   const shot = snapshot.value;
+  const [form, setForm] = useState<{ Show: ComponentType } | null>(null);
+  useEffect(() => {
+    void import("./configuration").then((page) => setForm({ Show: page.GroupsTab }));
+  }, []);
   return (
     <>
       {shot && <Limits shot={shot} />}
-      {draft.value && <GroupsTab />}
+      {draft.value && form && <form.Show />}
     </>
   );
 }
@@ -232,6 +235,9 @@ function range(kept: ChargerSettings): string {
   return `${t("unit.a", { v: low / 1000 })} – ${t("unit.a", { v: high / 1000 })}`;
 }
 
+const named = (ids: readonly string[]): string =>
+  new URLSearchParams(ids.map((id) => ["id", id])).toString();
+
 function ListActs({ chosen }: { chosen: string[] }) {
   if (!chosen.length) return null;
   const clear = () => tick(chosen, false);
@@ -240,7 +246,7 @@ function ListActs({ chosen }: { chosen: string[] }) {
     go(
       chosen.length === 1
         ? chargerPath(chosen[0] ?? "")
-        : `/chargers/edit?${new URLSearchParams(chosen.map((id) => ["id", id]))}`,
+        : `/chargers/edit?${named(chosen)}`,
     );
   const remove = () =>
     askDelete(seen, () => {
@@ -253,6 +259,9 @@ function ListActs({ chosen }: { chosen: string[] }) {
       <div class="ticked-acts">
         <Button kind="primary" icon="pencil" onClick={edit}>
           {say("chargers.edit_n", { n: chosen.length })}
+        </Button>
+        <Button icon="download" onClick={() => go(`/chargers/firmware?${named(chosen)}`)}>
+          {t("fw.update_chosen")}
         </Button>
         {seen.length === chosen.length && (
           <Button acts kind="danger" icon="trash" onClick={remove}>
