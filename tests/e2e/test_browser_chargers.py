@@ -15,6 +15,7 @@ from tests.e2e.screen import AXE, PHONE, WIDE, Visit, judge
 pytestmark = pytest.mark.realtime
 
 HERS, STRANGER, CHARGES = "TACW2243320T0723", "GRS-32-004412", "WB-118274"  # Bays 1, 8 and 4
+OTHER = "ZAP049387"  # Bay 7, which restarts while the rest goes on
 IMAGE = b"firmware of a charger \x00\xff" * 40_000  # 0.9 MB
 NAME = "TAC-V1.8.28.bin"
 LOOKS = {  # pages that test_browser does not look at, and what is there once they are complete
@@ -60,7 +61,7 @@ def test_an_installer_works_on_chargers(site: Box, api: Client, visit, tmp_path:
     site.world.say({"do": "plug", "charger": CHARGES, "phases": 1})
     site.world.say({"do": "present_tag", "charger": CHARGES, "tag": "E2E"})
     _a_key(visitor, page)
-    _a_restart(page, api)
+    _a_restart(visitor, page)
     _its_firmware(site, visitor, page, api, tmp_path)
     _its_diagnostics(visitor, page, tmp_path)
     _its_looks(visit)
@@ -84,22 +85,19 @@ def _a_key(visitor: Visit, page: Page) -> None:
     expect(page.locator(".other-key .told")).to_contain_text("NotSupported")
 
 
-def _a_restart(page: Page, api: Client) -> None:
+def _a_restart(visitor: Visit, page: Page) -> None:
     """Asked about first, told what the charger answered, and found in its messages."""
-    page.get_by_role("link", name="Status", exact=True).click()
-    since = told(api, HERS, "since")
+    visitor.open(f"/chargers/{OTHER}")
     page.get_by_role("button", name="Restart", exact=True).click()
     dialog = page.get_by_role("alertdialog")
-    expect(dialog).to_contain_text("Restart Bay 1?")
+    expect(dialog).to_contain_text("Restart Bay 7?")
     dialog.get_by_role("button", name="Restart").click()
     expect(page.locator(".acts-card .told")).to_contain_text("Accepted by the charger")
     page.get_by_role("link", name="Messages", exact=True).click()
     expect(page.locator(".frame-line", has_text='"Reset"').first).to_be_visible()
     page.get_by_label("Direction").select_option(label="to charger")
     expect(page).to_have_url(f"https://127.0.0.1:{page.url.split(':')[2].split('/')[0]}"
-                             f"/chargers/{HERS}/messages?way=out")  # fmt: skip
-    until(lambda: told(api, HERS, "since") > since, 60, "it has gone")
-    until(lambda: told(api, HERS, "connected") == "True", 60, "it is back")
+                             f"/chargers/{OTHER}/messages?way=out")  # fmt: skip
 
 
 def _its_firmware(site: Box, visitor: Visit, page: Page, api: Client, folder: Path) -> None:
