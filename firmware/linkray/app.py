@@ -55,15 +55,18 @@ from linkray.kit.clock import OLDEST, WallClock, stamp, zone_named
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import KeptDown, keep
 from linkray.kit.log import LogRing, set_level, set_up
+from linkray.kit.secret import NAMED
 from linkray.kit.tls import Certificate
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
 from linkray.model.asks import (
     ASSEMBLER,
+    ActAtCharger,
     Answer,
     Ask,
     CancelRestart,
+    ChangeKey,
     DeleteCharger,
     FactoryReset,
     FrameFile,
@@ -74,6 +77,7 @@ from linkray.model.asks import (
     ProbeAgain,
     ReadAlerts,
     ReadBundle,
+    ReadConfiguration,
     ReadFrameFile,
     ReadFrames,
     ReadLogFile,
@@ -85,7 +89,6 @@ from linkray.model.asks import (
     ReadRestarts,
     ReadSetAside,
     RemoveSetAside,
-    ResetCharger,
     Restart,
     SayAgain,
     SeeAlerts,
@@ -102,6 +105,7 @@ from linkray.model.asks import (
 )
 from linkray.model.failsafe import Make
 from linkray.model.faults import Code, Fault, key
+from linkray.model.handed import FOLDER as CHARGER_FILES
 from linkray.model.passport import Passport
 from linkray.model.plan import NO_PLAN, Plan
 from linkray.model.records import ChargerSeen
@@ -111,6 +115,7 @@ from linkray.model.units import ZERO, Phases
 from linkray.model.uplink import ToUplink
 from linkray.model.views import (
     Began,
+    ChargerSaid,
     ChargerView,
     ImageSlot,
     LedView,
@@ -134,6 +139,7 @@ from linkray.store.runner import Inline, InThread, Runner
 from linkray.upkeep import restarts
 from linkray.upkeep.alerts import AlertBook, BadSpan, losses
 from linkray.upkeep.bundle import about, bundle, without_secrets, without_tags
+from linkray.upkeep.handout.task import ChargerFiles
 from linkray.upkeep.ocpplog import FrameLog, content
 from linkray.upkeep.task import FramesKept, factory_reset, finish_reset, follow_alerts
 
@@ -237,6 +243,10 @@ class House:
             changed=self._places_changed, read_meter=meters.read,
             shipped_meters=meters.shipped, note_of=meterfile.notes,
         )  # fmt: skip
+        self.charger_files = self.state and ChargerFiles(
+            self.state / CHARGER_FILES, self.store, lambda: self.chargers, self.views, self.wall,
+            self.packer,
+        )
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=meters, clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
@@ -267,6 +277,8 @@ class House:
             strict=self.strict, ocpp_log=self.frames.add,
         )  # fmt: skip
         self.chargers.changed = self.uplinks.take_settings
+        if self.charger_files:
+            self.chargers.progressed = self.charger_files.progressed
         self.store.when_thinned = self.uplinks.thinned
         self.store.when_aside_gone = self.uplinks.aside_gone
 
@@ -385,13 +397,16 @@ class House:
             ReadAlerts: self._read_alerts,
             SeeAlerts: self._see_alerts,
             Restart: self._restart,
-            ResetCharger: self._reset_charger,
             CancelRestart: self._cancel_restart,
             ReadRestarts: self._read_restarts,
             SetLogLevel: self._log_level,
             ReadLogFile: self._log_file,
             ReadReport: self._report,
             **dict.fromkeys(FITTING, self._fit),
+            ReadConfiguration: self._configuration,
+            ChangeKey: self._change_key,
+            ActAtCharger: self._act_at_charger,
+            **(self.charger_files.answerers() if self.charger_files else {}),
         }
 
     async def _places_changed(self, total: int) -> None:
@@ -411,6 +426,36 @@ class House:
         if isinstance(ask, StartCharging):  # also of one that was taken out of service (INV-10)
             now = trio.current_time()
             self.tell(facts.OperativeAsked(ask.charger, ask.connector, now))
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _configuration(self, ask: ReadConfiguration, _who: Who) -> Answer:
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _change_key(self, ask: ChangeKey, who: Who) -> Answer:
+        """The audit line says the old value and the new one, of a secret neither."""
+        if ask.charger not in self.chargers.links:
+            return no("unknown", f"{ask.charger} is not connected")
+        known = {k.lower(): v for k, v in self.chargers.configuration(ask.charger).items()}
+        hidden = bool(NAMED.search(ask.key))
+        old = "" if hidden else known.get(ask.key.lower()) or ""
+        await self.store.audit(
+            who, f"key {ask.key[:50]} of {ask.charger}", old,
+            "(not shown)" if hidden else ask.value[:500],
+        )  # fmt: skip
+        return await self.chargers.ask(ask.charger, ask)
+
+    async def _act_at_charger(self, ask: ActAtCharger, who: Who) -> Answer:
+        if ask.charger not in self.views:
+            return no("unknown", f"Expected a known charger, got {ask.charger!r}")
+        waits = ask.when_idle and ask.charger in self._sessions()
+        about = f" {ask.message}" if ask.act == "trigger" else ""
+        at = f" connector {ask.connector}" if ask.connector else ""
+        later = ", when idle" if waits else ""
+        await self.store.audit(who, f"{ask.act}{about}", new=f"{ask.charger}{at}{later}")
+        if waits:
+            self.waiting.put(ask, who, self.wall.utc())
+            said = ChargerSaid("Waiting", "It waits until no session runs there")
+            return yes(said.text, said)
         return await self.chargers.ask(ask.charger, ask)
 
     async def _passports(self, ask: charger_task.PassportAsk, who: Who) -> Answer:
@@ -713,17 +758,6 @@ class House:
         self.waiting.put(ask, who, self.wall.utc())
         return yes("LinkRay starts anew " + ("when no session runs" if waits else "now"))
 
-    async def _reset_charger(self, ask: ResetCharger, who: Who) -> Answer:
-        if ask.charger not in self.views:
-            return no("unknown", f"Expected a known charger, got {ask.charger!r}")
-        waits = ask.when_idle and ask.charger in self._sessions()
-        await self.store.audit(who, f"reset of {ask.charger}",
-                               new=f"{ask.kind}{', when idle' if waits else ''}")  # fmt: skip
-        if waits:
-            self.waiting.put(ask, who, self.wall.utc())
-            return yes("The charger starts anew when none of its sessions runs")
-        return await self.chargers.ask(ask.charger, ask)
-
     async def _cancel_restart(self, ask: CancelRestart, who: Who) -> Answer:
         whose = ask.charger or "control"
         if not self.waiting.drop(ask.charger):
@@ -736,9 +770,9 @@ class House:
         while True:
             await trio.sleep(IDLE_LOOK_S)
             for ask, who in self.waiting.take(self._sessions(), self.views.__contains__):
-                if isinstance(ask, ResetCharger):
+                if isinstance(ask, ActAtCharger):
                     answer = await self.chargers.ask(ask.charger, ask)
-                    log.info("charger reset", peer=ask.charger, by=who.name, answer=answer.text)
+                    log.info(ask.act, peer=ask.charger, by=who.name, answer=answer.text)
                 else:
                     self.ends_why = f"restart asked for by {who.name}"
                     log.info("control starts anew", by=who.name)
@@ -908,6 +942,8 @@ class House:
                 rooms.start_soon(self._kept("history", self._record, rests=True))
                 rooms.start_soon(self._kept("alerts", self._keep_alerts, rests=True))
                 rooms.start_soon(self._kept("restarts", self._follow_waiting, rests=True))
+                if self.charger_files:
+                    rooms.start_soon(self._kept("files", self.charger_files.run, rests=True))
                 task_status.started()
             nursery.cancel_scope.cancel()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import trio
+from msgspec.structs import replace
 from tools.simulator.scene import Scene, scene, single, site
 
 from linkray.model.asks import (
+    ActAtCharger,
     CancelRestart,
     ReadAlerts,
     ReadReport,
     ReadRestarts,
-    ResetCharger,
     Restart,
     SeeAlerts,
 )
@@ -20,6 +21,7 @@ from linkray.model.views import AlertsRead, Report, RestartsRead
 
 C = [single(f"C{n}") for n in range(1, 4)]
 FOR_LONG_S = 100_000.0
+RESET = ActAtCharger("C2", "reset_soft")
 
 
 async def alert(s: Scene, charger: str) -> Alert | None:
@@ -70,7 +72,7 @@ async def test_an_alert_goes_on_over_a_restart_and_who_saw_it_is_known() -> None
 async def test_a_charger_is_reset_when_its_last_car_is_done_and_comes_back() -> None:
     async with scene(site(60, *C[:2])) as s:
         await charges(s, "C1", "C2")
-        assert (await s.ask(ResetCharger("C1", "Hard", when_idle=True))).ok
+        assert (await s.ask(ActAtCharger("C1", "reset_hard", when_idle=True))).ok
         await trio.sleep(30)
         assert s.told("C1", "Reset") == []
         assert [one.charger for one in (await restarts(s)).pending] == ["C1"]
@@ -82,7 +84,7 @@ async def test_a_charger_is_reset_when_its_last_car_is_done_and_comes_back() -> 
         await s.until(lambda: "C1" not in s.house.chargers.links, 60)
         await s.until(lambda: "C1" in s.house.chargers.links, 300)
         assert (await restarts(s)).pending == ()
-        assert "reset of C1" in await audited(s)
+        assert "reset_hard" in await audited(s)
 
 
 async def test_a_reset_of_one_that_is_not_there_is_refused_in_words() -> None:
@@ -92,7 +94,7 @@ async def test_a_reset_of_one_that_is_not_there_is_refused_in_words() -> None:
         s.world.charger("C2").power_cut(FOR_LONG_S)
         await s.until(lambda: s.faults("C2") == {"charger_offline"}, 60)
 
-        away, nobody = await s.ask(ResetCharger("C2")), await s.ask(ResetCharger("NOBODY"))
+        away, nobody = await s.ask(RESET), await s.ask(replace(RESET, charger="NOBODY"))
 
         assert (away.code, nobody.code) == ("unknown", "unknown")
         assert "C2 is not connected" in away.text

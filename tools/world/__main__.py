@@ -108,6 +108,8 @@ async def run(args: argparse.Namespace) -> int:
     """Play the site until its time is over or SIGTERM or SIGINT comes; then report."""
     site = load_site(args.site)
     world = make_world(site, args.seed, utc=datetime.now(UTC), checks=not args.unchecked)
+    for charger in world.chargers.values():
+        charger.http = trio.open_tcp_stream
     port = Port(args.serial_link) if args.serial_link else None
     ends = trio.Event()
     async with trio.open_nursery() as nursery:

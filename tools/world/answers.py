@@ -228,8 +228,9 @@ def _data_transfer(_charger: Charger, _asked: Json) -> Json:
     return {"status": "UnknownVendorId"}
 
 
-def _get_diagnostics(_charger: Charger, _asked: Json) -> Json:
-    return {}
+def _get_diagnostics(charger: Charger, asked: Json) -> Json:
+    name = charger.leave_diagnostics(asked["location"])
+    return {"fileName": name} if name else {}
 
 
 def _update_firmware(charger: Charger, asked: Json) -> Json:

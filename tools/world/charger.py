@@ -11,7 +11,7 @@ import functools
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -28,6 +28,7 @@ from wsproto.utilities import ProtocolError
 from tools.world.answers import answer
 from tools.world.car import LEAST_MA, NOTHING, Car, Three
 from tools.world.connector import Connector, Transaction
+from tools.world.fetch import HttpDial, NotFetched, fetch, leave
 from tools.world.links import Dial, Tap
 from tools.world.make import Make, keys_of
 from tools.world.profiles import VOLTS, Book, Limit, read_profile
@@ -37,6 +38,7 @@ from tools.world.schemas import Json, Judge
 from tools.world.wire import OnAnswer, Wire
 
 HANDSHAKE_S = 10.0
+FETCH_S = 60.0
 SETTLED_S = 15.0
 BOOT_AGAIN_S = 30.0
 STRAIGHT = (0, 1, 2)  # its L1 on the site's, and so on
@@ -110,6 +112,9 @@ class Charger:
         self._something_to_say = trio.Event()
         self._tap: Tap | None = None
         self._abandoned: Tap | None = None
+        self.http: HttpDial | None = None  # its way to a server of files; None: as if it had one
+        self.fetched = b""  # the firmware that it has fetched last
+        self._lives: trio.Nursery | None = None  # while it has a link, or dials
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -638,8 +643,49 @@ class Charger:
         )  # fmt: skip
 
     def update_firmware(self, location: str, _retrieve: float) -> None:
-        """Fetch (as if), install, reboot with a version named after the file."""
-        told = ("Downloading", "Downloaded", "Installing")
+        """Fetch (as if, where it has no way there), install, reboot with a version named after the
+        file.
+        """
+        if self.http is not None and location.startswith("http://"):
+            self._begin_errand(functools.partial(self._fetch_firmware, location, self.http))
+        else:
+            self._install(location, ("Downloading", "Downloaded", "Installing"))
+
+    def leave_diagnostics(self, location: str) -> str:
+        """Put a file there; its name, empty where it cannot."""
+        if self.http is None or not location.startswith("http://"):
+            return ""
+        name = f"{self.id}.log"
+        url = f"{location.rstrip('/')}/{quote(name)}"
+        self._begin_errand(functools.partial(self._leave_log, url, self.http))
+        return name
+
+    def _begin_errand(self, errand: Callable[[], Awaitable[None]]) -> None:
+        if self._lives is not None:
+            self._lives.start_soon(errand)
+
+    async def _fetch_firmware(self, location: str, http: HttpDial) -> None:
+        self._tell_firmware("Downloading")
+        try:
+            with trio.fail_after(FETCH_S):
+                self.fetched = await fetch(location, http)
+        except (OSError, NotFetched, trio.TooSlowError):
+            self._tell_firmware("DownloadFailed")
+            return
+        self._install(location, ("Downloaded", "Installing"))
+
+    async def _leave_log(self, url: str, http: HttpDial) -> None:
+        tell = functools.partial(self.wire.ask, "DiagnosticsStatusNotification")
+        tell({"status": "Uploading"})
+        try:
+            with trio.fail_after(FETCH_S):
+                await leave(url, f"{self.id} has {self.sessions} sessions\n".encode(), http)
+        except (OSError, NotFetched, trio.TooSlowError):
+            tell({"status": "UploadFailed"})
+        else:
+            tell({"status": "Uploaded"})
+
+    def _install(self, location: str, told: tuple[str, ...]) -> None:
         for place, status in enumerate(told):
             self.later(2.0 * place, functools.partial(self._tell_firmware, status))
 
@@ -703,6 +749,10 @@ class Charger:
 
     async def link(self, dial: Dial) -> None:
         """Dial, talk, lose it, dial again with growing pauses, until cancelled."""
+        async with trio.open_nursery() as self._lives:
+            await self._stay_linked(dial)
+
+    async def _stay_linked(self, dial: Dial) -> None:
         pause = self.make.redial_s
         try:
             while True:

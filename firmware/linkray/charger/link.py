@@ -13,7 +13,13 @@ from typing import ClassVar, Literal, NamedTuple
 import msgspec
 
 from linkray.kit.clock import stamp
-from linkray.model.asks import Answer, ResetCharger, StartCharging
+from linkray.model.asks import (
+    Answer,
+    ChangeKey,
+    ReadConfiguration,
+    StartCharging,
+    StopCharging,
+)
 from linkray.model.facts import (
     Booted,
     ChargerKnown,
@@ -74,6 +80,7 @@ from linkray.ocpp.splice import with_field
 from .bucket import Bucket
 from .commission import Ask, Learned, Outcome, Ready, Say, Steps, commissioning, configure
 from .connector import Connector
+from .errand import AnyErrand, call_of, keys_told, told
 from .freshness import Freshness
 from .inquiry import Inquiry, make_of
 from .measured import STALE_INTERVALS, Wiring
@@ -102,6 +109,7 @@ from .wire import (
     Out,
     PassportNow,
     Presented,
+    Progress,
     Received,
     Record,
     Reply,
@@ -190,17 +198,18 @@ class Started(NamedTuple):
     reply_id: int
 
 
-class Resetting(NamedTuple):
-    """Reset for a person."""
-
-    reply_id: int
-
-
 class Stopped(NamedTuple):
     """RemoteStopTransaction, for a person (reply_id) or on our own (None)."""
 
     transaction_id: int
     reply_id: int | None
+
+
+class Errand(NamedTuple):
+    """A call that a person wished."""
+
+    ask: AnyErrand
+    reply_id: int
 
 
 class ForCsms(NamedTuple):
@@ -388,10 +397,9 @@ class Link:
                 self._dirty = True
                 if isinstance(ask, StartCharging):
                     return self._start_by_hand(ask, reply_id, now)
-                if isinstance(ask, ResetCharger):
-                    wanted = messages.Reset(ask.kind)
-                    return self._call("Reset", wanted, now, Resetting(reply_id))
-                return self._stop_by_hand(ask.connector, reply_id, now)
+                if isinstance(ask, StopCharging):
+                    return self._stop_by_hand(ask.connector, reply_id, now)
+                return self._errand(ask, reply_id, now)
             case TermsNow(terms):
                 return self._terms_now(terms, now)
             case Emergency(on):
@@ -588,12 +596,10 @@ class Link:
             return []
         if isinstance(tag, Started):
             return [Reply(tag.reply_id, _answer(event, "The charger starts the session"))]
-        if isinstance(tag, Resetting):
-            if isinstance(event, Answered) and event.late:
-                return []
-            return [Reply(tag.reply_id, _answer(event, "The charger starts anew"))]
         if isinstance(tag, Stopped):
             return self._stop_answered(tag, event)
+        if isinstance(tag, Errand):
+            return self._errand_answered(tag, event)
         if isinstance(tag, Availability):
             return self._service_answered(tag, event, now)
         if isinstance(tag, ClockAsked):
@@ -1298,12 +1304,14 @@ class Link:
         progress: messages.DiagnosticsStatusNotification | messages.FirmwareStatusNotification,
         _now: float,
     ) -> list[Out]:
-        about = type(progress).__name__.removesuffix("StatusNotification").lower()
+        is_firmware = isinstance(progress, messages.FirmwareStatusNotification)
+        about: Literal["firmware", "diagnostics"] = "firmware" if is_firmware else "diagnostics"
         if progress.status != "Idle":
             self._notes[about] = f"{about}: {progress.status}"
             self._dirty = True
         passed = Passed(call.id, call.action, bytes(call.payload))
-        return [Send(self._peer.answer(call.id, EMPTY)), *self._up_with(passed)]
+        return [Send(self._peer.answer(call.id, EMPTY)), *self._up_with(passed),
+                Progress(about, progress.status)]  # fmt: skip
 
     # -- tags ------------------------------------------------------------------------------------
 
@@ -1385,6 +1393,27 @@ class Link:
         payload = messages.RemoteStopTransaction(run.at_charger)
         tag = Stopped(run.id, reply_id)
         return self._call("RemoteStopTransaction", payload, now, tag, urgent=True)
+
+    def _errand(self, ask: AnyErrand, reply_id: int, now: float) -> list[Out]:
+        """What a person asks of it beside sessions (chargers.md, Sessions)."""
+        call = call_of(ask, self._connectors, self._seen.inoperative)
+        if isinstance(call, Answer):
+            return [Reply(reply_id, call)]
+        return self._call(call.action, call.payload, now, Errand(ask, reply_id))
+
+    def _errand_answered(self, tag: Errand, event: Answered | Failed) -> list[Out]:
+        """Its answer; one that comes late is heard, but nobody waits for it any more."""
+        answer = told(tag.ask, event)
+        if isinstance(tag.ask, ChangeKey) and answer.ok:
+            self._key_is(tag.ask.key, tag.ask.value)
+            if isinstance(event, Answered) and _status(event) == "RebootRequired":
+                self._notes["reboot"] = (f"RebootRequired: {tag.ask.key} counts after the "
+                                         "charger's next start")  # fmt: skip
+                self._dirty = True
+        if isinstance(tag.ask, ReadConfiguration) and isinstance(event, Answered) and answer.ok:
+            self.configuration = keys_told(event.result)
+        is_late = isinstance(event, Answered) and event.late
+        return [] if is_late else [Reply(tag.reply_id, answer)]
 
     def _stop(self, run: Running, why: str, now: float) -> list[Out]:
         """End a session on our own, again and again until it has ended."""

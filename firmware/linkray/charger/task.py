@@ -38,9 +38,6 @@ from linkray.model.asks import (
     ProbeAgain,
     ReadPassport,
     ReadPassports,
-    ResetCharger,
-    StartCharging,
-    StopCharging,
     Who,
 )
 from linkray.model.facts import AnyFact, ChargerKnown, Drawn, LeaseProven, ObeyTimeKnown
@@ -97,6 +94,7 @@ from .wire import (
     Opened,
     Out,
     Presented,
+    Progress,
     Received,
     Record,
     Reply,
@@ -109,6 +107,7 @@ from .wire import (
     Up,
     View,
     Wanted,
+    Wish,
 )
 from .writes import Writes
 
@@ -166,14 +165,21 @@ class RoomStore(Protocol):
     async def audit(self, who: Who, what: str) -> None: ...
 
 
+def _unheard(_charger: str, _about: str, _status: str) -> None:
+    return None
+
+
 class ChargerRoom:
     """What `app.py` hands the chargers, and the links that stand.
 
     `tell` puts a fact into the balancer's inbox without waiting and says whether there was room.
     `views` holds a cell for every charger that is configured or connected. `add_charger` puts a
     charger never seen before into the settings. `ocpp_log(charger, "in" | "out", text)` gets every
-    frame. `strict` lets a link's failure through (tests).
+    frame. `strict` lets a link's failure through (tests). `progressed(charger, about, status)`
+    hears how a charger's `firmware` or `diagnostics` goes.
     """
+
+    progressed: Callable[[str, str, str], None] = staticmethod(_unheard)
 
     def __init__(
         self,
@@ -247,9 +253,8 @@ class ChargerRoom:
         self.take_settings()
 
     async def ask(
-        self, charger: str, ask: StartCharging | StopCharging | ResetCharger,
-        within_s: float = 30.0,
-    ) -> Answer:  # fmt: skip
+        self, charger: str, ask: Wish, within_s: float = 30.0
+    ) -> Answer:
         """Ask a connected charger; the one answer, at the latest after `within_s`."""
         standing = self.links.get(charger)
         if standing is None:
@@ -262,6 +267,11 @@ class ChargerRoom:
         answer = standing.answer(number)
         text = f"The charger did not answer within {within_s:.0f} s"
         return answer or Answer(False, "timeout", text)
+
+    def here(self, charger: str) -> str:
+        """Which of our addresses a connected charger has dialled; empty where that is not known."""
+        standing = self.links.get(charger)
+        return "" if standing is None else standing.here
 
     def retell(self) -> None:
         """The balancer began anew: every link tells it what stands."""
@@ -728,6 +738,18 @@ class Wire(trio.abc.Stream):
         self.closed_for: Callable[[], CloseReason | None] = lambda: None
         self._said_close = False
 
+    @property
+    def here(self) -> str:
+        """Our own address of this connection, without zone; IPv4 in IPv6 is IPv4."""
+        plain = getattr(self._stream, "transport_stream", self._stream)
+        if not isinstance(plain, trio.SocketStream):
+            return ""
+        try:
+            host = str(plain.socket.getsockname()[0])
+        except OSError:
+            return ""
+        return host.removeprefix("::ffff:").partition("%")[0]
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._head is not None:
             return await self._receive_head()
@@ -876,6 +898,11 @@ class Standing:
         if len(self._items) > ITEMS_MAX:
             self.end(1008, "too much waits for this link")
         self._bell.set()
+
+    @property
+    def here(self) -> str:
+        """Which of our addresses the charger has dialled; empty where its line has none."""
+        return self._wire.here
 
     def take_terms(self, terms: Terms) -> None:
         if terms != self._terms:
@@ -1075,6 +1102,8 @@ class Standing:
                 self._room.clear(out)
             case Presented(tag):
                 self._room.presented(self.charger, tag)
+            case Progress(about, status):
+                self._room.progressed(self.charger, about, status)
             case Close(code, reason):
                 self.end(code, reason)
             case _:

@@ -8,7 +8,16 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from linkray.model.asks import Answer, ResetCharger, StartCharging, StopCharging
+from linkray.model.asks import (
+    ActAtCharger,
+    Answer,
+    AskDiagnostics,
+    ChangeKey,
+    ReadConfiguration,
+    StartCharging,
+    StopCharging,
+    TellFirmware,
+)
 from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
 from linkray.model.passport import Passport
@@ -105,10 +114,16 @@ class Wanted(msgspec.Struct, frozen=True):
     offers: tuple[Offer, ...]
 
 
+Wish = (
+    StartCharging | StopCharging | ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware
+    | AskDiagnostics
+)  # fmt: skip
+
+
 class Command(msgspec.Struct, frozen=True):
     """A person's wish; answered by `Reply` with the same id."""
 
-    ask: StartCharging | StopCharging | ResetCharger
+    ask: Wish
     reply_id: int
 
 
@@ -215,6 +230,13 @@ class Introduced(msgspec.Struct, frozen=True):
     """It has said who it is, readably: from now on it may be adopted."""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How its `firmware` update goes, or the upload of its `diagnostics`, in its own word."""
+
+    about: Literal["firmware", "diagnostics"]
+    status: str
+
+
 class Close(msgspec.Struct, frozen=True):
     """End the link, with a WebSocket close code."""
 
@@ -232,5 +254,5 @@ class Note(msgspec.Struct, frozen=True):
 
 Out = (
     Record | Gather | Later | Send | Tell | View | Reply | Up | Presented | Introduced | Close
-    | Note | Raised | Cleared
+    | Note | Raised | Cleared | Progress
 )

@@ -22,10 +22,15 @@ from linkray.model.asks import (
     CheckCommissioning,
     FactoryReset,
     Key,
+    OpenDiagnostics,
+    OpenHanded,
     ReadAccounts,
     ReadAlerts,
     ReadCeiling,
     ReadCertificate,
+    ReadConfiguration,
+    ReadDiagnostics,
+    ReadFirmware,
     ReadFrameFile,
     ReadFrames,
     ReadHistory,
@@ -76,6 +81,8 @@ READS = (
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue, ReadTags, ReadRejected, ReadLearning,
     ReadWalk, ReadAlerts, ReadLogFile, ReadReport, ReadRestarts,
     ReadLicence, ReadCertificate, ReadMeterFile,
+    ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
+    ReadConfiguration, ReadFirmware, ReadDiagnostics, OpenHanded, OpenDiagnostics,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -6,6 +6,7 @@ call it in a thread, one at a time.
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
+# In whose names these stand, their values are shown to nobody.
+NAMES = ("authorizationkey", "passw", "pwd", "secret", "psk", "token", "credential", "apikey")
+NAMED = re.compile("|".join(NAMES) + r"|^pin$|private_?key|api_key", re.IGNORECASE)
 # A password nobody has: compared with where there is no account, so that both take equally long.
 NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA"

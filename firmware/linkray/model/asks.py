@@ -435,17 +435,6 @@ class Restart(Ask, frozen=True, tag=True):
     when_idle: bool = False
 
 
-class ResetCharger(Ask, frozen=True, tag=True):
-    """OCPP Reset of a charger: `Soft` lets it end its sessions in order, `Hard` does not.
-
-    `when_idle`: as soon as none of its sessions runs.
-    """
-
-    charger: str
-    kind: Literal["Soft", "Hard"] = "Soft"
-    when_idle: bool = False
-
-
 class CancelRestart(Ask, frozen=True, tag=True):
     """A restart that waits is not wanted any more. `charger` empty: that of control."""
 
@@ -537,6 +526,124 @@ class DeleteMeterFile(Ask, frozen=True, tag=True):
     name: str
 
 
+# one charger, asked by a person (chargers.md, Sessions and Charger firmware)
+
+ActName = Literal[
+    "reset_soft", "reset_hard", "unlock", "clear_cache", "operative", "inoperative", "trigger"
+]
+Triggered = Literal[
+    "BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification",
+    "Heartbeat", "MeterValues", "StatusNotification",
+]  # fmt: skip
+
+
+class ReadConfiguration(Ask, frozen=True, tag=True):
+    """GetConfiguration, now: what the charger says of its keys, a list of `ChargerKey`."""
+
+    charger: str
+
+
+class ChangeKey(Ask, frozen=True, tag=True):
+    """ChangeConfiguration of one key; LinkRay's own keys are refused. Answers `ChargerSaid`."""
+
+    charger: str
+    key: str
+    value: str
+
+
+class ActAtCharger(Ask, frozen=True, tag=True):
+    """One thing that a charger may be asked to do; answers `ChargerSaid`.
+
+    `connector` 0: the whole charger; `message`: what `trigger` asks for. `when_idle`: as soon as
+    none of its sessions runs.
+    """
+
+    charger: str
+    act: ActName
+    connector: int = 0
+    message: Triggered = "StatusNotification"
+    when_idle: bool = False
+
+
+class TellFirmware(Ask, frozen=True, tag=True):
+    """UpdateFirmware: the charger is to fetch it here, at once. The house's own errand."""
+
+    charger: str
+    location: str
+    at: str  # UTC
+
+
+class AskDiagnostics(Ask, frozen=True, tag=True):
+    """GetDiagnostics: the charger is to leave its log here. The house's own errand."""
+
+    charger: str
+    location: str
+
+
+class ReadFirmware(Ask, frozen=True, tag=True):
+    """The chargers' firmware files that are held, and the updates: a `FirmwareShelf`."""
+
+
+class KeepFirmware(Ask, frozen=True, tag=True):
+    """A file that faces has written under `part` is kept as `name`, or refused whole."""
+
+    part: str
+    name: str
+
+
+class DeleteFirmware(Ask, frozen=True, tag=True):
+    """A firmware file goes; one that an update is fetching stays."""
+
+    name: str
+
+
+class UpdateFirmware(Ask, frozen=True, tag=True):
+    """These chargers are to fetch this file; answers `FirmwareShelf` with who was left out.
+
+    `host`, `port`: where faces serves in the clear; `host` counts for a charger of whose link it
+    is not known on which of our addresses it came.
+    """
+
+    name: str
+    chargers: tuple[str, ...]
+    host: str
+    port: int
+
+
+class GetDiagnostics(Ask, frozen=True, tag=True):
+    """A charger is to leave its diagnostics here; see `UpdateFirmware`. Answers `ChargerSaid`."""
+
+    charger: str
+    host: str
+    port: int
+
+
+class ReadDiagnostics(Ask, frozen=True, tag=True):
+    """What chargers have left, and who was asked: a list of `DiagnosticsView`."""
+
+
+class OpenHanded(Ask, frozen=True, tag=True):
+    """Faces' own errand: what this token opens for this address, a `Handed`; else `unknown`."""
+
+    token: str
+    source: str
+
+
+class KeepDiagnostics(Ask, frozen=True, tag=True):
+    """Faces' own errand: what came under this token lies under `part`; it is kept."""
+
+    token: str
+    source: str
+    part: str
+    name: str = ""  # as the charger calls it
+
+
+class OpenDiagnostics(Ask, frozen=True, tag=True):
+    """What a charger has left, for faces to give it to whoever asks: a `Handed`."""
+
+    charger: str
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -548,10 +655,13 @@ AnyAsk = (
     | ReadFrames | ReadFrameFile | ReadQueues | ReadQueue | LetQueueGo
     | ReadTags | ChangeTags | ImportTags | ReadRejected | ReadLearning | SetLearning
     | CloseAccount | SetSecondFactor | SetKey | RemoveKey | NoteAtDoor
-    | ReadAlerts | SeeAlerts | Restart | ResetCharger | CancelRestart | ReadRestarts | SetLogLevel
+    | ReadAlerts | SeeAlerts | Restart | CancelRestart | ReadRestarts | SetLogLevel
     | ReadLogFile | ReadReport
     | ReadLicence | ImportLicence | ReadCertificate | InstallCertificate | RequestCertificate
     | DropCertificate | SetBranding | ReadMeterFile | AddMeterFile | DeleteMeterFile
+    | ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware | AskDiagnostics
+    | ReadFirmware | KeepFirmware | DeleteFirmware | UpdateFirmware | GetDiagnostics
+    | ReadDiagnostics | OpenHanded | KeepDiagnostics | OpenDiagnostics
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -610,7 +720,6 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadAlerts: EV,
     SeeAlerts: INSTALLER,
     Restart: INSTALLER,
-    ResetCharger: INSTALLER,
     CancelRestart: INSTALLER,
     ReadRestarts: INSTALLER,
     SetLogLevel: INSTALLER,
@@ -626,6 +735,20 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     ReadMeterFile: INSTALLER,
     AddMeterFile: ASSEMBLER,
     DeleteMeterFile: ASSEMBLER,
+    ReadConfiguration: INSTALLER,
+    ChangeKey: INSTALLER,
+    ActAtCharger: INSTALLER,
+    TellFirmware: LOCAL,
+    AskDiagnostics: LOCAL,
+    ReadFirmware: INSTALLER,
+    KeepFirmware: INSTALLER,
+    DeleteFirmware: INSTALLER,
+    UpdateFirmware: INSTALLER,
+    GetDiagnostics: INSTALLER,
+    ReadDiagnostics: INSTALLER,
+    OpenHanded: LOCAL,
+    KeepDiagnostics: LOCAL,
+    OpenDiagnostics: INSTALLER,
 }
 
 

@@ -376,6 +376,80 @@ class CommissioningWalk(msgspec.Struct, frozen=True):
     """`GET /api/v1/commissioning`: the steps that people have ended (web.md, Wizard)."""
 
     ended: dict[Step, StepEnded] = {}
+class ChargerKey(msgspec.Struct, frozen=True):
+    """A configuration key as the charger tells it. `value` None: it has none, or it is a secret.
+
+    `ours`: LinkRay writes it itself, or it would part the two, and nobody changes it here.
+    """
+
+    key: str
+    value: str | None
+    readonly: bool
+    ours: bool = False
+    secret: bool = False
+
+
+class ChargerSaid(msgspec.Struct, frozen=True):
+    """What a charger answered, in OCPP's word: Accepted, RebootRequired, Scheduled, Unlocked."""
+
+    status: str
+    text: str
+
+
+class FirmwareFile(msgspec.Struct, frozen=True):
+    """A charger's firmware as it is held."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    at: str  # UTC
+    by: str
+
+
+UpdateState = Literal[
+    "sent", "fetched", "Downloading", "Downloaded", "DownloadFailed", "Installing", "Installed",
+    "InstallationFailed", "left_out", "refused", "over",
+]
+
+
+class FirmwareUpdate(msgspec.Struct, frozen=True):
+    """How a charger's newest update goes: what it said last, and the version before and now."""
+
+    charger: str
+    file: str
+    state: UpdateState
+    at: str  # UTC; of the state
+    text: str = ""  # why it was left out, or what went wrong
+    before: str = ""
+    now: str = ""
+
+
+class FirmwareShelf(msgspec.Struct, frozen=True):
+    """`GET /api/v1/charger-firmware`."""
+
+    files: tuple[FirmwareFile, ...]
+    updates: tuple[FirmwareUpdate, ...]
+    files_max: int
+    bytes_max: int  # of one file, with what the disk has room for
+
+
+class DiagnosticsView(msgspec.Struct, frozen=True):
+    """What a charger was asked to leave: `sent`, what it said of it, `kept`, or `over`."""
+
+    charger: str
+    state: Literal["sent", "Uploading", "Uploaded", "UploadFailed", "kept", "over"]
+    at: str  # UTC
+    name: str = ""  # as the charger calls it
+    size_bytes: int = 0  # 0: nothing has come
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """What a token opens: a stored file to read, or (`bytes_max`) room for one to be left."""
+
+    stored: str  # its name in the folder of the chargers' files; empty: one is to be left
+    name: str = ""
+    size_bytes: int = 0
+    bytes_max: int = 0
 
 
 class GroupView(msgspec.Struct, frozen=True):

@@ -442,6 +442,35 @@ class ClearCacheResponse(Payload, frozen=True):
     status: Literal["Accepted", "Rejected"]
 
 
+class UpdateFirmware(Payload, frozen=True):
+    """Fetch firmware there from this time on, and install it."""
+
+    location: str
+    retrieve_date: str
+    retries: int | None = None
+    retry_interval: int | None = None
+
+
+class UpdateFirmwareResponse(Payload, frozen=True):
+    """It has heard."""
+
+
+class GetDiagnostics(Payload, frozen=True):
+    """Leave what you know of yourself there."""
+
+    location: str
+    retries: int | None = None
+    retry_interval: int | None = None
+    start_time: str | None = None
+    stop_time: str | None = None
+
+
+class GetDiagnosticsResponse(Payload, frozen=True):
+    """Under which name; none: it has nothing to leave."""
+
+    file_name: CiString255 | None = None
+
+
 REQUESTS: dict[str, type[Payload]] = {  # what a charger may ask; anything else: NotImplemented
     "BootNotification": BootNotification,
     "Authorize": Authorize,
@@ -467,6 +496,8 @@ ANSWERS: dict[str, type[Payload]] = {  # what comes back on what LinkRay asks
     "ChangeAvailability": ChangeAvailabilityResponse,
     "ClearCache": ClearCacheResponse,
     "DataTransfer": DataTransferResponse,
+    "UpdateFirmware": UpdateFirmwareResponse,
+    "GetDiagnostics": GetDiagnosticsResponse,
 }
 ANSWERED: dict[str, type[Payload]] = {  # what a CSMS asks of a charger and LinkRay answers itself
     "SetChargingProfile": SetChargingProfile,

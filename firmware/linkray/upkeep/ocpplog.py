@@ -19,6 +19,8 @@ import msgspec
 
 from linkray.kit.clock import stamp
 from linkray.kit.log import plain
+from linkray.kit.secret import NAMED, NAMES
+from linkray.model.handed import PATH, without_tokens
 from linkray.model.tags import last_four
 from linkray.model.views import Frame, FramesRead, Way
 
@@ -33,9 +35,7 @@ LONG = 4096  # one that does not wait, so that it stays at that
 SCANNED_MAX = 20_000  # frames that one question looks at: 10 ms of the loop at the most
 HIDDEN = "***"
 WITHHELD = "(not shown: it is no JSON, and may name a secret)"
-_NAMES = ("authorizationkey", "passw", "pwd", "secret", "psk", "token", "credential", "apikey")
-_SUSPECT = (*_NAMES, "idtag", "@", "\\u")  # a frame with none of these is kept as it is
-_SECRET = re.compile("|".join(_NAMES) + r"|^pin$|private_?key|api_key", re.IGNORECASE)
+_SUSPECT = (*NAMES, "idtag", "@", "\\u")  # a frame with none of these is kept as it is
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _MARKS: dict[Way, str] = {  # as the manual has it (26): R is what came, at either end
@@ -54,14 +54,14 @@ def _secrets(node: object, found: dict[str, str], *, hide: bool = False) -> None
         if node and shown != node:
             found[node] = shown
     elif isinstance(node, _Object):
-        named = any(k.lower() == "key" and isinstance(v, str) and _SECRET.search(v)
+        named = any(k.lower() == "key" and isinstance(v, str) and NAMED.search(v)
                     for k, v in node)  # fmt: skip
         for name, value in node:
             if name.lower().endswith("idtag") and isinstance(value, str):
                 found[value] = last_four(value)
             else:
                 is_value = named and name.lower() == "value"
-                _secrets(value, found, hide=hide or is_value or bool(_SECRET.search(name)))
+                _secrets(value, found, hide=hide or is_value or bool(NAMED.search(name)))
     elif isinstance(node, list):
         for one in node:
             _secrets(one, found, hide=hide)
@@ -109,7 +109,7 @@ class FrameLog:
         """What has come, without its secrets: nobody sees any of it before."""
         coming, self._coming = self._coming, []
         for at, charger, way, text in coming:
-            kept = masked(text)
+            kept = masked(without_tokens(text) if PATH in text else text)
             if not kept.isprintable():  # neither a second line nor a letter that turns round
                 kept = "".join(
                     c if c.isprintable() else c.encode("unicode_escape").decode() for c in kept

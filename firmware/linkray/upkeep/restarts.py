@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from linkray.kit.clock import stamp
-from linkray.model.asks import ResetCharger, Restart, Who
+from linkray.model.asks import ActAtCharger, Restart, Who
 from linkray.model.views import Began, Pending
 
 STARTS_KEPT = 20
@@ -17,7 +17,7 @@ ENDED = "ended"  # … and how the newest of them ended, once it has
 UNKNOWN = "it ended without a word: a power cut or a crash"
 TOLD = "told to end"
 
-Due = tuple[Restart | ResetCharger, Who]
+Due = tuple[Restart | ActAtCharger, Who]
 _starts = msgspec.json.Decoder(tuple[Began, ...])
 
 
@@ -47,7 +47,7 @@ class Waiting:
     def __init__(self) -> None:
         self._due: dict[str, tuple[Due, datetime]] = {}
 
-    def put(self, ask: Restart | ResetCharger, who: Who, now: datetime) -> None:
+    def put(self, ask: Restart | ActAtCharger, who: Who, now: datetime) -> None:
         """The newest word of a charger, or of control, holds."""
         self._due[_whose(ask)] = ((ask, who), now)
 
@@ -74,10 +74,10 @@ class Waiting:
 
     def listed(self) -> tuple[Pending, ...]:
         return tuple(
-            Pending(charger, who.name, stamp(since), getattr(ask, "kind", ""))
+            Pending(charger, who.name, stamp(since), getattr(ask, "act", ""))
             for charger, ((ask, who), since) in self._due.items()
         )
 
 
-def _whose(ask: Restart | ResetCharger) -> str:
-    return ask.charger if isinstance(ask, ResetCharger) else ""
+def _whose(ask: Restart | ActAtCharger) -> str:
+    return ask.charger if isinstance(ask, ActAtCharger) else ""

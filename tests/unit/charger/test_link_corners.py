@@ -7,7 +7,7 @@ import json
 from tests.unit.charger.person import Played, at, limits, purpose
 
 from linkray.charger.wire import Command, Emergency, Gone, Note, Received, Reply, Retell, Terms
-from linkray.model.asks import ResetCharger, StopCharging
+from linkray.model.asks import StopCharging
 from linkray.model.facts import Booted, Drawn, OfferAnswered, SessionBegan, SessionEnded
 from linkray.model.records import Transaction, TransactionEnded
 from linkray.model.settings import Charger
@@ -224,27 +224,6 @@ def test_a_late_answer_to_a_stop_by_hand_is_not_told_twice() -> None:
     played = charging()
     played.feed(Command(StopCharging("CP1", 1), 3))
     played.wait(10.1)
-
-    played.answer({"status": "Accepted"})
-
-    assert [out for out in played.out if isinstance(out, Reply)] == []
-
-
-def test_a_reset_by_hand_goes_out_as_asked_and_says_what_the_charger_said() -> None:
-    for said, ok in (({"status": "Accepted"}, True), ({"status": "Rejected"}, False)):
-        played = charging()
-        played.feed(Command(ResetCharger("CP1", "Hard"), 3))
-        assert played.asked("Reset") == [{"type": "Hard"}]
-
-        played.answer(said)
-
-        assert [out.answer.ok for out in played.out if isinstance(out, Reply)] == [ok]
-
-
-def test_a_late_answer_to_a_reset_is_not_told_twice() -> None:
-    played = charging()
-    played.feed(Command(ResetCharger("CP1"), 3))
-    played.wait(30.1)
 
     played.answer({"status": "Accepted"})
 

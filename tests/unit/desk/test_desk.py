@@ -50,13 +50,19 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.ReadLearning(), asks.SetLearning(on=True), asks.ImportTags(RAW),
     asks.CloseAccount("EV"), asks.SetSecondFactor("EV"), asks.SetKey("ab", on=True),
     asks.RemoveKey("ab"), asks.NoteAtDoor(Who("EV", 1), "signed in"),
-    asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"), asks.ResetCharger("CP1"),
+    asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"),
     asks.CancelRestart(), asks.ReadRestarts(), asks.SetLogLevel(extended=True),
     asks.ReadLogFile(), asks.ReadReport(),
     asks.ReadLicence(), asks.ImportLicence("{}"), asks.ReadCertificate(),
     asks.InstallCertificate("PEM"), asks.RequestCertificate("box.example"), asks.DropCertificate(),
     asks.SetBranding(Branding()), asks.ReadMeterFile("Mine"), asks.AddMeterFile("{}"),
     asks.DeleteMeterFile("Mine"),
+    asks.ReadConfiguration("CP1"), asks.ChangeKey("CP1", "A", "1"),
+    asks.ActAtCharger("CP1", "reset_soft"), asks.TellFirmware("CP1", "http://box/x", "2026"),
+    asks.AskDiagnostics("CP1", "http://box/"), asks.ReadFirmware(), asks.DeleteFirmware("a.bin"),
+    asks.KeepFirmware("incoming-0", "a.bin"), asks.UpdateFirmware("a.bin", ("CP1",), "box", 80),
+    asks.GetDiagnostics("CP1", "box", 80), asks.ReadDiagnostics(), asks.OpenHanded("t", "::1"),
+    asks.KeepDiagnostics("t", "::1", "incoming-0"), asks.OpenDiagnostics("CP1"),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

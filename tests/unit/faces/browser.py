@@ -8,7 +8,9 @@ import hashlib
 import hmac
 import json as jsonlib
 import secrets
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +30,7 @@ from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
 from linkray.faces.web.api import Api
 from linkray.faces.web.app import build_app
+from linkray.faces.web.handed import Folder
 from linkray.faces.web.history import History
 from linkray.faces.web.problem import Problem
 from linkray.faces.web.static import file_of
@@ -41,6 +44,8 @@ from linkray.model.views import (
     Began,
     CertificateView,
     CsmsQueue,
+    FirmwareShelf,
+    Handed,
     ImageSlot,
     Losses,
     NetworkLink,
@@ -249,21 +254,26 @@ class Box:
                  asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
                  asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
                  asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo,
-                 asks.SeeAlerts, asks.Restart, asks.ResetCharger, asks.CancelRestart,
+                 asks.SeeAlerts, asks.Restart, asks.CancelRestart,
                  asks.SetLogLevel,
                  asks.ImportLicence, asks.InstallCertificate, asks.DropCertificate,
                  asks.RequestCertificate, asks.SetBranding, asks.AddMeterFile,
-                 asks.DeleteMeterFile, asks.ReadLicence, asks.FactoryReset)  # fmt: skip
+                 asks.DeleteMeterFile, asks.ReadLicence, asks.FactoryReset,
+                 asks.ReadConfiguration, asks.ChangeKey, asks.ActAtCharger, asks.KeepFirmware,
+                 asks.DeleteFirmware, asks.UpdateFirmware, asks.GetDiagnostics,
+                 asks.ReadDiagnostics)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
                asks.ReadQueues: queues, asks.ReadQueue: queue,
-               **dict.fromkeys(TAG_ASKS, self._tags), **self._upkeep(),
+               **dict.fromkeys(TAG_ASKS, self._tags), **self._upkeep(), **self._of_files(),
                asks.ReadCertificate: certificate, asks.ReadMeterFile: meter_text}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
             ceiling=self.ceiling, strict=True,
         )  # fmt: skip
+        self.folder = Path(tempfile.mkdtemp())  # of chargers' files; gone with the box
+        weakref.finalize(self, shutil.rmtree, self.folder)
         await self.desk.begin()
         self.control = InProcess(self.desk)
         self.control.push()
@@ -272,7 +282,7 @@ class Box:
         self.api = Api(
             self.control, self.door, QuickHashing(), history=self.past,
             books=Books(), clock=self.clock, version="1.2.3",
-            restart=lambda: self.restarted.append("web"),
+            restart=lambda: self.restarted.append("web"), folder=Folder(self.folder),
         )  # fmt: skip
         page = file_of("/index.html", b"<!doctype html>", {"gzip": b"GZ"})
         script = file_of("/app-3QXKDJ2L.js", b"let a", {"br": b"BR", "gzip": b"GZ"})
@@ -322,6 +332,21 @@ class Box:
             modem="SIM absent, not registered", slots=(ImageSlot("A", "1.2.3", True, True),),
             clock_set=True,
         )  # fmt: skip
+
+    def _of_files(self) -> dict[type[asks.Ask], Any]:
+        """Who answers for chargers' files: none is held, one was left."""
+
+        async def firmware(_ask: asks.ReadFirmware, _who: asks.Who) -> Answer:
+            shelf = FirmwareShelf((), (), 5, 1_000)
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(shelf)))
+
+        async def left(_ask: asks.OpenDiagnostics, _who: asks.Who) -> Answer:
+            stored = f"diagnostics-{'0' * 16}"
+            (self.folder / stored).write_bytes(b"log")
+            handed = Handed(stored, "a.log", 3)
+            return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(handed)))
+
+        return {asks.ReadFirmware: firmware, asks.OpenDiagnostics: left}
 
     def add_key(self, scope: str, *, days: float = 1, name: str = "") -> str:
         shown, digest = new_key(secrets.token_bytes(32))
@@ -407,6 +432,7 @@ class Browser:
 
         async def receive() -> dict[str, Any]:
             nonlocal given
+            await trio.lowlevel.checkpoint()
             if given is None and sent:
                 await trio.sleep_forever()
             chunk, given = given or b"", None

@@ -37,7 +37,6 @@ BODIES: dict[str, object] = {
     "see_alerts": {"ids": [1]},
     "restart": {"part": "web"},
     "cancel_restart": {"charger": ""},
-    "reset_charger": {"kind": "Hard"},
     "log_level": {"extended": True},
     "import_licence": {},
     "install_certificate": {"certificate": "PEM"},
@@ -55,6 +54,11 @@ BODIES: dict[str, object] = {
     "set_key": {"on": False},
 }  # fmt: skip
 FILES = {"import_tags": b"0453F142F97280,Ellen\r\n"}
+BODIES |= {
+    "change_key": {"key": "HeartbeatInterval", "value": "120"},
+    "act_at_charger": {"act": "reset_soft"},
+    "update_firmware": {"name": "a.bin", "chargers": ["CP1"]},
+}
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]
 QUESTIONS = [entry for entry in TABLE if entry.answer != "events"]
@@ -73,6 +77,10 @@ def path_of(entry: Entry, name: str = "EV") -> str:
 
 async def call(browser: Browser, entry: Entry, name: str = "EV", **more):
     body, path = BODIES.get(entry.answer), path_of(entry, name)
+    if entry.streams:
+        kind = {"content-type": entry.media[0], **more.pop("headers", {})}
+        return await browser.call(entry.method, path_of(entry, name), body=b"x" * 9,
+                                  headers=kind, **more)  # fmt: skip
     if entry.answer == "change_password":
         body = {"old": WORDS.get(name, "?"), "new": NEW}
     if entry.answer == "confirm":

@@ -111,13 +111,13 @@ async def test_the_pages_start_anew_once_control_has_kept_the_line_and_control_b
 async def test_a_charger_is_reset_and_a_restart_that_waits_called_off():
     box = await Box().open()
     browser = await box.signed_in("Installer")
-    body = {"kind": "Hard", "when_idle": True}
+    body = {"act": "reset_hard", "when_idle": True}
 
-    await browser.call("POST", "/api/v1/chargers/AB/reset", body)
+    await browser.call("POST", "/api/v1/chargers/AB/act", body)
     await browser.call("POST", "/api/v1/restarts/cancel", {"charger": "AB"})
-    assert (await browser.call("POST", "/api/v1/chargers/A/reset", {"kind": "Melt"})).status == 422
+    assert (await browser.call("POST", "/api/v1/chargers/A/act", {"act": "melt"})).status == 422
 
-    assert box.did == [asks.ResetCharger("AB", "Hard", when_idle=True), asks.CancelRestart("AB")]
+    assert box.did == [asks.ActAtCharger("AB", "reset_hard", when_idle=True), asks.CancelRestart("AB")]
 
 
 async def test_the_log_comes_as_text_and_as_a_database():

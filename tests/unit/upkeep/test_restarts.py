@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from linkray.model.asks import ResetCharger, Restart, Who
+from linkray.model.asks import ActAtCharger, Restart, Who
 from linkray.upkeep import restarts
 from linkray.upkeep.restarts import STARTS_KEPT, UNKNOWN, Waiting, began, ended
 
@@ -65,12 +65,13 @@ def test_control_starts_anew_at_once_or_when_no_session_runs_anywhere():
 
 def test_a_charger_waits_for_its_own_sessions_alone_and_is_dropped_when_it_is_forgotten():
     waiting = Waiting()
-    mine, gone = ResetCharger("CP1", "Hard", True), ResetCharger("CP9", "Soft", True)
+    mine = ActAtCharger("CP1", "reset_hard", when_idle=True)
+    gone = ActAtCharger("CP9", "reset_soft", when_idle=True)
     waiting.put(mine, WHO, NOW)
     waiting.put(gone, WHO, NOW)
 
     assert taken(waiting, {"CP1": 1, "CP9": 1}) == []
-    assert [(one.charger, one.kind) for one in waiting.listed()] == [("CP1", "Hard")]
+    assert [(one.charger, one.kind) for one in waiting.listed()] == [("CP1", "reset_hard")]
     assert taken(waiting, {"CP2": 3}) == [mine]
 
 

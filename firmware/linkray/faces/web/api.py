@@ -25,9 +25,11 @@ from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
 from .brand import Kept
+from .chargers import Chargers
 from .fitting import Fitting
 from .graphs import Graphs
 from .guard import with_cookie
+from .handed import Folder
 from .history import History
 from .live import Feed
 from .near import Network, is_near, source_of
@@ -108,7 +110,7 @@ def _with_sentences(parts: _Parts) -> bytes:
 
 
 class Api(
-    Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting
+    Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting, Chargers
 ):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
@@ -126,10 +128,12 @@ class Api(
         now: Callable[[], float] = trio.current_time,
         restart: Callable[[], None] = lambda: None,
         brand: Kept | None = None,
+        folder: Folder | None = None,
     ) -> None:
         """`restart` ends this process once it has answered, for its runner to start it anew."""
         self._restart = restart
         self._brand = brand
+        self.folder = folder
         self.feed = Feed(control.snapshot)
         self._control = control
         self._door = door

@@ -6,7 +6,7 @@ Plain ASGI, no re-streaming. `Front` stands before everything, `Guarded` before 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl
 
@@ -119,8 +119,11 @@ class Guarded:
     async def _call(
         self, scope: Scope, receive: Receive, headers: Headers, asker: Asker
     ) -> Call:
-        body = b""
-        if self._entry.method != "GET":
+        body, parts = b"", None
+        if self._entry.streams:
+            right_kind(self._entry, headers, b"?")
+            parts = body_parts(receive, headers, self._entry.body_max)
+        elif self._entry.method != "GET":
             body = await read_body(receive, headers, self._entry.body_max)
             right_kind(self._entry, headers, body)
         return Call(
@@ -130,6 +133,7 @@ class Guarded:
             query=query_of(scope),
             headers={name.lower(): value for name, value in headers.items()},
             body=body,
+            parts=parts,
         )
 
 
@@ -198,13 +202,21 @@ def right_kind(entry: Entry, headers: Headers, body: bytes) -> None:
 
 async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
     """The whole body; 413 above the route's limit, 408 below 1 KiB/s."""
+    body = bytearray()
+    async for part in body_parts(receive, headers, most):
+        body += part
+    return bytes(body)
+
+
+async def body_parts(receive: Receive, headers: Headers, most: int) -> AsyncIterator[bytes]:
+    """The same in parts, for who writes them down as they come."""
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
         raise Problem(413, f"Expected at most {most} bytes, got {length[:20]}")
-    body = bytearray()
+    came = 0
     began = trio.current_time()
     while True:
-        limit = began + BODY_START_S + len(body) / BODY_BYTES_A_SECOND
+        limit = began + BODY_START_S + came / BODY_BYTES_A_SECOND
         message: Message | None = None
         with trio.move_on_at(limit):
             message = await receive()
@@ -212,11 +224,13 @@ async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
             raise Problem(408, f"Expected at least {BODY_BYTES_A_SECOND} bytes a second")
         if message["type"] == "http.disconnect":
             raise Problem(400, "The body broke off")
-        body += message.get("body", b"")
-        if len(body) > most:
+        part = message.get("body", b"")
+        came += len(part)
+        if came > most:
             raise Problem(413, f"Expected at most {most} bytes")
+        yield part
         if not message.get("more_body", False):
-            return bytes(body)
+            return
 
 
 class Senders:

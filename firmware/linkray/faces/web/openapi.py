@@ -132,6 +132,9 @@ def _content(entry: Entry, gives: Any) -> dict[str, Any]:
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if entry.answer == "support_bundle":
         return {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+    if entry.answer == "diagnostics_file":
+        binary = {"type": "string", "format": "binary"}
+        return {"content": {"application/octet-stream": {"schema": binary}}}
     if entry.answer in FILES:
         return {"content": {FILES[entry.answer]: {"schema": {"type": "string"}}}}
     if gives is None:

@@ -9,9 +9,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from linkray.model.asks import ASSEMBLER, EV, INSTALLER, SettingChange, ShippedMeter
+from linkray.model.asks import (
+    ASSEMBLER,
+    EV,
+    INSTALLER,
+    ActName,
+    SettingChange,
+    ShippedMeter,
+    Triggered,
+)
 from linkray.model.branding import BrandView
 from linkray.model.faults import Fault
+from linkray.model.handed import FILE_BYTES_MAX
 from linkray.model.passport import PassportFile, PassportNow
 from linkray.model.sessions import SessionDetail, SessionPage
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
@@ -21,10 +30,14 @@ from linkray.model.views import (
     AlertsRead,
     CeilingView,
     CertificateView,
+    ChargerKey,
+    ChargerSaid,
     ChargerView,
     CommissioningCheck,
     CommissioningWalk,
     CsmsQueue,
+    DiagnosticsView,
+    FirmwareShelf,
     FramesRead,
     Graph,
     GraphDays,
@@ -237,13 +250,6 @@ class RestartPart(Body, frozen=True):
     when_idle: bool = False
 
 
-class ResetOf(Body, frozen=True):
-    """How a charger is reset; `when_idle`: as soon as none of its sessions runs."""
-
-    kind: Literal["Soft", "Hard"] = "Soft"
-    when_idle: bool = False
-
-
 class Level(Body, frozen=True):
     """The level of the LinkRay log."""
 
@@ -276,6 +282,29 @@ class BrandChecked(msgspec.Struct, frozen=True):
     brand: BrandView
     sheet: str
     image: str = ""  # the picture as it was drawn anew, a `data:` address
+class KeyValue(Body, frozen=True):
+    """A configuration key of a charger, and its new value."""
+
+    key: str
+    value: str
+
+
+class Act(Body, frozen=True):
+    """What a charger is to do; `connector` 0: the whole charger; `message`: what `trigger` asks;
+    `when_idle`: as soon as none of its sessions runs.
+    """
+
+    act: ActName
+    connector: int = 0
+    message: Triggered = "StatusNotification"
+    when_idle: bool = False
+
+
+class FirmwareFor(Body, frozen=True):
+    """A firmware file that is held, and the chargers that are to fetch it."""
+
+    name: str
+    chargers: tuple[str, ...]
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -397,6 +426,7 @@ class Entry(msgspec.Struct, frozen=True):
     confirmed: bool = False  # only with the password given again a short while ago
     signs_in: bool = False  # needs no session, so no CSRF token
     may_be_empty: bool = False  # the body
+    streams: bool = False  # it is read by whoever answers, in parts
 
 
 TABLE: tuple[Entry, ...] = (
@@ -502,6 +532,34 @@ TABLE: tuple[Entry, ...] = (
           "A charger's passport, and the rules in force for it", gives=PassportNow),
     Entry("POST", "/api/v1/chargers/{id}/passport/probe", INSTALLER, "probe_again",
           "Forget what was tried out on a charger and try it anew", gives=Done),
+    Entry("GET", "/api/v1/chargers/{id}/configuration", INSTALLER, "charger_keys",
+          "The configuration keys of a charger, as it tells them now",
+          gives=tuple[ChargerKey, ...]),
+    Entry("PUT", "/api/v1/chargers/{id}/configuration", INSTALLER, "change_key",
+          "Change one configuration key of a charger; LinkRay's own are refused",
+          takes=KeyValue, gives=ChargerSaid),
+    Entry("POST", "/api/v1/chargers/{id}/act", INSTALLER, "act_at_charger",
+          "Ask a charger to restart, to free a cable, to forget cached tags, to go in or out of "
+          "service, or to say something now", takes=Act, gives=ChargerSaid),
+    Entry("POST", "/api/v1/chargers/{id}/diagnostics", INSTALLER, "ask_diagnostics",
+          "Ask a charger to leave its diagnostics here", gives=ChargerSaid),
+    Entry("GET", "/api/v1/chargers/{id}/diagnostics", INSTALLER, "diagnostics_file",
+          "What a charger has left, as a file"),
+    Entry("GET", "/api/v1/charger-diagnostics", INSTALLER, "diagnostics",
+          "Which chargers were asked for their diagnostics, and what came",
+          gives=tuple[DiagnosticsView, ...], quiet=True),
+    Entry("GET", "/api/v1/charger-firmware", INSTALLER, "firmware",
+          "The firmware files for chargers that are held, and how updates go",
+          gives=FirmwareShelf, quiet=True),
+    Entry("POST", "/api/v1/charger-firmware/files/{name}", INSTALLER, "keep_firmware",
+          "Hold a firmware file for chargers, under this name; at most five",
+          takes=bytes, gives=FirmwareShelf, body_max=FILE_BYTES_MAX,
+          media=("application/octet-stream",), streams=True),
+    Entry("DELETE", "/api/v1/charger-firmware/files/{name}", INSTALLER, "delete_firmware",
+          "Delete a firmware file", gives=FirmwareShelf),
+    Entry("POST", "/api/v1/charger-firmware/update", INSTALLER, "update_firmware",
+          "Tell chargers to fetch a firmware file here and install it; `updates` says who was left "
+          "out, and why", takes=FirmwareFor, gives=FirmwareShelf),
     Entry("POST", "/api/v1/chargers/priority", INSTALLER, "priority",
           "High priority, or back to normal", takes=Priority, gives=Done),
     Entry("POST", "/api/v1/chargers/delete", INSTALLER, "delete", "Forget chargers",
@@ -623,8 +681,6 @@ TABLE: tuple[Entry, ...] = (
     Entry("POST", "/api/v1/restarts/cancel", INSTALLER, "cancel_restart",
           "A restart that waits is called off: of a charger, or (empty) of control",
           takes=OfCharger, gives=Done),
-    Entry("POST", "/api/v1/chargers/{id}/reset", INSTALLER, "reset_charger",
-          "Reset a charger (OCPP `Reset`)", takes=ResetOf, gives=Done),
     Entry("PUT", "/api/v1/log/level", INSTALLER, "log_level",
           "The extended level of the log, until it is set back or LinkRay starts anew",
           takes=Level, gives=Done),

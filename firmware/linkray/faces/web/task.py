@@ -32,10 +32,12 @@ from linkray.kit import secret, tls
 from linkray.kit.clock import WallClock
 from linkray.kit.ending import heed_signals
 from linkray.kit.keep import contain
+from linkray.model.handed import FOLDER
 
 from .api import Api
 from .app import Redirect, build_app
 from .brand import Kept
+from .handed import Folder, ForChargers
 from .history import History
 from .near import Network, attached_v4, attached_v6, plain
 from .ports import Books, Door
@@ -287,16 +289,18 @@ async def serve_web(
     names = Names((name.lower() for name in tls.own_names()), certificate)
     control = DeskClient(state / SOCKET)
     brand = Kept(state)
+    folder = Folder(state / FOLDER)
     api = Api(
         control, door, Hasher(), history=History(state), books=books,
         clock=clock or WallClock(), version=__version__, attached=attached, restart=restart,
-        brand=brand,
+        brand=brand, folder=folder,
     )  # fmt: skip
     app = build_app(api, door, read_static(static), names, brand=brand.file)
     with listen(bind, https_port) as secure, listen(bind, http_port) as open_:
         ports = int(secure.getsockname()[1]), int(open_.getsockname()[1])
         https = Secured(_listener(secure), certificate)
-        redirect = Redirect(ports[0], names)
+        folder.http_port = ports[1]
+        redirect = ForChargers(Redirect(ports[0], names), control, folder)
         ended = trio.Event() if stop is None else stop
         async with trio.open_nursery() as nursery:
             await nursery.start(control.run)

@@ -23,7 +23,7 @@ from linkray.store.logfile import as_database
 from . import report
 from .ports import Call
 from .problem import Problem, checked, read
-from .table import Alerts, Done, Level, OfCharger, ResetOf, RestartPart
+from .table import Alerts, Done, Level, OfCharger, RestartPart
 
 SHOWN = 100  # alerts at once where nobody asks for more or fewer
 ALL = 1_000_000  # more than there ever are
@@ -81,12 +81,6 @@ class Upkeep:
 
     async def cancel_restart(self: _Asks, call: Call) -> ASGIApp:
         return await _done(self, asks.CancelRestart(read(call.body, OfCharger).charger), call)
-
-    async def reset_charger(self: _Asks, call: Call) -> ASGIApp:
-        body = read(call.body, ResetOf)
-        return await _done(
-            self, asks.ResetCharger(call.params["id"], body.kind, body.when_idle), call
-        )
 
     async def log_level(self: _Asks, call: Call) -> ASGIApp:
         return await _done(self, asks.SetLogLevel(read(call.body, Level).extended), call)

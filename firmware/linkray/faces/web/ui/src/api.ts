@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 
 const ANSWER_MS = 20_000; // any call
+const UPLOAD_MS = 15 * 60_000; // 64 MiB over a poor line
 const CHARGER_ANSWER_MS = 45_000; // start and stop wait for a charger's answer
 
 /** What the server refused, or (status 0) a call that did not arrive. */
@@ -33,7 +34,8 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 interface Options {
   ifMatch?: string | null;
   text?: string;
-  file?: Blob; // sent as it is
+  file?: Blob; // sent as it is …
+  media?: string; // … as this
   charger?: boolean;
   signingIn?: boolean;
 }
@@ -48,7 +50,7 @@ export async function call<T>(
   if (method !== "GET") headers["X-LinkRay-CSRF"] = csrf.peek();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (options.text !== undefined) headers["Content-Type"] = "text/plain; charset=utf-8";
-  if (options.file) headers["Content-Type"] = "text/csv";
+  if (options.file) headers["Content-Type"] = options.media ?? "application/octet-stream";
   if (options.ifMatch) headers["If-Match"] = options.ifMatch;
   let answer: Response;
   try {
@@ -58,7 +60,9 @@ export async function call<T>(
       body: options.file ?? options.text ?? (body === undefined ? undefined : JSON.stringify(body)),
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(options.charger ? CHARGER_ANSWER_MS : ANSWER_MS),
+      signal: AbortSignal.timeout(
+        options.file ? UPLOAD_MS : options.charger ? CHARGER_ANSWER_MS : ANSWER_MS,
+      ),
     });
   } catch (error) {
     const slow = error instanceof DOMException && error.name === "TimeoutError";

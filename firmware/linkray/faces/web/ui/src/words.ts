@@ -150,6 +150,44 @@ export interface Charger {
   writes_a_day?: number | null;
 }
 
+export interface ChargerKey {
+  key: string;
+  value: string | null;
+  readonly: boolean;
+  ours?: boolean;
+  secret?: boolean;
+}
+
+export interface ChargerSaid {
+  status: string;
+  text: string;
+}
+
+export interface DiagnosticsView {
+  charger: string;
+  state: string;
+  at: string;
+  name: string;
+  size_bytes: number;
+}
+
+export interface FirmwareUpdate {
+  charger: string;
+  file: string;
+  state: string;
+  at: string;
+  text: string;
+  before: string;
+  now: string;
+}
+
+export interface FirmwareShelf {
+  files: { name: string; size_bytes: number; sha256: string; at: string; by: string }[];
+  updates: FirmwareUpdate[];
+  files_max: number;
+  bytes_max: number;
+}
+
 export interface PassportLine {
   what: string;
   found: string;

@@ -123,13 +123,13 @@ function askCharger(charger: Charger, kind: string, whenIdle: boolean, done: () 
     title: t(whenIdle ? "admin.charger_idle_title" : "admin.charger_title", { name }),
     body: whenIdle
       ? t("admin.charger_idle_body")
-      : t(kind === "Hard" ? "admin.hard_more" : "admin.soft_more"),
+      : t(kind === "reset_hard" ? "admin.hard_more" : "admin.soft_more"),
     sessions: whenIdle ? null : running,
     calm: whenIdle,
     verb: t(whenIdle ? "admin.idle" : "admin.now"),
     act: async () => {
-      const path = `/chargers/${encodeURIComponent(charger.id)}/reset`;
-      await call("POST", path, { kind, when_idle: whenIdle }, { charger: true });
+      const path = `/chargers/${encodeURIComponent(charger.id)}/act`;
+      await call("POST", path, { act: kind, when_idle: whenIdle }, { charger: true });
       done();
       return whenIdle ? t("admin.idle_done") : t("admin.charger_done", { name });
     },
@@ -175,7 +175,7 @@ function RestartTab() {
 }
 
 function OneCharger({ again }: { again: () => void }) {
-  const [kind, setKind] = useState<"Soft" | "Hard">("Soft");
+  const [kind, setKind] = useState<"reset_soft" | "reset_hard">("reset_soft");
   const all = byName(snapshot.value?.chargers ?? []);
   const chosen = all.find((one) => one.id === query("charger")) ?? null;
   const why = !chosen
@@ -205,12 +205,12 @@ function OneCharger({ again }: { again: () => void }) {
         label={t("admin.charger_kind")}
         value={kind}
         choices={[
-          { value: "Soft", text: t("admin.soft") },
-          { value: "Hard", text: t("admin.hard") },
+          { value: "reset_soft", text: t("admin.soft") },
+          { value: "reset_hard", text: t("admin.hard") },
         ]}
         onChange={setKind}
       />
-      <p class="second">{t(kind === "Hard" ? "admin.hard_more" : "admin.soft_more")}</p>
+      <p class="second">{t(kind === "reset_hard" ? "admin.hard_more" : "admin.soft_more")}</p>
       <p class="note-acts">
         <Button
           acts
@@ -255,7 +255,7 @@ function Waiting({ told, again }: { told: RestartsRead; again: () => void }) {
             <span class="alert-words">
               {t("admin.waits", {
                 what: one.charger
-                  ? t("admin.waits_charger", { name: nameBy(one.charger), kind: one.kind })
+                  ? t("admin.waits_charger", { name: nameBy(one.charger), kind: t(`act.${one.kind}`) })
                   : t("admin.waits_control"),
                 by: one.by,
                 time: moment(one.since),

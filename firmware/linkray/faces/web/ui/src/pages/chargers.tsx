@@ -1,14 +1,16 @@
 // Chargers: what is kept for each, in a list and in forms for one or for many at once.
 
+import type { ComponentType } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 
 import { askDelete } from "../acts";
 import { kw, moment } from "../format";
-import { given, has, number, say, t } from "../i18n";
+import { given, has, number, say, t, type Key } from "../i18n";
 import { freshness, snapshot } from "../live";
 import { Badge, Button, Card, Icon, Link, Note, Tick } from "../parts/basics";
 import { DraftBar, LoadFailed } from "../parts/draftbar";
 import { TextInput, unitOf } from "../parts/fields";
+import { Limits } from "../parts/nodes";
 import { Found } from "../parts/passport";
 import { tick, ticked, Tile } from "../parts/points";
 import { UplinkNow, uplinkOf, uplinkState } from "../parts/uplink";
@@ -16,18 +18,92 @@ import { go, query, segments } from "../route";
 import { base, draft, loadFailed, same, settle } from "../settings";
 import { byName, nameOf, points, type State } from "../site";
 import type { Charger, ChargerSettings } from "../words";
+import { AdoptTab, strangers } from "./adopt";
 import { ChargerForm, FIELDS, fresh, placeOf, shown } from "./chargerform";
+import { FirmwareTab } from "./chargerfirmware";
+import {
+  Acts,
+  CHARGER_TABS,
+  chargerPath,
+  HistoryTab,
+  KeysTab,
+  MessagesTab,
+  useTabInSight,
+} from "./onecharger";
 
 export function Chargers() {
   useEffect(settle, []);
-  const [, which] = segments();
+  const [, which, tab] = segments();
+  const overview = tab === undefined ? TABS.find((one) => one.id === (which ?? "list")) : undefined;
+  const isBatch = which === "edit" && tab === undefined;
+  const Show = overview?.show;
   return (
     <>
+      {overview && <Overview current={overview.id} />}
       {loadFailed.value !== null && <LoadFailed />}
-      {which === undefined && <List />}
-      {which === "edit" && <Many ids={new URL(location.href).searchParams.getAll("id")} />}
-      {which !== undefined && which !== "edit" && <One key={which} id={which} />}
+      {Show && <Show />}
+      {isBatch && <Many ids={new URL(location.href).searchParams.getAll("id")} />}
+      {which !== undefined && !overview && !isBatch && (
+        <One key={which} id={which} tab={tab ?? "status"} />
+      )}
       <DraftBar />
+    </>
+  );
+}
+
+// --- all of them, in tabs ------------------------------------------------------------------------
+
+interface Tab {
+  id: string;
+  name: Key;
+  show: ComponentType;
+}
+
+const TABS: readonly Tab[] = [
+  { id: "list", name: "chargers.list", show: List },
+  { id: "adopt", name: "chargers.adopt", show: AdoptTab },
+  { id: "groups", name: "conf.groups", show: Groups },
+  { id: "firmware", name: "chargers.firmware", show: FirmwareTab },
+];
+
+function Overview({ current }: { current: string }) {
+  const n = strangers().length;
+  useTabInSight(current);
+  return (
+    <>
+      <header class="page-head">
+        <h1>
+          {t("chargers.title")}{" "}
+          <span class="second count">{say("chargers.count", { n: known().length })}</span>
+        </h1>
+      </header>
+      <nav class="tabs" aria-label={t("chargers.tabs")}>
+        {TABS.map((one) => (
+          <Link
+            key={one.id}
+            to={one.id === "list" ? "/chargers" : `/chargers/${one.id}`}
+            current={one.id === current}
+          >
+            {t(one.name)}
+            {one.id === "adopt" && n > 0 && <span class="tab-count">{number(n, 0)}</span>}
+          </Link>
+        ))}
+      </nav>
+    </>
+  );
+}
+
+/** The limits as they stand now, and the same to be edited: a part of Configuration. */
+function Groups() {
+  const shot = snapshot.value;
+  const [form, setForm] = useState<{ Show: ComponentType } | null>(null);
+  useEffect(() => {
+    void import("./configuration").then((page) => setForm({ Show: page.GroupsTab }));
+  }, []);
+  return (
+    <>
+      {shot && <Limits shot={shot} />}
+      {draft.value && form && <form.Show />}
     </>
   );
 }
@@ -68,15 +144,6 @@ function List() {
   const chosen = all.filter((one) => ticked.value.has(one.id)).map((one) => one.id);
   return (
     <>
-      <header class="page-head">
-        <h1>
-          {t("chargers.title")}{" "}
-          <span class="second count">{say("chargers.count", { n: all.length })}</span>
-        </h1>
-        <Link class="text-link" to="/configuration/groups">
-          {t("chargers.groups_link")} <Icon name="arrow-right" size={18} />
-        </Link>
-      </header>
       {!draft.value && loadFailed.value === null && <p role="status">{t("draft.loading")}</p>}
       {all.length > 0 && (
         <div class="card charger-list">
@@ -129,7 +196,7 @@ function Line({ one }: { one: Known }) {
         checked={ticked.value.has(one.id)}
         onChange={(on) => tick([one.id], on)}
       />
-      <Link class="charger-name" to={`/chargers/${encodeURIComponent(one.id)}`}>
+      <Link class="charger-name" to={chargerPath(one.id)}>
         <b>{nameOf(one)}</b>
         {one.name && <span class="second">{one.id}</span>}
         {!kept && draft.value && (
@@ -168,6 +235,9 @@ function range(kept: ChargerSettings): string {
   return `${t("unit.a", { v: low / 1000 })} – ${t("unit.a", { v: high / 1000 })}`;
 }
 
+const named = (ids: readonly string[]): string =>
+  new URLSearchParams(ids.map((id) => ["id", id])).toString();
+
 function ListActs({ chosen }: { chosen: string[] }) {
   if (!chosen.length) return null;
   const clear = () => tick(chosen, false);
@@ -175,8 +245,8 @@ function ListActs({ chosen }: { chosen: string[] }) {
   const edit = () =>
     go(
       chosen.length === 1
-        ? `/chargers/${encodeURIComponent(chosen[0] ?? "")}`
-        : `/chargers/edit?${new URLSearchParams(chosen.map((id) => ["id", id]))}`,
+        ? chargerPath(chosen[0] ?? "")
+        : `/chargers/edit?${named(chosen)}`,
     );
   const remove = () =>
     askDelete(seen, () => {
@@ -189,6 +259,9 @@ function ListActs({ chosen }: { chosen: string[] }) {
       <div class="ticked-acts">
         <Button kind="primary" icon="pencil" onClick={edit}>
           {say("chargers.edit_n", { n: chosen.length })}
+        </Button>
+        <Button icon="download" onClick={() => go(`/chargers/firmware?${named(chosen)}`)}>
+          {t("fw.update_chosen")}
         </Button>
         {seen.length === chosen.length && (
           <Button acts kind="danger" icon="trash" onClick={remove}>
@@ -207,7 +280,7 @@ function Add() {
   const add = (event: Event) => {
     event.preventDefault();
     const name = text.trim();
-    if (name) go(`/chargers/${encodeURIComponent(name)}?new=1`);
+    if (name) go(`${chargerPath(name)}?new=1`);
   };
   return (
     <details class="card details add">
@@ -238,11 +311,10 @@ function Add() {
 
 // --- one charger ---------------------------------------------------------------------------------
 
-function One({ id }: { id: string }) {
+function One({ id, tab }: { id: string; tab: string }) {
+  useTabInSight(tab);
   const kept = draft.value?.chargers.find((charger) => charger.id === id) ?? null;
   const seen = snapshot.value?.chargers.find((charger) => charger.id === id) ?? null;
-  const asked = query("new") !== null;
-  const there = kept ?? (seen || asked ? fresh(id) : null);
   return (
     <>
       <header class="page-head">
@@ -255,6 +327,30 @@ function One({ id }: { id: string }) {
         </div>
         <Badge state={linkState(seen)} />
       </header>
+      <nav class="tabs" aria-label={t("charger.tabs")}>
+        {CHARGER_TABS.map((one) => (
+          <Link key={one.id} to={chargerPath(id, one.id)} current={one.id === tab}>
+            {t(one.name)}
+          </Link>
+        ))}
+      </nav>
+      {tab === "configuration" &&
+        (seen ? <KeysTab seen={seen} /> : <Note tone="limited">{t("keys.away")}</Note>)}
+      {tab === "messages" && <MessagesTab id={id} />}
+      {tab === "history" && <HistoryTab id={id} />}
+      {!["configuration", "messages", "history"].includes(tab) && <Status id={id} />}
+    </>
+  );
+}
+
+/** How it is now, what is kept for it, what it may be asked to do. */
+function Status({ id }: { id: string }) {
+  const kept = draft.value?.chargers.find((charger) => charger.id === id) ?? null;
+  const seen = snapshot.value?.chargers.find((charger) => charger.id === id) ?? null;
+  const asked = query("new") !== null;
+  const there = kept ?? (seen || asked ? fresh(id) : null);
+  return (
+    <>
       {draft.value && !there && <Note tone="limited">{t("chargers.gone", { id })}</Note>}
       <Now id={id} />
       {draft.value && there && (
@@ -264,6 +360,7 @@ function One({ id }: { id: string }) {
             <ChargerForm items={[there]} />
           </Card>
           <div class="stack">
+            {seen && <Acts seen={seen} />}
             <UplinkNow id={id} connected={seen?.connected ?? false} />
             <Passport seen={seen} />
             {seen && <Found seen={seen} />}

@@ -27,14 +27,14 @@ interface Tab {
 }
 
 const TABS: readonly Tab[] = [
-  { id: "ocpp", name: "debug.ocpp", show: OcppLog },
+  { id: "ocpp", name: "debug.ocpp", show: AllMessages },
   { id: "log", name: "debug.log", show: OwnLog },
 ];
 
 export function Debug() {
   const [, which] = segments();
   const tab = TABS.find((one) => one.id === which) ?? TABS[0];
-  const Show = tab?.show ?? OcppLog;
+  const Show = tab?.show ?? AllMessages;
   return (
     <>
       <h1>{t("nav.debug")}</h1>
@@ -98,8 +98,13 @@ interface Tail {
 
 const NOTHING: Tail = { of: "", frames: [], last: 0, leftOut: 0, files: [] };
 
-function OcppLog() {
-  const charger = query("charger") ?? "";
+function AllMessages() {
+  return <OcppLog />;
+}
+
+/** Of all chargers, or (`only`) of one. */
+export function OcppLog({ only }: { only?: string }) {
+  const charger = only ?? query("charger") ?? "";
   const way = query("way") ?? "";
   const of = `${charger} ${way}`;
   const [tail, setTail] = useState<Tail>(NOTHING);
@@ -127,7 +132,7 @@ function OcppLog() {
     <>
       <Card class="log-card">
         <div class="log-bar">
-          <Filters charger={charger} way={way} />
+          <Filters charger={charger} way={way} only={only !== undefined} />
           <Button
             icon={held ? "play" : "pause"}
             onClick={() => setHeld(held ? null : newest.current)}
@@ -150,38 +155,48 @@ function OcppLog() {
         </ol>
         {!shown.frames.length && <p class="second">{t("debug.nothing")}</p>}
       </Card>
-      <Files sizes={tail.files} />
+      {only === undefined && <Files sizes={tail.files} />}
     </>
   );
 }
 
-function Filters({ charger, way }: { charger: string; way: string }) {
+interface FilterProps {
+  charger: string;
+  way: string;
+  only: boolean; // this charger alone: its own page
+}
+
+function Filters({ charger, way, only }: FilterProps) {
   const id = useId();
   const known = byName(snapshot.value?.chargers ?? []);
   const listed = known.some((one) => one.id === charger) || !charger;
   const show = (next: Record<string, string>) => {
-    const chosen = Object.entries({ charger, way, ...next }).filter(([, value]) => value);
+    const all = only ? { way, ...next } : { charger, way, ...next };
+    const chosen = Object.entries(all).filter(([, value]) => value);
     const search = new URLSearchParams(chosen).toString();
-    go(`/debug/ocpp${search ? `?${search}` : ""}`, true);
+    const page = only ? location.pathname : "/debug/ocpp";
+    go(`${page}${search ? `?${search}` : ""}`, true);
   };
   return (
     <>
-      <div class="field">
-        <label for={`${id}-charger`}>{t("debug.charger")}</label>
-        <Select
-          id={`${id}-charger`}
-          value={charger}
-          choices={[
-            { value: "", text: t("debug.all_chargers") },
-            ...known.map((one) => ({
-              value: one.id,
-              text: one.name ? `${nameOf(one)} (${one.id})` : one.id,
-            })),
-            ...(listed ? [] : [{ value: charger, text: charger }]),
-          ]}
-          onChange={(chosen) => show({ charger: chosen })}
-        />
-      </div>
+      {!only && (
+        <div class="field">
+          <label for={`${id}-charger`}>{t("debug.charger")}</label>
+          <Select
+            id={`${id}-charger`}
+            value={charger}
+            choices={[
+              { value: "", text: t("debug.all_chargers") },
+              ...known.map((one) => ({
+                value: one.id,
+                text: one.name ? `${nameOf(one)} (${one.id})` : one.id,
+              })),
+              ...(listed ? [] : [{ value: charger, text: charger }]),
+            ]}
+            onChange={(chosen) => show({ charger: chosen })}
+          />
+        </div>
+      )}
       <div class="field">
         <label for={`${id}-way`}>{t("debug.way")}</label>
         <Select

@@ -27,7 +27,7 @@ export function Import() {
       check: check ? "1" : "0",
       replace: way === "replace" ? "1" : "0",
     });
-    return (await call<TagsImport>("POST", `/tags/import?${asked}`, undefined, { file })).body;
+    return (await call<TagsImport>("POST", `/tags/import?${asked}`, undefined, { file, media: "text/csv" })).body;
   };
   const look = async (next: Chosen, way: typeof how) => {
     setChosen(next);

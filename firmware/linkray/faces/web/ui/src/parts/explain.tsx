@@ -217,7 +217,7 @@ function thereafter(offer: Offer): string {
 const CHANGES_FIRST = 5;
 
 /** The last fifty changes of the offer, read anew whenever it changes. */
-function Changes({ point }: { point: Point }) {
+export function Changes({ point }: { point: Point }) {
   const [changes, setChanges] = useState<OfferChange[] | null>(null);
   const [failed, setFailed] = useState("");
   const [all, setAll] = useState(false);
