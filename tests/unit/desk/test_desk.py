@@ -100,8 +100,7 @@ def test_a1_before_the_first_password_people_may_see_and_set_passwords_only(ask)
 @pytest.mark.parametrize("ask", EXAMPLES, ids=lambda ask: type(ask).__name__)
 def test_a9_a_read_key_changes_nothing_and_no_key_works_before_the_release(ask):
     reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadTags
-                       | asks.ReadRejected | asks.ReadLearning)  # fmt: skip
-    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadAlerts)
+                       | asks.ReadRejected | asks.ReadLearning | asks.ReadAlerts)  # fmt: skip
 
     assert (refusal(ask, Who("key:r", 1), OPEN, PEOPLE) is None) == reads
     assert refusal(ask, Who("key:w", 2), FACTORY, PEOPLE) is not None
