@@ -186,6 +186,19 @@ async def meter_text(ask: asks.ReadMeterFile, _who: asks.Who) -> Answer:
     return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(found)))
 
 
+ACTS = (  # they are written down, and answered with yes
+    asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
+    asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
+    asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword, asks.SayAgain,
+    asks.RemoveSetAside, asks.LetQueueGo, asks.SeeAlerts, asks.Restart, asks.CancelRestart,
+    asks.SetLogLevel, asks.ImportLicence, asks.InstallCertificate, asks.DropCertificate,
+    asks.RequestCertificate, asks.SetBranding, asks.AddMeterFile, asks.DeleteMeterFile,
+    asks.ReadLicence, asks.FactoryReset, asks.ReadConfiguration, asks.ChangeKey,
+    asks.ActAtCharger, asks.KeepFirmware, asks.DeleteFirmware, asks.UpdateFirmware,
+    asks.GetDiagnostics, asks.ReadDiagnostics,
+)  # fmt: skip
+
+
 class Box:
     """One LinkRay: store, desk, web application; acts are written down and done."""
 
@@ -250,25 +263,13 @@ class Box:
             file = asks.FrameFile(found[0], content(found[1]))
             return Answer(ok=True, data=msgspec.Raw(msgspec.json.encode(file)))
 
-        kinds = (asks.StartCharging, asks.StopCharging, asks.SetPriority, asks.DeleteCharger,
-                 asks.SetEmergencyStop, asks.Identify, asks.ReadPassports, asks.ReadPassport,
-                 asks.ImportPassports, asks.ProbeAgain, asks.SetUplinkPassword,
-                 asks.SayAgain, asks.RemoveSetAside, asks.LetQueueGo,
-                 asks.SeeAlerts, asks.Restart, asks.CancelRestart,
-                 asks.SetLogLevel,
-                 asks.ImportLicence, asks.InstallCertificate, asks.DropCertificate,
-                 asks.RequestCertificate, asks.SetBranding, asks.AddMeterFile,
-                 asks.DeleteMeterFile, asks.ReadLicence, asks.FactoryReset,
-                 asks.ReadConfiguration, asks.ChangeKey, asks.ActAtCharger, asks.KeepFirmware,
-                 asks.DeleteFirmware, asks.UpdateFirmware, asks.GetDiagnostics,
-                 asks.ReadDiagnostics)  # fmt: skip
         own = {asks.ReadBundle: pack, asks.TryUplink: tried, asks.ReadSetAside: aside,
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
                asks.ReadQueues: queues, asks.ReadQueue: queue,
                **dict.fromkeys(TAG_ASKS, self._tags), **self._upkeep(), **self._of_files(),
                asks.ReadCertificate: certificate, asks.ReadMeterFile: meter_text}  # fmt: skip
         self.desk = Desk(
-            self.shelf, lambda: self.seen, dict.fromkeys(kinds, act) | own,
+            self.shelf, lambda: self.seen, dict.fromkeys(ACTS, act) | own,
             meters=Meters(), clock=self.clock, log_lines=lambda: ["one", "two", "three"],
             ceiling=self.ceiling, strict=True,
         )  # fmt: skip

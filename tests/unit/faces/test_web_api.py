@@ -176,7 +176,7 @@ async def test_w2_every_route_has_a_greatest_body(entry, announced):
     if entry.confirmed:
         await browser.confirm("Assembler")
     path = entry.path.replace("{name}", "EV").replace("{id}", "C").replace("{connector:int}", "1")
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": entry.media[0]}
     if announced:
         headers["content-length"] = str(entry.body_max + 1)
 

@@ -117,7 +117,8 @@ async def test_a_charger_is_reset_and_a_restart_that_waits_called_off():
     await browser.call("POST", "/api/v1/restarts/cancel", {"charger": "AB"})
     assert (await browser.call("POST", "/api/v1/chargers/A/act", {"act": "melt"})).status == 422
 
-    assert box.did == [asks.ActAtCharger("AB", "reset_hard", when_idle=True), asks.CancelRestart("AB")]
+    reset = asks.ActAtCharger("AB", "reset_hard", when_idle=True)
+    assert box.did == [reset, asks.CancelRestart("AB")]
 
 
 async def test_the_log_comes_as_text_and_as_a_database():

@@ -255,7 +255,10 @@ function Waiting({ told, again }: { told: RestartsRead; again: () => void }) {
             <span class="alert-words">
               {t("admin.waits", {
                 what: one.charger
-                  ? t("admin.waits_charger", { name: nameBy(one.charger), kind: t(one.kind === "reset_hard" ? "act.reset_hard" : "act.reset_soft") })
+                  ? t("admin.waits_charger", {
+                      name: nameBy(one.charger),
+                      kind: t(one.kind === "reset_hard" ? "act.reset_hard" : "act.reset_soft"),
+                    })
                   : t("admin.waits_control"),
                 by: one.by,
                 time: moment(one.since),
