@@ -5,13 +5,14 @@ import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
 import { clock, duration, exactly, moment } from "../format";
-import { say, t, type Key } from "../i18n";
+import { given, say, t, type Key } from "../i18n";
 import { known, snapshot } from "../live";
 import { Badge, Button, Card, Choices, Icon, Link, Note } from "../parts/basics";
 import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, Select } from "../parts/fields";
 import { go, query, segments } from "../route";
 import { byName, nameOf } from "../site";
+import { byWhom } from "../why";
 import type { Charger, RestartsRead } from "../words";
 
 const AGAIN_MS = 5_000;
@@ -260,7 +261,7 @@ function Waiting({ told, again }: { told: RestartsRead; again: () => void }) {
                       kind: t(one.kind === "reset_hard" ? "act.reset_hard" : "act.reset_soft"),
                     })
                   : t("admin.waits_control"),
-                by: one.by,
+                by: byWhom(one.by) ?? one.by,
                 time: moment(one.since),
               })}
             </span>
@@ -284,7 +285,7 @@ function Starts({ told }: { told: RestartsRead }) {
               {exactly(one.at)}
             </time>
             <div class="alert-words">
-              <span>{one.why}</span>
+              <span>{given(one.why)}</span>
               <span class="second">
                 {one.updated_from
                   ? t("admin.updated", { version: one.version, from: one.updated_from })

@@ -107,8 +107,8 @@ function Stranger({ seen }: { seen: Charger }) {
               described={ids.described}
               value={phases}
               choices={[
-                { value: "1", text: t("adopt.one") },
-                { value: "3", text: t("adopt.three") },
+                { value: "1", text: t("adopt.phases_1") },
+                { value: "3", text: t("adopt.phases_3") },
               ]}
               onChange={setPhases}
             />

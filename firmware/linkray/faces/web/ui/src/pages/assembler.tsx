@@ -7,7 +7,7 @@ import { call } from "../api";
 import { given, number, say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
 import { Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
-import { announce, askDanger, Dialog, inWords } from "../parts/dialog";
+import { announce, askDanger, Dialog, inWords, reason } from "../parts/dialog";
 import { Field, TextInput } from "../parts/fields";
 import { segments } from "../route";
 import { refreshSession } from "../session";
@@ -68,7 +68,7 @@ function useFile<T>(path: string) {
     try {
       setLooked({ file, seen: (await send(file, true)).body, fault: "" });
     } catch (problem) {
-      setLooked({ file, seen: null, fault: inWords(problem) });
+      setLooked({ file, seen: null, fault: reason(problem) });
     }
     setBusy(false);
   };
@@ -80,7 +80,7 @@ function useFile<T>(path: string) {
       setLooked(null);
       return true;
     } catch (problem) {
-      setLooked({ ...looked, seen: null, fault: inWords(problem) });
+      setLooked({ ...looked, seen: null, fault: reason(problem) });
       return false;
     } finally {
       setBusy(false);

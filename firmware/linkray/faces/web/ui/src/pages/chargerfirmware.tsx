@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
 import { moment } from "../format";
-import { number, say, t } from "../i18n";
+import { given, number, say, t } from "../i18n";
 import { snapshot } from "../live";
 import { Badge, Button, Card, FilePick, Icon, Link, Note, Tick } from "../parts/basics";
 import { announce, askDanger, inWords } from "../parts/dialog";
@@ -97,7 +97,7 @@ export function FirmwareTab() {
 function trouble(shelf: FirmwareShelf, file: File): string {
   if (!file.size) return t("fw.empty");
   if (file.size > shelf.bytes_max) return t("fw.large", { size: size(shelf.bytes_max) });
-  if (!/^[A-Za-z0-9_-][A-Za-z0-9_.()+,=@~-]*$/.test(file.name)) return t("fw.name");
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(file.name)) return t("fw.name");
   if (shelf.files.some((one) => one.name === file.name)) return t("fw.twice", { name: file.name });
   return "";
 }
@@ -231,7 +231,7 @@ function Updates({ updates }: { updates: readonly FirmwareUpdate[] }) {
             <Badge state={looks(one)} />
             <span class="second">
               {[
-                one.text,
+                given(one.text),
                 one.now &&
                   (one.before === one.now
                     ? t("fw.version", { now: one.now })

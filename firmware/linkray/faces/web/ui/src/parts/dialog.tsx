@@ -72,6 +72,12 @@ export function askDanger(danger: Danger): void {
 /** The visitor would not give the password again. */
 export class Declined extends Error {}
 
+/** Why, where the words before it say already that it was refused. */
+export function reason(problem: unknown): string {
+  const said = problem instanceof Problem && problem.status > 403 && problem.detail;
+  return said ? given(said) : inWords(problem);
+}
+
 /** A problem in the visitor's words. */
 export function inWords(problem: unknown): string {
   if (problem instanceof Declined) return t("confirm.declined");
