@@ -27,9 +27,9 @@ SESSIONS = (
 )
 GREEN = ".head-chips .chip.ok"  # the LED, no problems, live
 FREE = "WB-118274"  # Bay 4: nobody has plugged in there
-ALL_PAGES = [
-    "Info", "Chargers", "Transactions", "Configuration", "Balancing", "Commissioning", "Debug",
-    "Account",
+INSTALLERS = [
+    "Info", "Chargers", "Transactions", "Alerts", "Configuration", "Balancing", "Commissioning",
+    "Security", "API", "Admin", "Debug", "Account",
 ]  # fmt: skip
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
@@ -54,9 +54,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 @pytest.mark.parametrize(
     ("account", "pages"),
     [
-        ("EV", ["Info", "Transactions", "Security", "Account"]),
-        ("Installer", ALL_PAGES),
-        ("Assembler", ALL_PAGES),
+        ("EV", ["Info", "Transactions", "Alerts", "Security", "Account"]),
+        ("Installer", INSTALLERS),
+        ("Assembler", [*INSTALLERS[:-1], "Assembler", "Account"]),
     ],
 )  # fmt: skip
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):
