@@ -14,10 +14,12 @@ SESSION = {"id": 1, "charger": "DBT1", "connector": 1, "tag": "TAG", "friendly_n
            "authorised_by": "open", "started": "2026-11-21T06:00:00.000Z", "given": "",
            "meter_start_wh": 1_000, "meter_last_wh": 8_000, "ended": "2026-11-21T07:30:00.000Z",
            "stop_given": "", "reason": "Local", "finished": 1, "csms_id": None, "incomplete": 0,
-           "flagged": 0}  # fmt: skip
+           "flagged": 0, "course": None}  # fmt: skip
 
 
-def keep_sessions(state: Path, *sessions: dict[str, Any], samples: Any = ()) -> None:
+def keep_sessions(
+    state: Path, *sessions: dict[str, Any], samples: Any = (), pauses: Any = ()
+) -> None:
     """A database in the folder, with sessions that are as `SESSION` but for what is given."""
     disk = Disk(state / FILE)
     disk.migrate(shipped_migrations())
@@ -29,6 +31,7 @@ def keep_sessions(state: Path, *sessions: dict[str, Any], samples: Any = ()) -> 
         with db:
             db.executemany(words, rows)
             db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", samples)
+            db.executemany("INSERT INTO pauses VALUES (?, ?, ?, ?, ?)", pauses)
 
     disk.outbox(put)
     disk.close()

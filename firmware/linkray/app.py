@@ -130,6 +130,7 @@ from linkray.model.views import (
 from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
+from linkray.records.courses import Courses
 from linkray.records.history.task import Look, run_recorder
 from linkray.store.ceiling import FILE as CEILING
 from linkray.store.ceiling import Ceiling
@@ -994,7 +995,8 @@ class House:
     async def _record(self) -> None:
         """The site's past for the graphs (metering.md, History)."""
         look = Look(self.store.settings, self.plan, self.meter, self.views, self.wall)
-        await run_recorder(look, self.store.commit, (StoreError,))
+        courses = Courses(await self.store.courses())
+        await run_recorder(look, self.store.commit, (StoreError,), courses, self.store.later)
     async def _keep_alerts(self) -> None:
         await follow_alerts(self.alerts, self.faults.cell, self.store, self.wall)
 

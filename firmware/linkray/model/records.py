@@ -7,6 +7,7 @@ import msgspec
 from linkray.model.faults import Alert
 from linkray.model.history import Slot
 from linkray.model.passport import Finding
+from linkray.model.sessions import Course, Pause
 
 
 class Record(msgspec.Struct, frozen=True, tag_field="record"):
@@ -45,6 +46,14 @@ class TransactionEnded(Record, frozen=True, tag=True):
     ended: str
     reason: str
     given: str = ""  # the timestamp as the charger wrote it; empty: ended by LinkRay
+
+
+class SessionWent(Record, frozen=True, tag=True):
+    """How a session went so far; the newest word counts. A pause replaces that of its beginning."""
+
+    id: int
+    course: Course
+    pauses: tuple[Pause, ...] = ()  # those that are new, or have ended since
 
 
 class StopUnknown(Record, frozen=True, tag=True):
@@ -195,7 +204,7 @@ class AlertGone(Record, frozen=True, tag=True):
 AnyRecord = (
     TransactionBegan | TransactionSampled | TransactionEnded | StopUnknown | ChargerSeen
     | TagRejected | PassportFound | PassportForgotten | Outgoing | Delivered | SetAside | IdLearned
-    | Called | Refused | TagAccepted | UplinkKept | MinuteKept | AlertKept | AlertGone
+    | SessionWent | Called | Refused | TagAccepted | UplinkKept | MinuteKept | AlertKept | AlertGone
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from linkray.model.units import ZERO, Phases
+
 Range = Literal[
     "today", "this_week", "last_week", "this_month", "last_month", "this_year", "last_year", "all"
 ]
@@ -38,6 +40,34 @@ class Order(msgspec.Struct, frozen=True):
     descending: bool = True
 
 
+class Course(msgspec.Struct, frozen=True, array_like=True):
+    """How a session went as far as it was watched: what its current and its pauses are told of."""
+
+    max_ma: Phases = ZERO  # the highest that was seen on each phase of the site
+    sum_ma_ms: Phases = ZERO  # current × time, while it was measured
+    measured_ms: int = 0
+    paused_ms: int = 0
+
+    @property
+    def mean_ma(self) -> Phases | None:
+        """Over all that was measured of it, pauses too; None: nothing was."""
+        if not self.measured_ms:
+            return None
+        l1, l2, l3 = (
+            (2 * one + self.measured_ms) // (2 * self.measured_ms) for one in self.sum_ma_ms
+        )
+        return Phases(l1, l2, l3)
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A time in which a session got nothing, or took nothing. Times are UTC."""
+
+    began: str
+    ended: str | None  # None: it lasts
+    code: str  # the plan's reason (model/plan.py), or `car_not_asking`: the car paused itself
+    group: str = ""  # the group whose limit it was, if one
+
+
 class SessionRow(msgspec.Struct, frozen=True):
     """A transaction as every list and file shows it. Times are UTC, energy is Wh."""
 
@@ -56,6 +86,9 @@ class SessionRow(msgspec.Struct, frozen=True):
     csms_id: int | None
     incomplete: bool  # a stop whose start nobody knows (trust.md C18)
     flagged: bool  # its register went back or jumped (trust.md C12)
+    current_max_ma: Phases | None = None  # on the site's phases; None: it was not watched
+    current_mean_ma: Phases | None = None
+    paused_s: int | None = None  # of one that runs: up to a minute ago
 
 
 class SessionSums(msgspec.Struct, frozen=True):
@@ -108,12 +141,13 @@ class Quarter(msgspec.Struct, frozen=True):
 
 
 class SessionDetail(msgspec.Struct, frozen=True):
-    """One transaction with its 15-minute energies."""
+    """One transaction with its 15-minute energies and its pauses, oldest first."""
 
     row: SessionRow
     meter_start_wh: int
     meter_last_wh: int
     quarters: tuple[Quarter, ...]
+    pauses: tuple[Pause, ...] = ()
 
 
 class OfSite(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ HEADER = (
     "Charge number", "Charger", "Connector", "Transaction ID", "RFID Tag", "Type of charge",
     "Start time", "End time", "Energy [kWh]", "Connector type", "Duration", "Comment",
 )  # fmt: skip
+PAUSED_S_MIN = 60  # what is shorter nobody asks about
 TYPES = {1: "AC_SINGLE_PHASE", 2: "AC_TWO_PHASE", 3: "AC_THREE_PHASE"}
 
 
@@ -50,9 +51,11 @@ class Records:
 
 
 def comment(row: SessionRow) -> str:
-    """Why it ended, and what is not right with it."""
+    """Why it ended, what is not right with it, and how long it was paused."""
     said = [row.reason or ""]
     said += ["charging"] * (not row.finished)
     said += ["start unknown"] * row.incomplete
     said += ["register jumped"] * row.flagged
+    if (row.paused_s or 0) >= PAUSED_S_MIN:
+        said.append(f"paused {clock_of(row.paused_s or 0)}")
     return ", ".join(filter(None, said))

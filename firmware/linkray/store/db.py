@@ -30,6 +30,7 @@ from linkray.model.records import (
     Delivered,
     IdLearned,
     Outgoing,
+    SessionWent,
     SetAside,
     StopUnknown,
     TagAccepted,
@@ -39,11 +40,12 @@ from linkray.model.records import (
     TransactionSampled,
     UplinkKept,
 )
+from linkray.model.sessions import Course, Pause
 from linkray.model.settings import Settings
 from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, RejectedTag, SetAsideMessage
 
-from . import alerts, aside, history, outbox, tags, thinning
+from . import alerts, aside, courses, history, outbox, tags, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
@@ -252,9 +254,10 @@ class Store:
 
     def _hold_less(self) -> None:
         """A disk that takes nothing: what the CSMS would only hear once more goes first, the oldest
-        of it; then alerts, then tags; the numbers of sessions last.
+        of it; then alerts, how sessions went, tags; the numbers of sessions last.
         """
-        for kinds in ((Delivered,), (AlertKept, AlertGone), (TagAccepted,), (object,)):
+        first = ((Delivered,), (AlertKept, AlertGone), (SessionWent,), (TagAccepted,), (object,))
+        for kinds in first:
             over = len(self._held_others) - HELD_MAX
             gone = [n for n, one in enumerate(self._held_others) if isinstance(one, kinds)][:over]
             for place in reversed(gone):
@@ -406,6 +409,10 @@ class Store:
     async def running(self) -> list[Transaction]:
         """Every transaction that has begun and not ended, oldest first."""
         return await self._read(lambda disk: disk.running())
+
+    async def courses(self) -> list[tuple[int, Course, Pause | None]]:
+        """Of each session that runs: its number, how it went so far, and the pause it is in."""
+        return await self._read(lambda disk: disk.outbox(courses.running))
 
     async def seen(self) -> list[ChargerSeen]:
         """Every charger that has ever said who it is and was not forgotten."""

@@ -31,6 +31,7 @@ from linkray.model.records import (
     MinuteKept,
     PassportForgotten,
     PassportFound,
+    SessionWent,
     StopUnknown,
     TagRejected,
     Transaction,
@@ -40,7 +41,7 @@ from linkray.model.records import (
 )
 from linkray.model.settings import BadSettings, Settings, read_settings
 
-from . import alerts, history, outbox
+from . import alerts, courses, history, outbox
 from .audit import START, AuditLine, differences, hash_of
 from .files import REAL, Files
 from .first import FIRST_ACCOUNTS
@@ -346,6 +347,10 @@ class Disk:
                         "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
                         [(one.row[0], *sample) for sample in one.samples],
                     )
+                    self._db.executemany(
+                        "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?)",
+                        [(one.row[0], *pause) for pause in one.pauses],
+                    )
                     taken += 1
         return taken
 
@@ -460,6 +465,8 @@ class Disk:
                     self._forget_findings(record)
                 case MinuteKept():
                     history.put(self._db, record)
+                case SessionWent():
+                    courses.put(self._db, record)
                 case AlertKept() | AlertGone():
                     alerts.put(self._db, record)
                 case _:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import apsw
 
 from linkray.model.sessions import (
+    Course,
     Measured,
     Order,
     Sample,
@@ -20,12 +21,13 @@ from linkray.model.sessions import (
     SessionSums,
 )
 
+from .courses import course_of
 from .rows import Row, SQLiteValue, int_of, text_of
 
 ROW = (
     "id, charger, friendly_name, connector, tag, started, ended,"
     " coalesce(duration_s, max(0, unixepoch(:now) - unixepoch(started))), energy_wh, finished,"
-    " reason, authorised_by, csms_id, incomplete, flagged"
+    " reason, authorised_by, csms_id, incomplete, flagged, course"
 )
 #: What each column sorts by. One that runs ends after all others.
 KEYS = {
@@ -186,6 +188,7 @@ def has(*both: SQLiteValue) -> int:
 
 def row_of(row: Row) -> SessionRow:
     """A row of `ROW`."""
+    course = course_of(row[15]) or Course()
     return SessionRow(
         id=int_of(row[0]),
         charger=text_of(row[1]),
@@ -202,4 +205,7 @@ def row_of(row: Row) -> SessionRow:
         csms_id=None if row[12] is None else int_of(row[12]),
         incomplete=bool(row[13]),
         flagged=bool(row[14]),
+        current_max_ma=course.max_ma if course.measured_ms else None,
+        current_mean_ma=course.mean_ma,
+        paused_s=None if row[15] is None else course.paused_ms // 1_000,
     )

@@ -11,10 +11,17 @@ import apsw
 
 from linkray.model.history import Slot
 from linkray.model.records import Transaction
-from linkray.model.sessions import Measured, Order, Selection, SessionRow, SessionSums
+from linkray.model.sessions import (
+    Measured,
+    Order,
+    Pause,
+    Selection,
+    SessionRow,
+    SessionSums,
+)
 from linkray.model.settings import Settings
 
-from . import history, ledger
+from . import courses, history, ledger
 from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
 from .disk import BUSY_MS, HEAD, StoreError, newest_settings
 from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
@@ -90,6 +97,10 @@ class Reader:
     def measured(self, ids: Sequence[int], now: str, *, samples: bool) -> list[Measured]:
         """These transactions in their order, with their registers where `samples`."""
         return ledger.measured(self._db, ids, now, samples=samples)
+
+    def pauses(self, number: int) -> tuple[Pause, ...]:
+        """Of one session, oldest first."""
+        return courses.pauses(self._db, number)
 
     def chargers(self) -> list[str]:
         """Of all transactions there are."""

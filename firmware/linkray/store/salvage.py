@@ -16,20 +16,23 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
+from .courses import PAUSES, course_of
 from .files import Files
 from .rows import Row
 
 COLUMNS = (
     "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
     " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged,"
-    " csms_id, at_charger, csms"
+    " csms_id, at_charger, csms, course"
 )
 _WHOSE = "(SELECT csms FROM outbox WHERE transaction_id = transactions.id LIMIT 1)"
+_TENTH = COLUMNS.replace("course", "NULL")
 READ_AS = (  # what can be had first: of databases of before without what they do not have yet
     COLUMNS,
-    COLUMNS.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
-    COLUMNS.replace("at_charger, csms", "at_charger, ''"),
-    COLUMNS.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
+    _TENTH,
+    _TENTH.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
+    _TENTH.replace("at_charger, csms", "at_charger, ''"),
+    _TENTH.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
 )
 QUEUED = (
     "number, charger, csms, message_id, action, payload, transaction_id, at, aside, aside_at"
@@ -49,10 +52,13 @@ class Queue(msgspec.Struct, frozen=True):
 
 
 class Salvaged(msgspec.Struct, frozen=True):
-    """A transaction in the order of `COLUMNS`, and its samples: slot, time, register."""
+    """A transaction in the order of `COLUMNS`, its samples (slot, time, register) and its pauses
+    (beginning, end, code, group).
+    """
 
     row: Row
     samples: tuple[Row, ...]
+    pauses: tuple[Row, ...] = ()
 
 
 def salvaged(file: Path, files: Files, after: int, running: Iterable[int]) -> Iterator[Salvaged]:
@@ -180,7 +186,20 @@ def _one(db: apsw.Connection, number: int) -> list[Salvaged]:
             "SELECT slot, at, register_wh FROM samples WHERE transaction_id = ?", (number,)
         )
         samples.extend(row for row in found if _is_time(row[1]))  # up to where it cannot be read
-    return [Salvaged(rows[0], tuple(samples))]
+    pauses: list[Row] = []
+    with suppress(apsw.Error, UnicodeDecodeError):
+        found = db.execute(f"SELECT {PAUSES} FROM pauses WHERE transaction_id = ?",  # noqa: S608
+                           (number,))  # fmt: skip
+        pauses.extend(row for row in found if _is_pause(row))
+    return [Salvaged(rows[0], tuple(samples), tuple(pauses))]
+
+
+def _is_pause(row: Row) -> bool:
+    began, ended, *words = row
+    times = (began,) if ended is None else (began, ended)
+    return all(map(_is_time, times)) and all(
+        isinstance(word, str) and word.isprintable() for word in words
+    )
 
 
 def _makes_sense(row: Row) -> bool:
@@ -196,6 +215,7 @@ def _makes_sense(row: Row) -> bool:
         and all(number is None or isinstance(number, int) for number in row[17:19])
         and isinstance(row[19], str)
         and row[19].isprintable()
+        and (row[20] is None or course_of(row[20]) is not None)
     )
 
 

@@ -53,6 +53,7 @@ def read(path: Path) -> dict[str, str]:
 
 EN = read(SOURCES / "lang/en.json")
 SAID = read(SOURCES / "said.json")  # what the box says as a sentence, in its own words
+REPORT = read(SOURCES / "report.json")  # what it prints; test_handover.py holds it to the templates
 LANGUAGES = sorted(path.stem for path in (SOURCES / "lang").glob("*.json") if path.stem != "en")
 
 
@@ -81,7 +82,7 @@ def expected(language: str) -> dict[str, str]:
         key: text for key, text in EN.items()
         if not key.startswith("nth.") or key.rpartition(".")[2] in ordinals
     }  # fmt: skip
-    return texts | SAID | dict.fromkeys(described(), "")
+    return texts | SAID | REPORT | dict.fromkeys(described(), "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

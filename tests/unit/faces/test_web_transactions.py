@@ -154,6 +154,24 @@ async def test_a_session_is_shown_with_its_quarters_of_an_hour(state):
         assert (await browser.call("GET", f"{LIST}/{path}")).status == 404
 
 
+async def test_a_session_is_shown_with_its_current_and_its_pauses(tmp_path):
+    course = "[[16000,0,16000],[600000000,0,600000000],60000,125000]"
+    pauses = [(1, "2026-11-21T06:10:00.000Z", "2026-11-21T06:12:00.000Z", "turn", "<b>Hall</b>"),
+              (1, "2026-11-21T07:00:00.000Z", None, "schedule", "")]  # fmt: skip
+    keep_sessions(tmp_path, {"course": course}, pauses=pauses)
+    browser = await ev(tmp_path)
+    told = (await browser.call("GET", f"{LIST}/1")).json
+    listed, _ = await rows_of(browser, {"range": "all"})
+    assert listed == [told["row"]]
+    row = told["row"]
+    assert (row["current_max_ma"], row["paused_s"]) == ([16_000, 0, 16_000], 125)
+    assert row["current_mean_ma"] == [10_000, 0, 10_000]
+    assert told["pauses"] == [
+        {"began": pauses[0][1], "ended": pauses[0][2], "code": "turn", "group": "<b>Hall</b>"},
+        {"began": pauses[1][1], "ended": row["ended"], "code": "schedule", "group": ""},
+    ]
+
+
 async def test_the_page_says_what_the_range_is_in_the_sites_zone(state):
     browser = await ev(state)
     told = (await browser.call("GET", f"{LIST}?range=today")).json

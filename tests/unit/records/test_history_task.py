@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
-from linkray.model.plan import NO_PLAN, Plan
-from linkray.model.records import MinuteKept
+from linkray.model.plan import NO_PLAN, Offer, Plan, Reason
+from linkray.model.records import MinuteKept, SessionWent
 from linkray.model.settings import Settings
 from linkray.model.units import Phases
 from linkray.model.views import ChargerView, ConnectorView, MeterView
+from linkray.records.courses import Courses, Going
 from linkray.records.history.task import HELD_MAX, Look, drawn, run_recorder
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -36,6 +38,7 @@ class Site:
         self.clock = WallClock.fixed(START)
         self.look = Look(self.settings, self.plan, self.meter, self.views, self.clock)
         self.written: list[MinuteKept] = []
+        self.went: list[SessionWent] = []
         self.is_full = False
         self.tries = 0
 
@@ -118,11 +121,45 @@ def test_what_was_not_measured_is_a_gap():
     trio.run(scene)
 
 
+async def test_a_session_that_is_offered_nothing_is_paused_by_the_plan_or_by_its_car():
+    site = Site()
+
+    def offer(ma: int, reason: Reason) -> Plan:
+        one = Offer("CP1", 1, Phases.each(ma), None, reason, (), session=True)
+        return Plan(seq=site.plan.value.seq + 1, offers=(one,))
+
+    site.charge("CP1", 0)
+    site.plan.set(offer(0, Reason("turn", group="Level 2", seconds=40)))
+    assert list(site.look.sessions()) == [Going(7, Phases(), ("turn", "Level 2"))]
+    site.plan.set(offer(6_000, Reason("group_limit")))
+    assert list(site.look.sessions()) == [Going(7, Phases(), None)]
+    site.charge("CP1", 0, status="SuspendedEV")
+    assert list(site.look.sessions()) == [Going(7, Phases(), ("car_not_asking", ""))]
+    site.charge("CP1", 6_000, source="assumed")
+    site.views["CP1"].set(replace(site.views["CP1"].value, connected=False))
+    assert list(site.look.sessions()) == [Going(7, None, None, known=False)]
+
+
+async def test_how_sessions_went_is_told_each_minute_before_the_minute_is_written():
+    site = Site()
+    site.charge("CP1", 6_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            run_recorder, site.look, site.commit, (Full,), Courses(), site.went.extend
+        )
+        await trio.sleep(130.5)
+        nursery.cancel_scope.cancel()
+    assert [one.course.measured_ms for one in site.went] == [0, 60_000, 120_000]
+    assert [one.minute for one in site.written] == [FIRST, FIRST + 1]
+
+
 async def test_each_minute_is_written_and_what_the_disk_does_not_take_with_the_next():
     site = Site()
     site.read(10_000)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_recorder, site.look, site.commit, (Full,))
+        nursery.start_soon(
+            run_recorder, site.look, site.commit, (Full,), Courses(), site.went.extend
+        )
         await trio.sleep(60.5)
         assert [one.minute for one in site.written] == [FIRST]
         site.is_full = True

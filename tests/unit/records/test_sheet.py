@@ -92,3 +92,11 @@ def test_a_charge_data_record_has_the_csmss_number_and_what_is_not_right():
         "Energy [kWh]": "4.000", "Connector type": "", "Duration": "01:00:00",
         "Comment": "Local, register jumped",
     }  # fmt: skip
+
+
+def test_a_charge_data_record_says_how_long_its_session_was_paused():
+    commented = [
+        rows_of(written(Records(Choices(), BERLIN, {}), session(paused_s=s)))[1][-1]
+        for s in (None, 59, 60, 4_000)
+    ]
+    assert commented == ["Local", "Local", "Local, paused 00:01:00", "Local, paused 01:06:40"]

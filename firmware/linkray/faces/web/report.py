@@ -1,4 +1,5 @@
-"""The maintenance report: one HTML page to save or print, made on the server (records.md, Logs).
+"""Reports: one HTML page to save or print, made on the server; here that of maintenance
+(records.md, Logs), and what it shares with that of commissioning (`handover.py`).
 
 It stands alone: its style is in it, allowed by its hash, and nothing else is asked for, from
 anywhere. Whatever a person or a charger has written is text there, and nothing but text.
@@ -8,17 +9,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import trio
+from starlette.responses import Response
+
 from linkray.kit.clock import zone_named
 from linkray.kit.log import plain
-from linkray.model.faults import Alert
+from linkray.model.faults import Alert, Fault
 from linkray.model.units import Phases, amps
 from linkray.model.views import Report
+
+from .ports import Call
+from .words import ENGLISH, Words, wanted, words_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,8 +39,29 @@ CSP = (
 )
 
 
-def page(told: Report) -> str:
-    """The whole page; times are the site's."""
+async def printed(call: Call, make: Callable[[Words], str]) -> Response:
+    """A report in the language of whoever asks, made in a thread: others are served meanwhile."""
+
+    def made() -> bytes:
+        asked, accepted = call.query.get("lang", ""), call.headers.get("accept-language", "")
+        return make(words_of(wanted(asked, accepted))).encode()
+
+    headers = {"cache-control": "no-store", "content-security-policy": CSP}
+    content = await trio.to_thread.run_sync(made)
+    return Response(content, 200, headers, "text/html; charset=utf-8")
+
+
+def page(told: Report, t: Words = ENGLISH) -> str:
+    """The whole page in that language; times are the site's."""
+    shot = told.snapshot
+    return rendered(
+        "report.html", told, t, lasted=_lasted, size=_size, link=lambda state: t(_link(state)),
+        uplinks={one.charger: one for one in shot.uplinks}, seen=_seen,
+    )  # fmt: skip
+
+
+def rendered(template: str, told: Report, t: Words, **more: object) -> str:
+    """A template with what every report has: figures and times as that language writes them."""
     site = told.snapshot.site
     zone = zone_named(site.time_zone) or UTC
 
@@ -42,17 +70,17 @@ def page(told: Report) -> str:
             return "–"
         return f"{datetime.fromisoformat(utc).astimezone(zone):%Y-%m-%d %H:%M}"
 
-    shot = told.snapshot
-    names = {one.id: one.name for one in shot.chargers}
-    return _template().render(
-        told=told, shot=shot, site=site, style=STYLE, names=names, local=local, lasted=_lasted,
-        uplinks={one.charger: one for one in shot.uplinks}, seen=_seen, amps=_phases,
-        size=_size, duration=duration, link=_link,
+    names = {one.id: one.name for one in told.snapshot.chargers}
+    return _template(template).render(
+        told=told, shot=told.snapshot, site=site, style=STYLE, names=names, local=local, t=t,
+        amps=lambda ma: t.figure(_phases(ma)), one_amps=lambda ma: t.figure(amps(ma)),
+        duration=duration, fault=lambda one: _fault(one, names, t),
+        modem=lambda said: _modem(said, t), **more,
     )  # fmt: skip
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     """Read and compiled once; jinja2 is only loaded by whoever wants a report."""
     from jinja2 import Environment, StrictUndefined  # 0.1 s on the board
 
@@ -61,7 +89,7 @@ def _template() -> Template:
         finalize=_one_line,
     )  # fmt: skip
     return made.from_string(
-        files("linkray.faces.web").joinpath(TEMPLATES, "report.html").read_text("utf-8")
+        files("linkray.faces.web").joinpath(TEMPLATES, name).read_text("utf-8")
     )
 
 
@@ -91,6 +119,22 @@ def _seen(one: Alert, names: Mapping[str, str]) -> str:
         return ""
     name = names.get(one.subject, "")
     return f"{name} ({one.subject})" if name else one.subject
+
+
+def _fault(one: Fault | Alert, names: Mapping[str, str], t: Words) -> str:
+    """What the pages say of a fault; in English its own words, with the charger's identity."""
+    if t.language == "en":
+        return one.text
+    subject = names.get(one.subject or "") or one.subject
+    text = t.of(f"fault.{one.code}", one.text, subject=subject)
+    detail = t.said(one.detail)
+    return t.of("fault.detail", f"{text} ({detail})", text=text, detail=detail) if detail else text
+
+
+def _modem(said: str, t: Words) -> str:
+    """`SIM absent, not registered`, as control says it."""
+    sim, _, state = said.removeprefix("SIM ").partition(", ")
+    return f"SIM {t(sim)}, {t(state)}"
 
 
 def _phases(ma: Phases | None) -> str:

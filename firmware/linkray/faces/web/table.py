@@ -687,7 +687,9 @@ TABLE: tuple[Entry, ...] = (
     Entry("GET", "/api/v1/log/file", INSTALLER, "log_file",
           "The log as text, or as an SQLite file (`?form=db`)"),
     Entry("GET", "/api/v1/maintenance-report", INSTALLER, "maintenance_report",
-          "The maintenance report: one page to save or print"),
+          "The maintenance report: one page to save or print, in the language `?lang=de`"),
+    Entry("GET", "/api/v1/commissioning-report", INSTALLER, "commissioning_report",
+          "The commissioning report: one page to save or print, in the language `?lang=de`"),
     # what an Assembler fits
     Entry("GET", "/api/v1/licence", ASSEMBLER, "licence",
           "How many connectors may be attached, and by which licence", gives=LicenceView),

@@ -94,15 +94,17 @@ class Transactions:
         if not (given.isascii() and given.isdecimal() and len(given) <= 18):
             raise Problem(404, f"Expected the number of a transaction, got {given[:20]!r}")
         now = stamp(self._clock.utc())
-        found = await self._history.read(
-            lambda reader: reader.measured([int(given)], now, samples=True)
-        )
+        found, pauses = await self._history.read(
+            lambda reader: (
+                reader.measured([int(given)], now, samples=True), reader.pauses(int(given))
+            )
+        )  # fmt: skip
         if not found:
             raise Problem(404, f"There is no transaction {given}")
         one = found[0]
         detail = SessionDetail(
             one.row, one.meter_start_wh, one.meter_start_wh + one.row.energy_wh,
-            self._books.quarters(one),
+            self._books.quarters(one), pauses,
         )  # fmt: skip
         return json_of(msgspec.json.encode(detail))
 

@@ -98,9 +98,8 @@ class Upkeep:
 
     async def maintenance_report(self: _Asks, call: Call) -> ASGIApp:
         answer = checked(await self._ask(asks.ReadReport(), call.asker.who))
-        page = report.page(msgspec.json.decode(answer.data, type=Report))
-        headers = {"cache-control": "no-store", "content-security-policy": report.CSP}
-        return Response(page.encode(), 200, headers, "text/html; charset=utf-8")
+        told = msgspec.json.decode(answer.data, type=Report)
+        return await report.printed(call, lambda t: report.page(told, t))
 
 
 async def _done(api: _Asks, ask: AnyAsk, call: Call) -> ASGIApp:

@@ -7,7 +7,7 @@ take are held, an hour of them at the most, and tried again with the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
 import trio
@@ -16,15 +16,19 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.model.history import MINUTE_S, power_w
 from linkray.model.plan import Plan
-from linkray.model.records import MinuteKept
+from linkray.model.records import MinuteKept, SessionWent
 from linkray.model.settings import Settings
 from linkray.model.units import ZERO, Phases
 from linkray.model.views import ChargerView, ConnectorView, MeterView
+from linkray.records.courses import Cause, Courses, Going
 
 from .recorder import Read, Recorder, Seen
 
 LOOK_S = 1.0
+MINUTE = len("2026-11-23T10:00")  # of a stamp
 HELD_MAX = 60  # minutes, while the disk takes nothing
+SUSPENDED = ("SuspendedEV",)
+CAR_PAUSED: Cause = ("car_not_asking", "")
 FRESH_S = 5.0  # metering.md, Reading: an older reading is none
 
 log = structlog.get_logger(source="HISTORY")
@@ -43,6 +47,8 @@ class Look:
         self._drawn: dict[str, Phases] = {}
         self._sum = ZERO  # of them
         self._unseen: set[str] = set()  # who charges, and how much is not known
+        self._causes: dict[tuple[str, int], Cause] = {}  # of sessions that are offered nothing
+        self._causes_of = -1  # the plan
 
     def seen(self) -> Seen:
         """At this moment."""
@@ -55,6 +61,27 @@ class Look:
             degraded=plan.degraded or plan.held is not None, read=self._read(meter, voltage_mv),
             points=points,
         )  # fmt: skip
+
+    def sessions(self) -> Iterator[Going]:
+        """The sessions that run, and why those are paused that are."""
+        plan = self._plan.value
+        if plan.seq != self._causes_of:
+            self._causes_of = plan.seq
+            self._causes = {
+                (one.charger, one.connector): (one.reason.code, one.reason.group or "")
+                for one in plan.offers if one.session and one.offer_ma == ZERO
+            }  # fmt: skip
+        for charger, cell in self._views.items():
+            view = cell.value
+            for one in view.connectors:
+                if one.transaction_id is not None:
+                    itself = CAR_PAUSED if one.status in SUSPENDED else None
+                    cause = self._causes.get((charger, one.id), itself)
+                    yield Going(one.transaction_id, drawn(view, one), cause, view.connected)
+
+    def now(self) -> str:
+        """UTC."""
+        return self._clock.stamp()
 
     def _voltage(self, meter: MeterView) -> Phases:
         """As measured; as set where nothing is measured."""
@@ -119,9 +146,10 @@ def _together(
 async def run_recorder(
     look: Look, commit: Callable[[list[MinuteKept]], Awaitable[None]],
     failures: tuple[type[Exception], ...],
+    courses: Courses, later: Callable[[Sequence[SessionWent]], None],
 ) -> None:  # fmt: skip
-    """Looks, and writes by `commit`, which raises one of `failures` where nothing was written.
-    Never ends.
+    """Looks, and writes by `commit`, which raises one of `failures` where nothing was written. How
+    sessions went is given to `later` just before: the minute's commit takes it along. Never ends.
     """
     held: deque[MinuteKept] = deque(maxlen=HELD_MAX)
     send, over = trio.open_memory_channel[MinuteKept](HELD_MAX)
@@ -138,9 +166,13 @@ async def run_recorder(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(write)
-        recorder = Recorder()
+        recorder, told = Recorder(), ""
         while True:
-            for minute in recorder.feed(look.seen(), trio.current_time()):
+            now, at = trio.current_time(), look.now()
+            due, told = at[:MINUTE] != told, at[:MINUTE]
+            if went := courses.feed(look.sessions(), now, at, due=due):
+                later(went)
+            for minute in recorder.feed(look.seen(), now):
                 try:
                     send.send_nowait(minute)
                 except trio.WouldBlock:  # the disk hangs since an hour

@@ -27,15 +27,27 @@ async function catalogues() {
   for (const name of await readdir(join(here, "src", "lang"))) {
     const language = basename(name, ".json");
     if (language === "en") continue;
-    const entries = Object.entries(await json("lang", name));
+    const all = Object.entries(await json("lang", name));
+    const entries = all.filter(([key]) => !key.startsWith("report."));
     const text = JSON.stringify(
       Object.fromEntries(entries.map(([key, words]) => [key in said ? `= ${said[key]}` : key, words])),
     );
     const file = `lang-${language}-${hashOf(text)}.json`;
     await writeFile(join(out, file), text);
     made[language] = PLACE + file;
+    await reports(language, all);
   }
   return made;
+}
+
+/** What the server prints in a language, by its English words: for words.py, not for the pages. */
+async function reports(language, entries) {
+  const printed = await json("report.json");
+  const theirs = entries.filter(([key]) => key in printed);
+  const text = JSON.stringify(
+    Object.fromEntries(theirs.map(([key, words]) => [`# ${printed[key]}`, words])),
+  );
+  await writeFile(join(out, `report-${language}-${hashOf(text)}.json`), text);
 }
 
 async function bundle(languages) {

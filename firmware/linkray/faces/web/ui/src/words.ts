@@ -588,6 +588,17 @@ export interface SessionRow {
   csms_id: number | null;
   incomplete: boolean;
   flagged: boolean;
+  current_max_ma: Phases | null; // null: it was not watched
+  current_mean_ma: Phases | null;
+  paused_s: number | null;
+}
+
+/** A time in which a session got nothing, or its car took nothing; `ended` null: it lasts. */
+export interface Pause {
+  began: string;
+  ended: string | null;
+  code: Code;
+  group: string;
 }
 
 export interface SessionPage {
@@ -610,6 +621,7 @@ export interface SessionDetail {
   meter_start_wh: number;
   meter_last_wh: number;
   quarters: Quarter[];
+  pauses: Pause[];
 }
 
 // --- tags ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import { known, snapshot } from "../live";
 import { Badge, Button, Card, Choices, Icon, Link, Note } from "../parts/basics";
 import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, Select } from "../parts/fields";
+import { ReportLinks } from "../parts/report";
 import { go, query, segments } from "../route";
 import { byName, nameOf } from "../site";
 import { byWhom } from "../why";
@@ -442,23 +443,11 @@ function LogsTab() {
         </Card>
         <Card title={t("admin.report")}>
           <p class="second">{t("admin.report_more")}</p>
-          <p class="note-acts">
-            <a
-              class="button plain"
-              href="/api/v1/maintenance-report"
-              target="_blank"
-              rel="noreferrer"
-            >
-              <Icon name="file-check" /> <span>{t("admin.report_open")}</span>
-            </a>
-            <a
-              class="button plain"
-              href="/api/v1/maintenance-report"
-              download="linkray-maintenance-report.html"
-            >
-              <Icon name="download" /> <span>{t("admin.report_save")}</span>
-            </a>
-          </p>
+          <ReportLinks of="maintenance" />
+        </Card>
+        <Card title={t("walk.report")}>
+          <p class="second">{t("walk.report_more")}</p>
+          <ReportLinks of="commissioning" />
         </Card>
       </div>
     </>

@@ -14,6 +14,8 @@ import { CeilingCard, Check } from "../parts/ceiling";
 import { announce, inWords } from "../parts/dialog";
 import { DraftBar, LoadFailed, storeDraft } from "../parts/draftbar";
 import { Setting } from "../parts/fields";
+import { QrCode } from "../parts/qrcode";
+import { ReportLinks } from "../parts/report";
 import { go, segments } from "../route";
 import { ASSEMBLER, level, refreshSession, session } from "../session";
 import { dirty, draft, loadFailed, settle } from "../settings";
@@ -303,8 +305,8 @@ function Drawing() {
   );
 }
 
-/** The exact words to type into a charger. */
-function ChargerAddresses() {
+/** The exact words to type into a charger, or to hold before the camera of its app. */
+function ChargerAddresses({ codes = false }: { codes?: boolean }) {
   const site = snapshot.value?.site;
   const doors = [
     ["wss", site?.ocpps_port ?? 0],
@@ -315,13 +317,24 @@ function ChargerAddresses() {
       {doors
         .filter(([, port]) => port > 0)
         .map(([scheme, port]) => (
-          <Address key={scheme} text={`${scheme}://${location.hostname}:${port}`} scheme={scheme} />
+          <Address
+            key={scheme}
+            text={`${scheme}://${location.hostname}:${port}`}
+            scheme={scheme}
+            code={codes}
+          />
         ))}
     </ul>
   );
 }
 
-function Address({ text, scheme }: { text: string; scheme: "ws" | "wss" }) {
+interface AddressProps {
+  text: string;
+  scheme: "ws" | "wss";
+  code: boolean;
+}
+
+function Address({ text, scheme, code }: AddressProps) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -332,6 +345,7 @@ function Address({ text, scheme }: { text: string; scheme: "ws" | "wss" }) {
   };
   return (
     <li>
+      {code && <QrCode text={text} label={t("walk.qr", { text })} />}
       <span class="walk-words">
         <span class="second">{t(scheme === "wss" ? "walk.with_tls" : "walk.without_tls")}</span>
         <code>{text}</code>
@@ -350,7 +364,7 @@ function Arrivals() {
     <div class="pair">
       <Card title={t("walk.dial")}>
         <p class="second">{t("walk.dial_more")}</p>
-        <ChargerAddresses />
+        <ChargerAddresses codes />
       </Card>
       <Card
         title={t("walk.arrived")}
@@ -418,6 +432,11 @@ function Last() {
         <Check />
       </Card>
       <CeilingCard />
+      <Card title={t("walk.report")}>
+        <p class="second">{t("walk.report_more")}</p>
+        {dirty.value && <Note tone="limited">{t("walk.report_unsaved")}</Note>}
+        <ReportLinks of="commissioning" />
+      </Card>
     </>
   );
 }

@@ -525,10 +525,20 @@ function Table({ rows, now }: { rows: readonly SessionRow[]; now: Asked }) {
   );
 }
 
+const PAUSED_S = 60; // what is shorter nobody asks about
+const paused = (s: number | null): string =>
+  s !== null && s >= PAUSED_S ? t("tx.paused_for", { v: lasted(s) }) : "";
+
 function Row({ row }: { row: SessionRow }) {
-  const cell = (column: Column, value: string) => (
+  const cell = (column: Column, value: string, more = "") => (
     <td data-name={t(`tx.col.${column}`)} class={`c-${column}${column === "energy" ? " num" : ""}`}>
-      {value}
+      {more ? (
+        <span>
+          {value} <span class="second tx-paused">{more}</span>
+        </span>
+      ) : (
+        value
+      )}
     </td>
   );
   return (
@@ -540,7 +550,7 @@ function Row({ row }: { row: SessionRow }) {
       </th>
       {cell("started", row.incomplete ? t("tx.unknown_start") : dayAndTime(row.started))}
       {cell("ended", row.ended ? dayAndTime(row.ended) : "–")}
-      {cell("duration", lasted(row.duration_s))}
+      {cell("duration", lasted(row.duration_s), paused(row.paused_s))}
       {cell("energy", kwhExact(row.energy_wh))}
       {cell("tag", row.tag)}
       {cell("charger", row.charger)}

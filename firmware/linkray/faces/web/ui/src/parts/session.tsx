@@ -3,9 +3,9 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
-import { dayAndTime, kwhExact, lasted, timeOnly } from "../format";
+import { amps, dayAndTime, kwhExact, lasted, timeOnly } from "../format";
 import { has, say, t } from "../i18n";
-import type { Quarter, SessionDetail } from "../words";
+import { PHASES, type Pause, type Phases, type Quarter, type SessionDetail } from "../words";
 import { Card, Icon, Note } from "./basics";
 import { inWords } from "./dialog";
 
@@ -43,6 +43,7 @@ export function SessionView({ id }: { id: string }) {
       )}
       {told && <Facts of={told} />}
       {told && <Quarters quarters={told.quarters} />}
+      {told && told.pauses.length > 0 && <Pauses pauses={told.pauses} />}
     </>
   );
 }
@@ -54,6 +55,9 @@ function Facts({ of }: { of: SessionDetail }) {
     [t("tx.col.started"), row.incomplete ? t("tx.unknown_start") : dayAndTime(row.started)],
     [t("tx.col.ended"), row.ended ? dayAndTime(row.ended) : t("tx.charging")],
     [t("tx.col.duration"), lasted(row.duration_s)],
+    [t("tx.paused"), row.paused_s ? lasted(row.paused_s) : ""],
+    [t("tx.current_max"), onPhases(row.current_max_ma, row.current_max_ma)],
+    [t("tx.current_mean"), onPhases(row.current_mean_ma, row.current_max_ma)],
     [t("tx.col.charger"), row.charger],
     [t("tx.col.name"), row.name],
     [t("tx.connector"), row.connector ? String(row.connector) : ""],
@@ -83,6 +87,42 @@ function Facts({ of }: { of: SessionDetail }) {
     </Card>
   );
 }
+
+/** Of the phases that it drew on: "L1 16 A, L2 16 A". */
+function onPhases(ma: Phases | null, most: Phases | null): string {
+  if (!ma || !most) return "";
+  const on = PHASES.filter((_, place) => (most[place] ?? 0) > 0);
+  if (!on.length) return amps(0);
+  return on.map((name) => `${name} ${amps(ma[PHASES.indexOf(name)] ?? 0)}`).join(", ");
+}
+
+function Pauses({ pauses }: { pauses: readonly Pause[] }) {
+  return (
+    <Card title={t("tx.pauses")} level={3}>
+      <table class="power tx-pauses">
+        <thead>
+          <tr>
+            <th scope="col">{t("tx.pause_at")}</th>
+            <th scope="col">{t("tx.pause_for")}</th>
+            <th scope="col">{t("tx.pause_why")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {pauses.map((one) => (
+            <tr key={one.began}>
+              <th scope="row">{dayAndTime(one.began)}</th>
+              <td>{one.ended ? lasted(seconds(one.began, one.ended)) : t("tx.pause_lasts")}</td>
+              <td>{say(`why.${one.code}`, { group: one.group })}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
+  );
+}
+
+const seconds = (began: string, ended: string): number =>
+  Math.max(0, Math.round((Date.parse(ended) - Date.parse(began)) / 1000));
 
 const HEIGHT = 160;
 const FOOT = 24;
