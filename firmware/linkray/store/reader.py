@@ -14,7 +14,7 @@ from linkray.model.records import Transaction
 from linkray.model.sessions import Measured, Order, Selection, SessionRow, SessionSums
 from linkray.model.settings import Settings
 
-from . import history, ledger
+from . import deliveries, history, ledger
 from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
 from .disk import BUSY_MS, HEAD, StoreError, newest_settings
 from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
@@ -94,6 +94,10 @@ class Reader:
     def chargers(self) -> list[str]:
         """Of all transactions there are."""
         return ledger.chargers(self._db)
+
+    def delivered(self, number: int) -> array[int]:
+        """The sessions of a sending, in the order in which they ended."""
+        return deliveries.sessions(self._db, number)
 
     def settings(self) -> Settings:
         """The newest settings that are whole."""

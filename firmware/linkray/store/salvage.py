@@ -22,14 +22,16 @@ from .rows import Row
 COLUMNS = (
     "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
     " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged,"
-    " csms_id, at_charger, csms"
+    " csms_id, at_charger, csms, delivery"
 )
+_BEFORE = COLUMNS.replace("csms, delivery", "csms, NULL")
 _WHOSE = "(SELECT csms FROM outbox WHERE transaction_id = transactions.id LIMIT 1)"
 READ_AS = (  # what can be had first: of databases of before without what they do not have yet
     COLUMNS,
-    COLUMNS.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
-    COLUMNS.replace("at_charger, csms", "at_charger, ''"),
-    COLUMNS.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
+    _BEFORE,
+    _BEFORE.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
+    _BEFORE.replace("at_charger, csms", "at_charger, ''"),
+    _BEFORE.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
 )
 QUEUED = (
     "number, charger, csms, message_id, action, payload, transaction_id, at, aside, aside_at"
@@ -196,6 +198,7 @@ def _makes_sense(row: Row) -> bool:
         and all(number is None or isinstance(number, int) for number in row[17:19])
         and isinstance(row[19], str)
         and row[19].isprintable()
+        and (row[20] is None or isinstance(row[20], int))
     )
 
 

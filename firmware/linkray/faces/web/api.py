@@ -26,6 +26,7 @@ from linkray.model.views import STEPS, HeldView, SiteView
 from . import openapi, table
 from .brand import Kept
 from .chargers import Chargers
+from .deliveries import Deliveries
 from .fitting import Fitting
 from .graphs import Graphs
 from .guard import with_cookie
@@ -110,7 +111,8 @@ def _with_sentences(parts: _Parts) -> bytes:
 
 
 class Api(
-    Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting, Chargers
+    Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting, Chargers,
+    Deliveries,
 ):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
