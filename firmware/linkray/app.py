@@ -131,6 +131,7 @@ from linkray.ocpp import lenient
 from linkray.panel.button import ReopenFirstLogin, Wanted
 from linkray.panel.task import Panel, run_panel
 from linkray.records.courses import Courses
+from linkray.records.delivery.task import DELIVERY_ASKS, DeliveryRoom
 from linkray.records.history.task import Look, run_recorder
 from linkray.store.ceiling import FILE as CEILING
 from linkray.store.ceiling import Ceiling
@@ -248,6 +249,7 @@ class House:
             self.state / CHARGER_FILES, self.store, lambda: self.chargers, self.views, self.wall,
             self.packer,
         )
+        self.delivery = self._delivery_room()
         self.desk = Desk(
             self.store, self.see, self._answerers(), meters=meters, clock=self.wall,
             log_lines=lambda: tuple(self.ring.lines),
@@ -282,6 +284,13 @@ class House:
             self.chargers.progressed = self.charger_files.progressed
         self.store.when_thinned = self.uplinks.thinned
         self.store.when_aside_gone = self.uplinks.aside_gone
+
+    def _delivery_room(self) -> DeliveryRoom:
+        return DeliveryRoom(
+            self.store.settings, self.store, self.wall, serial=self.board.identity.serial,
+            database=str(self.state / FILE) if self.state else "", loopback=self.board.simulated,
+            failed=lambda words: self._note(Code.DELIVERY, words),
+        )  # fmt: skip
 
     # -- what flows ------------------------------------------------------------------------------
 
@@ -408,6 +417,7 @@ class House:
             ChangeKey: self._change_key,
             ActAtCharger: self._act_at_charger,
             **(self.charger_files.answerers() if self.charger_files else {}),
+            **dict.fromkeys(DELIVERY_ASKS, self.delivery.ask),
         }
 
     async def _places_changed(self, total: int) -> None:
@@ -942,6 +952,7 @@ class House:
                 rooms.start_soon(self._kept("tags", self.tags.run, rests=True))
                 rooms.start_soon(self._kept("history", self._record, rests=True))
                 rooms.start_soon(self._kept("alerts", self._keep_alerts, rests=True))
+                rooms.start_soon(self._kept("delivery", self.delivery.run, rests=True))
                 rooms.start_soon(self._kept("restarts", self._follow_waiting, rests=True))
                 if self.charger_files:
                     rooms.start_soon(self._kept("files", self.charger_files.run, rests=True))

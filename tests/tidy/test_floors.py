@@ -14,13 +14,13 @@ FLOOR = {
          "desk", "faces"),
         2,
     ),
-    **dict.fromkeys(("app", "commands", "__main__"), 3),
+    **dict.fromkeys(("app", "commands", "courier", "__main__"), 3),
 }  # fmt: skip
 IMPURE = {
     "trio", "socket", "ssl", "serial", "sqlite3", "apsw", "subprocess", "os", "time", "random",
     "threading", "secrets", "tempfile", "shutil", "select", "signal",
 }  # fmt: skip
-MAY_BE_IMPURE = {"kit", "hal", "store", "app", "commands", "__main__"}
+MAY_BE_IMPURE = {"kit", "hal", "store", "app", "commands", "courier", "__main__"}
 NEVER = {"asyncio", "uvicorn", "aiohttp"}
 
 

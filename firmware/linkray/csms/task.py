@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import errno
 import math
-import re
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -28,9 +25,11 @@ from trio_websocket import (
 )
 from wsproto.utilities import ProtocolError
 
+from linkray.kit import outward
 from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.kit.keep import contain
+from linkray.kit.outward import NOT_TRUSTED, no_line
 from linkray.model.facts import CsmsBound
 from linkray.model.faults import Cleared, Raised
 from linkray.model.narrow import narrowest
@@ -832,9 +831,6 @@ async def _parting(ws: WebSocketConnection) -> str:
     return ""
 
 
-CERTIFICATES = re.compile(
-    r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
-)
 _NOT_THERE = (
     OSError, ValueError, ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError,
     trio.TooSlowError,
@@ -843,18 +839,11 @@ _NOT_THERE = (
 
 
 def client_context(ca: str = "") -> ssl.SSLContext:
-    """TLS 1.2 and newer, certificate and name verified against the system's or the given CA."""
-    given = CERTIFICATES.findall(ca)
-    if ca.strip() and not given:
-        raise BadAddress("expected a CA file with a certificate in PEM (BEGIN CERTIFICATE)")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # with both certificate and name verified
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    for one in given:  # one by one: Python lets no other thread run while it reads text
-        context.load_verify_locations(cadata=one)
-    at = ssl.get_default_verify_paths()
-    if not given and (at.cafile or at.capath):
-        context.load_verify_locations(at.cafile, at.capath)  # lets others run meanwhile
-    return context
+    """`kit.outward.client_context`; a CA file that has none is a `BadAddress` here."""
+    try:
+        return outward.client_context(ca)
+    except ValueError as error:
+        raise BadAddress(str(error)) from None
 
 
 class Trust:
@@ -906,17 +895,7 @@ def _headers(terms: Terms, charger: str) -> list[tuple[bytes, bytes]]:
     return [(b"Authorization", terms.authorization.encode())] if terms.authorization else []
 
 
-CERTIFICATE = {  # OpenSSL's verify codes
-    7: "the CSMS's certificate is of an unknown issuer",  # one of the same name signed it
-    9: "the CSMS's certificate is not valid yet (or the clock is wrong)",
-    10: "the CSMS's certificate has expired (or the clock is wrong)",
-    18: "the CSMS's certificate is self-signed; give its CA file if it is yours",
-    19: "the CSMS's certificate is of an unknown issuer",
-    20: "the CSMS's certificate is of an unknown issuer",
-    21: "the CSMS's certificate is of an unknown issuer",
-    62: "the CSMS's certificate is for another name",
-    64: "the CSMS's certificate is for another address",
-}
+CERTIFICATE = {code: f"the CSMS's certificate {why}" for code, why in NOT_TRUSTED.items()}
 
 
 def reason(error: BaseException, url: str) -> str:
@@ -940,34 +919,8 @@ def reason(error: BaseException, url: str) -> str:
     if isinstance(error, ProtocolError | h11.ProtocolError | HandshakeError):
         return f"the CSMS does not speak WebSocket with {SUBPROTOCOL}: {error}"
     if isinstance(error, OSError):
-        return f"no connection to {url}: {_no_line(error)}"
+        return f"no connection to {url}: {no_line(error)}"
     return "the CSMS closed the connection"
-
-
-NO_LINE = {
-    errno.ECONNREFUSED: "Connection refused; nothing answers at this port",
-    errno.ECONNRESET: "the other side closed it",
-    errno.EHOSTUNREACH: "nobody has this address, or there is no way to it",
-    errno.ENETUNREACH: "this box has no network that leads there",
-    errno.ETIMEDOUT: "no answer; is the address right, does a firewall stand between?",
-    socket.EAI_NONAME: "this name is not known",
-    socket.EAI_NODATA: "this name has no address",
-    socket.EAI_AGAIN: "no name server answers; is this box online?",
-}
-
-
-def _no_line(error: OSError) -> str:
-    """Trio tells of several addresses as one: the cause is what the first of them said."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        if isinstance(cause, OSError) and cause.errno in NO_LINE:
-            return NO_LINE[cause.errno]
-        if cause.__cause__ is None and isinstance(cause, OSError):
-            return cause.strerror or str(cause)
-        cause = cause.__cause__
-    return str(error)
 
 
 def _rejected(status: int) -> str:

@@ -644,6 +644,27 @@ class OpenDiagnostics(Ask, frozen=True, tag=True):
     charger: str
 
 
+# charge data records (records.md, Transactions)
+
+
+class ReadDelivery(Ask, frozen=True, tag=True):
+    """What is sent when, and what became of it, as a `delivery.DeliveryView`."""
+
+
+class SendDelivery(Ask, frozen=True, tag=True):
+    """Send what has ended and was not sent yet, now; and what could not be sent, once more."""
+
+
+class TryDelivery(Ask, frozen=True, tag=True):
+    """Send a file without any session to where it is set; answers `delivery.DeliveryTested`."""
+
+
+class SetDeliveryPassword(Ask, frozen=True, tag=True):
+    """The password of the server that is set; it is never shown again. Empty: none."""
+
+    password: str
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -662,6 +683,7 @@ AnyAsk = (
     | ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware | AskDiagnostics
     | ReadFirmware | KeepFirmware | DeleteFirmware | UpdateFirmware | GetDiagnostics
     | ReadDiagnostics | OpenHanded | KeepDiagnostics | OpenDiagnostics
+    | ReadDelivery | SendDelivery | TryDelivery | SetDeliveryPassword
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -749,6 +771,10 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     OpenHanded: LOCAL,
     KeepDiagnostics: LOCAL,
     OpenDiagnostics: INSTALLER,
+    ReadDelivery: EV,  # web.md, Pages: Transactions
+    SendDelivery: INSTALLER,
+    TryDelivery: INSTALLER,
+    SetDeliveryPassword: INSTALLER,
 }
 
 

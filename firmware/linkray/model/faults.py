@@ -58,6 +58,8 @@ class Code(Enum):
                             "Check the meter's transformers, file and location", "configuration")
     CSMS_PASSWORD = FaultKind(18, "csms", "A password for a CSMS without TLS",
                               "Use an address that begins with wss://", "configuration")
+    DELIVERY = FaultKind(19, "records", "Charge data records could not be delivered",
+                         "See Transactions, Delivery", "transactions")
 
 
 class Fault(msgspec.Struct, frozen=True):

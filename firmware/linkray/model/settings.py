@@ -6,6 +6,7 @@ change what. Changing it is a whole new tree or nothing.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
@@ -291,6 +292,90 @@ class Access(SettingsPart, frozen=True):
     ] = ()
 
 
+HOST = r"^[A-Za-z0-9._:\-]*$"  # a name or an address, without a scheme
+MAIL = re.compile(r"^[^\s@;,<>\"]+@[^\s@;,<>\"]+$", re.ASCII)
+SECURITIES = {"smtp": ("starttls", "tls", "none"), "ftp": ("starttls", "tls", "none"),
+              "http": ("tls", "none")}  # fmt: skip
+
+
+class Delivery(SettingsPart, frozen=True):
+    """Where charge data records go by themselves (records.md, Transactions). The password is not
+    here.
+    """
+
+    frequency: Annotated[
+        Literal["off", "daily", "weekly", "monthly"],
+        _meta("When charge data records are sent, at 00:01 at the site: every day, every Monday or "
+              "on the 1st of every month"),
+    ] = "off"  # fmt: skip
+    protocol: Annotated[
+        Literal["smtp", "ftp", "http"],
+        _meta("By e-mail (smtp), into a folder (ftp) or as an upload to a web server (http)"),
+    ] = "smtp"
+    security: Annotated[
+        Literal["starttls", "tls", "none"],
+        _meta("starttls begins in the clear and must become TLS before anything is said; tls from "
+              "the first byte; none: anybody on the way can read and change what is sent"),
+    ] = "starttls"  # fmt: skip
+    server: Annotated[
+        str, _meta("Name or address of the server, without http:// and the like", max_length=255,
+                   pattern=HOST)
+    ] = ""  # fmt: skip
+    port: (
+        Annotated[int, _meta("Port of the server; none: the usual one", ge=1, le=65_535)] | None
+    ) = None
+    username: Annotated[
+        str, _meta("As whom LinkRay signs in there; empty: it does not", max_length=128,
+                   pattern=NAME)
+    ] = ""  # fmt: skip
+    password_in_clear: Annotated[
+        bool, _meta("Send the password also without TLS, where anybody on the way can read it")
+    ] = False
+    ca: Annotated[
+        str, _meta("PEM of the authority that signed the server's certificate; empty: the system's",
+                   max_length=65_536)
+    ] = ""  # fmt: skip
+    sender: Annotated[
+        str, _meta("Address that e-mails are from", max_length=254, pattern=NAME)
+    ] = ""
+    receivers: Annotated[
+        str, _meta("Addresses that e-mails go to, with semicolons between them", max_length=1_000,
+                   pattern=NAME)
+    ] = ""  # fmt: skip
+    path: Annotated[
+        str, _meta("Folder on the FTP server, or path on the web server", max_length=200,
+                   pattern=NAME)
+    ] = ""  # fmt: skip
+    field: Annotated[
+        str, _meta("Name of the form field in which a web server takes files (POST); empty: each "
+                   "file is put below the path under its own name (PUT)", max_length=50,
+                   pattern=r"^[^\x00-\x1f\x7f\"]*$")
+    ] = ""  # fmt: skip
+    separator: Annotated[
+        Literal["comma", "semicolon", "tab"], _meta("What stands between two fields of a record")
+    ] = "comma"
+    decimal: Annotated[Literal["point", "comma"], _meta("Decimal sign of the energy")] = "point"
+
+    def to(self) -> tuple[str, ...]:
+        """The receivers one by one."""
+        return tuple(filter(None, (one.strip() for one in self.receivers.split(";"))))
+
+    @property
+    def place(self) -> str:
+        """Which server this is: a password is for one alone."""
+        return f"{self.protocol}://{self.server.lower()}:{self.at_port}"
+
+    @property
+    def at_port(self) -> int:
+        if self.port is not None:
+            return self.port
+        return {
+            "smtp": {"starttls": 587, "tls": 465, "none": 25},
+            "ftp": {"starttls": 21, "tls": 990, "none": 21},
+            "http": {"tls": 443, "none": 80, "starttls": 443},
+        }[self.protocol][self.security]
+
+
 class Settings(SettingsPart, frozen=True):
     """The whole tree, as the settings file holds it (decided.md, Names)."""
 
@@ -304,6 +389,7 @@ class Settings(SettingsPart, frozen=True):
         _meta("Times in which no charger charges", max_length=200),
     ] = ()
     access: Access = Access()
+    delivery: Delivery = Delivery()
 
     def charger(self, charger_id: str) -> Charger | None:
         return next((c for c in self.chargers if c.id == charger_id), None)
@@ -367,6 +453,8 @@ def check_sense(settings: Settings, before: Settings | None = None) -> None:
     kept = before if before is not None else Settings()
     if not any(settings.site.limit_ma.phases()) and settings.site.limit_ma != kept.site.limit_ma:
         raise BadSettings("Expected amps on at least one phase, got 0 on all - at $.site.limit_ma")
+    if settings.delivery != kept.delivery:
+        _check_delivery(settings.delivery)
     for place, exclusion in enumerate(settings.schedule):
         if exclusion not in kept.schedule:
             _check_exclusion(exclusion, f"$.schedule[{place}]")
@@ -377,6 +465,27 @@ def check_sense(settings: Settings, before: Settings | None = None) -> None:
         trouble = _cannot_charge(charger, settings.site, path)
         if trouble is not None and (is_new or _cannot_charge(charger, kept.site, path) is None):
             raise BadSettings(trouble)
+
+
+def _check_delivery(delivery: Delivery) -> None:
+    """What is sent has somewhere to go; what is off may be half filled in."""
+    how, addresses = delivery.protocol, (delivery.sender, *delivery.to())
+    if delivery.security not in SECURITIES[how]:
+        raise BadSettings(
+            f"Expected tls or none with http, got {delivery.security} - at $.delivery.security"
+        )
+    bad = next((one for one in filter(None, addresses) if not MAIL.match(one)), None)
+    if bad is not None:
+        field = "sender" if bad == delivery.sender else "receivers"
+        raise BadSettings(f"Expected an e-mail address, got {bad!r} - at $.delivery.{field}")
+    if delivery.frequency == "off":
+        return
+    if not delivery.server:
+        raise BadSettings("Expected a server, got none - at $.delivery.server")
+    if how == "smtp" and not delivery.sender:
+        raise BadSettings("Expected an e-mail address, got none - at $.delivery.sender")
+    if how == "smtp" and not delivery.to():
+        raise BadSettings("Expected an e-mail address, got none - at $.delivery.receivers")
 
 
 def _check_exclusion(exclusion: Exclusion, path: str) -> None:

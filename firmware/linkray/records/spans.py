@@ -66,9 +66,13 @@ def _next_month(first: date) -> date:
 
 
 def _midnight(day: date, zone: tzinfo) -> str | None:
-    """The day's first moment; where clocks leap at midnight that is later than 00:00."""
+    return stamp(first_moment(day, zone))
+
+
+def first_moment(day: date, zone: tzinfo) -> datetime:
+    """Of the day; where clocks leap at midnight that is later than 00:00."""
     at = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return stamp(at if _is_shown(at) else _after_leap(at, zone))
+    return at if _is_shown(at) else _after_leap(at, zone)
 
 
 def _is_shown(at: datetime) -> bool:

@@ -19,6 +19,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
+from linkray.model.delivery import Sending
 from linkray.model.faults import Alert
 from linkray.model.passport import Passport
 from linkray.model.records import (
@@ -45,7 +46,7 @@ from linkray.model.settings import Settings
 from linkray.model.tags import Tag
 from linkray.model.views import CsmsQueue, RejectedTag, SetAsideMessage
 
-from . import alerts, aside, courses, history, outbox, tags, thinning
+from . import alerts, aside, courses, deliveries, history, outbox, tags, thinning
 from .audit import AuditLine, broken_at
 from .copies import Opened, let_go, make_daily_copy, open_good
 from .disk import Defect, Disk, DiskFull, StoreError
@@ -395,6 +396,24 @@ class Store:
         at = self._clock.stamp()
         await self._write(lambda disk: disk.import_passports(passports, who, at))
 
+    async def make_sending(self, sending: Sending, key: str, value: str) -> Sending | None:
+        """Take sessions that have ended by then and were never taken before for a sending, and
+        remember `value`, in one commit; None where there is no such session.
+        """
+
+        def write(disk: Disk) -> Sending | None:
+            disk.remember(key, value)
+            return disk.outbox(lambda db: deliveries.make(db, sending))
+
+        def known(_made: Sending | None) -> None:
+            self._kv[key] = value
+
+        return await self._write(write, known)
+
+    async def keep_sending(self, sending: Sending) -> None:
+        """What became of a sending."""
+        await self._write(lambda disk: disk.outbox(lambda db: deliveries.keep(db, sending)))
+
     # -- reading ---------------------------------------------------------------------------------
 
     async def recent(self, charger: str, limit: int = 64) -> list[Transaction]:
@@ -527,6 +546,15 @@ class Store:
     async def energy_since(self, utc_iso: str) -> int:
         """Wh charged since then, running transactions by their newest sample on disk."""
         return await self._read(lambda disk: disk.energy_since(utc_iso))
+
+    async def sendings(self) -> tuple[tuple[Sending, ...], tuple[Sending, ...]]:
+        """The newest, newest first, and all that are not there yet, oldest first."""
+        return await self._read(lambda disk: disk.outbox(
+            lambda db: (deliveries.newest(db), deliveries.open_ones(db))))
+
+    async def unsent(self) -> int:
+        """How many sessions have ended and belong to no sending, `SESSIONS_MAX` at most."""
+        return await self._read(lambda disk: disk.outbox(deliveries.unsent))
 
     async def alerts(self) -> list[Alert]:
         """The history of faults, in the order in which they began."""

@@ -21,7 +21,7 @@ from linkray.model.sessions import (
 )
 from linkray.model.settings import Settings
 
-from . import courses, history, ledger
+from . import courses, deliveries, history, ledger
 from .audit import PAGE_MAX, AuditChain, AuditLine, AuditPage, AuditQuery, broken_at, entry_of
 from .disk import BUSY_MS, HEAD, StoreError, newest_settings
 from .rows import AUDIT, TRANSACTIONS, SQLiteValue, int_of, line_of, text_of, transaction_of
@@ -105,6 +105,10 @@ class Reader:
     def chargers(self) -> list[str]:
         """Of all transactions there are."""
         return ledger.chargers(self._db)
+
+    def delivered(self, number: int) -> array[int]:
+        """The sessions of a sending, in the order in which they ended."""
+        return deliveries.sessions(self._db, number)
 
     def settings(self) -> Settings:
         """The newest settings that are whole."""

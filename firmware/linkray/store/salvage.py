@@ -23,16 +23,16 @@ from .rows import Row
 COLUMNS = (
     "id, charger, connector, tag, friendly_name, authorised_by, started, given, meter_start_wh,"
     " meter_last_wh, ended, stop_given, stop_of, reason, finished, incomplete, flagged,"
-    " csms_id, at_charger, csms, course"
+    " csms_id, at_charger, csms, course, delivery"
 )
 _WHOSE = "(SELECT csms FROM outbox WHERE transaction_id = transactions.id LIMIT 1)"
-_TENTH = COLUMNS.replace("course", "NULL")
+_BEFORE = COLUMNS.replace("course, delivery", "NULL, NULL")
 READ_AS = (  # what can be had first: of databases of before without what they do not have yet
     COLUMNS,
-    _TENTH,
-    _TENTH.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
-    _TENTH.replace("at_charger, csms", "at_charger, ''"),
-    _TENTH.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
+    _BEFORE,
+    _BEFORE.replace("at_charger, csms", f"at_charger, coalesce({_WHOSE}, '')"),
+    _BEFORE.replace("at_charger, csms", "at_charger, ''"),
+    _BEFORE.replace("csms_id, at_charger, csms", "NULL, NULL, ''"),
 )
 QUEUED = (
     "number, charger, csms, message_id, action, payload, transaction_id, at, aside, aside_at"
@@ -216,6 +216,7 @@ def _makes_sense(row: Row) -> bool:
         and isinstance(row[19], str)
         and row[19].isprintable()
         and (row[20] is None or course_of(row[20]) is not None)
+        and (row[21] is None or isinstance(row[21], int))
     )
 
 

@@ -17,8 +17,9 @@ from linkray.access import tags
 from linkray.charger.inquiry import PROBING
 from linkray.charger.quirks import parse
 from linkray.charger.shelf import WAITS
-from linkray.csms.task import CERTIFICATE, NO_LINE
+from linkray.csms.task import CERTIFICATE
 from linkray.faces.web.problem import TITLES
+from linkray.kit.outward import NO_LINE, NOT_TRUSTED
 from linkray.meter.health import DOUBT_HINT, RTU_HINTS, TCP_HINTS
 from linkray.meter.meterfile import notes
 from linkray.modbus.wire import EXCEPTIONS
@@ -34,8 +35,9 @@ FORMS = {"zero", "one", "two", "few", "many", "other"}
 COUNTED_ALIKE = {"en": {"one", "two", "few", "other"}, "de": {"other"}}  # of ordinals, by CLDR
 PUT_TOGETHER = {  # of words that stand apart in the source, or by the library that reads JSON
     "answer.at_least", "answer.at_most", "answer.field", "answer.missing", "csms.all_no_password",
-    "csms.all_password", "csms.gone",
-    "csms.let_in_other_tls", "csms.one_gone", "csms.one_no_password", "meter.all", "meter.l1_l2",
+    "csms.all_password", "csms.expired", "csms.gone", "csms.issuer",
+    "csms.let_in_other_tls", "csms.one_gone", "csms.one_no_password", "csms.other_address",
+    "csms.other_name", "csms.own_issuer", "csms.too_early", "meter.all", "meter.l1_l2",
     "meter.l1_l3", "meter.l2_l3",
 }  # fmt: skip
 
@@ -178,6 +180,7 @@ def sentences() -> Iterator[str]:
     """What stands in tables of the box and reaches a page."""
     yield from (*RTU_HINTS.values(), *TCP_HINTS.values(), DOUBT_HINT, *EXCEPTIONS.values())
     yield from (*NO_LINE.values(), *CERTIFICATE.values(), *TITLES.values(), WAITS)
+    yield from NOT_TRUSTED.values()
     yield from (f"connector 2: {what}" for what in PROBING.values())
     yield from (one.text for one in vars(tags).values() if isinstance(one, Decision))
     for path in (FIRMWARE / "charger/quirks").glob("*.toml"):

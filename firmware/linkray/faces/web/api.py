@@ -27,6 +27,7 @@ from . import openapi, table
 from .brand import Kept
 from .chargers import Chargers
 from .commissioning import Commissioning
+from .deliveries import Deliveries
 from .fitting import Fitting
 from .graphs import Graphs
 from .guard import with_cookie
@@ -113,6 +114,7 @@ def _with_sentences(parts: _Parts) -> bytes:
 class Api(
     Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting, Chargers,
     Commissioning,
+    Deliveries,
 ):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 

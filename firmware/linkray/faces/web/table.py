@@ -19,6 +19,7 @@ from linkray.model.asks import (
     Triggered,
 )
 from linkray.model.branding import BrandView
+from linkray.model.delivery import DeliveryTested, DeliveryView
 from linkray.model.faults import Fault
 from linkray.model.handed import FILE_BYTES_MAX
 from linkray.model.passport import PassportFile, PassportNow
@@ -305,6 +306,12 @@ class FirmwareFor(Body, frozen=True):
 
     name: str
     chargers: tuple[str, ...]
+
+
+class DeliveryPassword(Body, frozen=True):
+    """The password of the server that is set, never told again; empty: none."""
+
+    password: str
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -726,6 +733,18 @@ TABLE: tuple[Entry, ...] = (
     Entry("POST", "/api/v1/factory-reset", ASSEMBLER, "factory_reset",
           "Back to what the factory made; `confirm` is the site's name, or the serial number where "
           "it has none", takes=ConfirmLoss, gives=Done, people=True),
+    # charge data records
+    Entry("GET", "/api/v1/delivery", EV, "delivery",
+          "When charge data records are sent next, what waits, and what became of those before",
+          gives=DeliveryView, quiet=True),
+    Entry("POST", "/api/v1/delivery/send", INSTALLER, "send_delivery",
+          "Send the charge data records that were not sent yet, now", gives=Done),
+    Entry("POST", "/api/v1/delivery/test", INSTALLER, "test_delivery",
+          "Send a file without any session to where it is set, and say in words what came of it",
+          gives=DeliveryTested),
+    Entry("PUT", "/api/v1/delivery/password", INSTALLER, "delivery_password",
+          "Give the password of the server that charge data records are sent to",
+          takes=DeliveryPassword, gives=Done),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

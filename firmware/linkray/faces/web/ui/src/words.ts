@@ -390,6 +390,47 @@ export interface UplinkTested {
   text: string;
 }
 
+export interface DeliverySettings {
+  frequency: "off" | "daily" | "weekly" | "monthly";
+  protocol: "smtp" | "ftp" | "http";
+  security: "starttls" | "tls" | "none";
+  server: string;
+  username: string;
+  [more: string]: unknown;
+}
+
+/** A file of charge data records, from when it was due. */
+export interface Sending {
+  id: number;
+  made: string;
+  sessions: number;
+  name: string;
+  by: string;
+  state: "waits" | "sent" | "failed";
+  tries: number;
+  tried: string;
+  text: string;
+}
+
+export interface DeliveryView {
+  frequency: DeliverySettings["frequency"];
+  protocol: DeliverySettings["protocol"];
+  server: string;
+  next: string | null;
+  clock_set: boolean;
+  waiting: number;
+  waiting_max: number;
+  has_password: boolean;
+  sending: number | null;
+  again: string | null;
+  sendings: readonly Sending[];
+}
+
+export interface DeliveryTested {
+  taken: boolean;
+  text: string;
+}
+
 /** From and to the charger, to and from the CSMS. */
 export type Way = "in" | "out" | "up" | "down";
 
@@ -567,6 +608,7 @@ export interface Settings {
   chargers: ChargerSettings[];
   csms: CsmsSettings;
   schedule: Exclusion[];
+  delivery: DeliverySettings;
   [more: string]: unknown;
 }
 

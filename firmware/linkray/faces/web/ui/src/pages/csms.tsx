@@ -1,14 +1,15 @@
 // The CSMS tab: its address, whether it lets chargers in, how each uplink stands, what it refused.
 
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { call } from "../api";
 import { exactly } from "../format";
 import { given, say, t } from "../i18n";
 import { snapshot } from "../live";
-import { Badge, Button, Card, FilePick, Icon, Link, Note } from "../parts/basics";
+import { Authority } from "../parts/authority";
+import { Badge, Button, Card, Icon, Link, Note } from "../parts/basics";
 import { announce, askDanger, inWords } from "../parts/dialog";
-import { Field, FieldError, helpOf, labelOf, Select, Setting } from "../parts/fields";
+import { Field, Select, Setting } from "../parts/fields";
 import { Password } from "../parts/password";
 import {
   capital,
@@ -19,11 +20,10 @@ import {
   waitingFor,
 } from "../parts/uplink";
 import { ASSEMBLER, level } from "../session";
-import { base, draft, errorAt, fieldSchema, same, setValue } from "../settings";
+import { base, draft, same } from "../settings";
 import { byName, nameOf } from "../site";
 import type { CsmsQueue, SetAside, UplinkTested } from "../words";
 
-const CA_MOST_B = 64 * 1024;
 const LISTED_MAX = 50; // the server's: more are in the file
 
 export function CsmsTab() {
@@ -64,52 +64,13 @@ export function Address() {
         {at && (
           <p class="help">{t("csms.example", { url: whole.filter(Boolean).join("/") })}</p>
         )}
-        <Authority />
+        <Authority path={["csms", "ca"]} locked={level() < ASSEMBLER} />
         {(at?.startsWith("ws://") || csms?.password_in_clear) && (
           <Setting path={["csms", "password_in_clear"]} />
         )}
         <Setting path={["csms", "allow_without"]} />
       </div>
     </Card>
-  );
-}
-
-/** The authority of the CSMS's certificate: a file, not a line to type. */
-function Authority() {
-  const [told, setTold] = useState("");
-  const id = useId();
-  const ca = draft.value?.csms.ca ?? "";
-  const path = ["csms", "ca"];
-  const count = ca.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
-  const error = errorAt(path) ?? told;
-  const locked = level() < ASSEMBLER;
-  const choose = async (file: File) => {
-    const text = file.size > CA_MOST_B ? "" : await file.text();
-    const good = text.includes("-----BEGIN CERTIFICATE-----");
-    setTold(good ? "" : t("csms.ca_bad", { name: file.name }));
-    if (good) setValue(path, text);
-  };
-  return (
-    <fieldset class="field" aria-describedby={`${id}-help`}>
-      <legend>{labelOf(path)}</legend>
-      <p class="ca-now">{count ? say("csms.ca_own", { n: count }) : t("csms.ca_system")}</p>
-      <p class="help" id={`${id}-help`}>
-        {helpOf(path, fieldSchema(path))}
-      </p>
-      {!locked && (
-        <div class="note-acts">
-          <FilePick accept=".pem,.crt,.cer" onFile={(file) => void choose(file)}>
-            {t("csms.ca_choose")}
-          </FilePick>
-          {count > 0 && (
-            <Button kind="quiet" icon="x" onClick={() => setValue(path, "")}>
-              {t("csms.ca_none")}
-            </Button>
-          )}
-        </div>
-      )}
-      {error && <FieldError id={`${id}-error`} text={error} />}
-    </fieldset>
   );
 }
 

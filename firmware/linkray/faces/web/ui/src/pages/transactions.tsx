@@ -25,6 +25,7 @@ const TABS: readonly Tab[] = [
   { id: "sessions", name: "tx.sessions", show: Sessions },
   { id: "days", name: "tx.days", show: DayGraphs },
   { id: "tags", name: "tx.tags", show: TagsTab },
+  { id: "delivery", name: "tx.delivery", show: Delivery },
 ];
 
 export function Transactions() {
@@ -55,6 +56,20 @@ function DayGraphs() {
   useEffect(() => {
     import("./graphs").then(
       ({ DayGraphsTab }) => setShown(() => DayGraphsTab),
+      () => setFailed(true),
+    );
+  }, []);
+  if (failed) return <p class="second">{t("app.failed")}</p>;
+  return Shown ? <Shown /> : <div class="bone tall" aria-busy="true" />;
+}
+
+/** Forms come when they are opened. */
+function Delivery() {
+  const [Shown, setShown] = useState<ComponentType | null>(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    import("./delivery").then(
+      ({ DeliveryTab }) => setShown(() => DeliveryTab),
       () => setFailed(true),
     );
   }, []);

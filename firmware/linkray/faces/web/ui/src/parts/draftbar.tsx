@@ -36,7 +36,7 @@ export function LoadFailed() {
   );
 }
 
-const EDITING = ["/chargers", "/configuration", "/setup"]; // the bar stays in sight there
+const EDITING = ["/chargers", "/configuration", "/setup", "/transactions/delivery"]; // the bar stays in sight there
 
 export function DraftBar() {
   const [busy, setBusy] = useState(false);

@@ -262,7 +262,7 @@ function choiceText(path: Path, value: string): string {
 }
 
 /** One setting: looks, limits, help and who may change it, all from the schema. */
-export function Setting({ path, off }: { path: Path; off?: boolean }) {
+export function Setting({ path, off, usual }: { path: Path; off?: boolean; usual?: string }) {
   const shape = fieldSchema(path);
   const value = at(draft.value, path);
   const locked = (shape["x-level"] ?? 2) > level();
@@ -291,6 +291,7 @@ export function Setting({ path, off }: { path: Path; off?: boolean }) {
           path={path}
           shape={shape}
           value={value}
+          usual={usual}
           disabled={disabled}
           wrong={Boolean(error)}
           id={ids.id}
@@ -305,13 +306,15 @@ interface ControlProps {
   path: Path;
   shape: Schema;
   value: unknown;
+  usual?: string | undefined; // what holds where a number is empty
   id: string;
   described: string | undefined;
   disabled: boolean;
   wrong: boolean;
 }
 
-function Control({ path, shape, value, id, described, disabled, wrong }: ControlProps) {
+function Control(props: ControlProps) {
+  const { path, shape, value, id, described, disabled, wrong } = props;
   if (shape.enum) {
     const choices = shape.enum.map((one) => ({
       value: String(one),
@@ -339,7 +342,7 @@ function Control({ path, shape, value, id, described, disabled, wrong }: Control
         disabled={disabled}
         wrong={wrong}
         optional={shape.nullable ?? false}
-        placeholder={shape.nullable ? t("field.off") : ""}
+        placeholder={props.usual ?? (shape.nullable ? t("field.off") : "")}
         onValue={(number) => setValue(path, number)}
         onText={(error) => markUnreadable(path, error)}
       />

@@ -1,0 +1,1 @@
+"""Charge data records on their way to whoever bills (records.md, Transactions)."""
