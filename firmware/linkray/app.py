@@ -22,12 +22,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 import trio
 
 from linkray import __version__
+from linkray.access.clients import KEEPING, ClientDesk
 from linkray.access.fitted import FITTING, TLS, Fitted, NotFitted
 from linkray.access.tags import NOT_KEPT
 from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
@@ -36,6 +38,7 @@ from linkray.balance.recording import FactRing, to_file
 from linkray.balance.task import PlanTimes, run_balance
 from linkray.charger import task as charger_task
 from linkray.charger.passport import in_force
+from linkray.charger.proof import Kept, Proofs, kept_of, unfit
 from linkray.charger.quirks import BadQuirk, Quirks, load
 from linkray.csms.address import same_place
 from linkray.csms.task import UplinkRoom
@@ -56,7 +59,8 @@ from linkray.kit.ending import heed_signals
 from linkray.kit.keep import KeptDown, keep
 from linkray.kit.log import LogRing, set_level, set_up
 from linkray.kit.secret import NAMED
-from linkray.kit.tls import Certificate
+from linkray.kit.secret import fresh as fresh_secret
+from linkray.kit.tls import Certificate, own_addresses, own_names
 from linkray.meter import meterfile
 from linkray.meter.task import MeterRoom, run_meter
 from linkray.model import facts
@@ -68,6 +72,7 @@ from linkray.model.asks import (
     CancelRestart,
     ChangeKey,
     DeleteCharger,
+    DropCertificate,
     FactoryReset,
     FrameFile,
     Identify,
@@ -77,10 +82,13 @@ from linkray.model.asks import (
     ProbeAgain,
     ReadAlerts,
     ReadBundle,
+    ReadChargerLinks,
     ReadConfiguration,
     ReadFrameFile,
     ReadFrames,
     ReadLogFile,
+    ReadNeighbours,
+    ReadNetwork,
     ReadPassport,
     ReadPassports,
     ReadQueue,
@@ -88,10 +96,12 @@ from linkray.model.asks import (
     ReadReport,
     ReadRestarts,
     ReadSetAside,
+    RemoveChargerPassword,
     RemoveSetAside,
     Restart,
     SayAgain,
     SeeAlerts,
+    SetChargerPassword,
     SetEmergencyStop,
     SetLogLevel,
     SetPriority,
@@ -100,6 +110,7 @@ from linkray.model.asks import (
     StartCharging,
     StopCharging,
     SupportBundle,
+    TellPassword,
     TryUplink,
     Who,
 )
@@ -121,7 +132,9 @@ from linkray.model.views import (
     LedView,
     Losses,
     MeterView,
+    Neighbour,
     NetworkLink,
+    NetworkView,
     Report,
     RestartsRead,
     StorageView,
@@ -171,6 +184,7 @@ ITSELF = Who("linkray", 4, "itself")
 
 UPLINK_PASSWORD = "uplink_password"  # noqa: S105 - the name of what is kept: address and password
 PASSWORD_CHARS_MAX = 128  # OCPP's own AuthorizationKey has 16 to 40; CSMS give longer ones too
+CHARGER_PASSWORDS = "charger_passwords"  # what is kept of them, by charger
 FRAMES_READ_MAX = 500  # of the OCPP log, in one answer
 SORTING_S = 5.0  # of many that were set aside as far as it goes; an ask has 10 s
 SORTED_AT_ONCE = 500  # in one commit
@@ -279,11 +293,23 @@ class House:
             connect=self.dial, common=self._common_password, runner=self.runner,
             strict=self.strict, ocpp_log=self.frames.add,
         )  # fmt: skip
+        self._tie()
+
+    def _tie(self) -> None:
+        """What rooms ask of each other, and what stands at the doors."""
         self.chargers.changed = self.uplinks.take_settings
         if self.charger_files:
             self.chargers.progressed = self.charger_files.progressed
         self.store.when_thinned = self.uplinks.thinned
         self.store.when_aside_gone = self.uplinks.aside_gone
+        self.clients = ClientDesk(
+            self.store, self.state, self.runner, self.wall, serial=self.board.identity.serial,
+            stir=self.desk.stir,
+        )  # fmt: skip
+        kept = self.store.recall(CHARGER_PASSWORDS)
+        self.proofs = Proofs(msgspec.json.decode(kept, type=dict[str, Kept]) if kept else {})
+        self.proving = trio.Lock()  # what is kept of passwords is changed by one at a time
+        self.chargers.proofs, self.chargers.proved_new = self.proofs, self._proved_new
 
     def _delivery_room(self) -> DeliveryRoom:
         return DeliveryRoom(
@@ -413,6 +439,12 @@ class House:
             ReadLogFile: self._log_file,
             ReadReport: self._report,
             **dict.fromkeys(FITTING, self._fit),
+            **dict.fromkeys(KEEPING, self._keep_clients),
+            ReadChargerLinks: self._charger_links,
+            SetChargerPassword: self._charger_password,
+            RemoveChargerPassword: self._no_charger_password,
+            ReadNetwork: self._network,
+            ReadNeighbours: self._neighbours,
             ReadConfiguration: self._configuration,
             ChangeKey: self._change_key,
             ActAtCharger: self._act_at_charger,
@@ -428,7 +460,110 @@ class House:
             said = await self.fitted.do(ask, who)
         except NotFitted as error:
             return no(error.code, str(error), error.path)
+        if isinstance(ask, DropCertificate):  # decided.md, Security Profiles - Reset
+            await self.clients.clear(who)
         return yes(said.text, said.data)
+
+    async def _keep_clients(self, ask: Ask, who: Who) -> Answer:
+        try:
+            said = await self.clients.do(ask, who)
+        except NotFitted as error:
+            return no(error.code, str(error), error.path)
+        return yes(said.text, said.data)
+
+    # -- what chargers' links are secured with, and the network ----------------------------------
+
+    def _known_chargers(self) -> list[str]:
+        configured = (one.id for one in self.store.settings.value.chargers)
+        return list(dict.fromkeys((*configured, *self.views)))
+
+    async def _charger_links(self, _ask: ReadChargerLinks, _who: Who) -> Answer:
+        url = self.store.settings.value.csms.url
+        return yes(data=[
+            msgspec.structs.replace(
+                self.chargers.link_of(charger),
+                uplink_password=bool(url and self.uplinks.password(charger, url)),
+            )
+            for charger in self._known_chargers()
+        ])  # fmt: skip
+
+    async def _keep_proof(self, charger: str, change: Callable[[Kept], Kept | None]) -> None:
+        """What is kept of a charger's password, changed; None: nothing any more."""
+        async with self.proving:
+            held = dict(self.proofs.kept)
+            kept = change(held.pop(charger, Kept()))
+            if kept is not None:
+                held[charger] = kept
+            if held == self.proofs.kept:
+                return
+            await self.store.remember(CHARGER_PASSWORDS, msgspec.json.encode(held).decode())
+            self.proofs.kept = held
+
+    async def _proved_new(self, charger: str) -> None:
+        """It has come with the password that it was told, which is required from now on."""
+        try:
+            await self._keep_proof(
+                charger, lambda one: msgspec.structs.replace(one, now=one.new or one.now, new="")
+            )
+        except (OSError, StoreError) as error:  # it is let in all the same, and so the next time
+            log.warning("password not kept", charger=charger, cause=str(error))
+
+    async def _charger_password(self, ask: SetChargerPassword, who: Who) -> Answer:
+        charger, why = ask.charger, unfit(ask.password)
+        if charger not in self._known_chargers():
+            return no("unknown", f"Expected a known charger, got {charger[:48]!r}", "$.charger")
+        if why:
+            return no("invalid", why, "$.password")
+        if ask.tell and charger not in self.chargers.links:
+            return no("refused", f"{charger} is not connected: it cannot be told")
+        word = kept_of(ask.password, fresh_secret()[:16])
+        at = self.wall.stamp()
+        await self.store.audit(who, f"password of {charger}", new="told" if ask.tell else "given")
+        await self._keep_proof(charger, lambda one: (
+            msgspec.structs.replace(one, new=word, since=at, by=who.name)
+            if ask.tell else Kept(word, "", at, who.name)
+        ))  # fmt: skip
+        if not ask.tell:
+            return yes(f"{charger} comes with this password from its next connection on")
+        answer = await self.chargers.ask(charger, TellPassword(charger, ask.password))
+        if answer.code == "refused":  # it has said so: nothing has changed there
+            await self._keep_proof(charger, lambda one: (
+                msgspec.structs.replace(one, new="") if one.now else None
+            ) if one.new == word else one)  # fmt: skip
+        if not answer.ok:
+            return answer
+        return yes(f"{charger} has taken its password; it is required once it has come with it")
+
+    async def _no_charger_password(self, ask: RemoveChargerPassword, who: Who) -> Answer:
+        if ask.charger not in self.proofs.kept:
+            return no("unknown", f"{ask.charger[:48]} has no password")
+        await self.store.audit(who, f"password of {ask.charger}", new="none")
+        await self._keep_proof(ask.charger, lambda _one: None)
+        return yes(f"{ask.charger} needs no password")
+
+    async def _network(self, _ask: ReadNetwork, _who: Who) -> Answer:
+        board, modem = self.board, self.board.modem.state()
+        names, addresses = await self.runner.run(lambda: (own_names(), own_addresses()))
+        url = without_secrets(self.store.settings.value).csms.url
+        return yes(data=NetworkView(
+            tuple(
+                NetworkLink(one.name, one.kind, one.up, one.address or "", one.gateway or "")
+                for one in board.network.links()
+            ),
+            board.network.preferred, board.network.route(), tuple(names), tuple(addresses),
+            board.identity.serial, board.identity.mac, modem.sim, modem.registered,
+            modem.signal_dbm, modem.operator, board.simulated, urlsplit(url).hostname or "",
+        ))  # fmt: skip
+
+    async def _neighbours(self, _ask: ReadNeighbours, _who: Who) -> Answer:
+        links = sorted(self.chargers.links.items())
+        gateways = dict.fromkeys(
+            one.gateway for one in self.board.network.links() if one.up and one.gateway
+        )
+        return yes(data=[
+            *(Neighbour("charger", standing.address, charger) for charger, standing in links),
+            *(Neighbour("gateway", address) for address in gateways),
+        ])  # fmt: skip
 
     async def _at_charger(self, ask: StartCharging | StopCharging, who: Who) -> Answer:
         await self.store.audit(
@@ -522,6 +657,7 @@ class House:
                 return no("unknown", f"Expected known chargers, got {', '.join(sorted(gone))}")
             for charger in gone:
                 await self.store.forget_charger(charger)
+                await self._keep_proof(charger, lambda _one: None)
             new = msgspec.structs.replace(old, chargers=kept)
             await self.store.change_settings(new, who, f"deleted {', '.join(sorted(gone))}")
         return yes(f"{len(gone)} charger(s) deleted")

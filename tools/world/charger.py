@@ -798,8 +798,10 @@ class Charger:
 
     async def _talk(self, tap: Tap, nursery: trio.Nursery) -> None:
         headers = []
-        if self.password is not None:
-            secret = base64.b64encode(f"{self.id}:{self.password}".encode())
+        told = self.keys.get("AuthorizationKey")
+        password = told.value if told is not None and told.value else self.password
+        if password is not None:
+            secret = base64.b64encode(f"{self.id}:{password}".encode())
             headers.append((b"Authorization", b"Basic " + secret))
         with trio.move_on_after(HANDSHAKE_S):
             socket = await wrap_client_stream(

@@ -20,6 +20,7 @@ from linkray.model.asks import (
     ChangeKey,
     ReadConfiguration,
     TellFirmware,
+    TellPassword,
 )
 from linkray.model.uplink import OWNED
 from linkray.model.views import ChargerKey, ChargerSaid
@@ -39,11 +40,14 @@ from linkray.ocpp.messages import GetDiagnostics as DiagnosticsAsked
 from linkray.ocpp.messages import UpdateFirmware as FirmwareTold
 from linkray.ocpp.peer import Answered, Failed
 
-AnyErrand = ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware | AskDiagnostics
+AnyErrand = (
+    ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware | AskDiagnostics | TellPassword
+)
 
 KEY_CHARS_MAX, VALUE_CHARS_MAX = 50, 500  # OCPP 1.6, 7.29
+PASSWORD = "AuthorizationKey"  # noqa: S105 - the key's name
 #: Keys that nobody changes here: those LinkRay writes, and the password that both must know.
-OURS = frozenset(key.lower() for key in (*OWNED, "AuthorizationKey"))
+OURS = frozenset(key.lower() for key in (*OWNED, PASSWORD))
 DONE = {"Accepted", "RebootRequired", "Scheduled", "Unlocked"}
 
 
@@ -68,6 +72,8 @@ def call_of(
         case ChangeKey(_, key, value):
             call = Call("ChangeConfiguration", ChangeConfiguration(key, value))
             return _unfit(key, value) or call
+        case TellPassword(_, password):
+            return Call("ChangeConfiguration", ChangeConfiguration(PASSWORD, password))
         case TellFirmware(_, location, at):
             return Call("UpdateFirmware", FirmwareTold(location, at))
         case AskDiagnostics(_, location):

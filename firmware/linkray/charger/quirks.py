@@ -32,7 +32,7 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry: what differs from the rule, why, and where it was seen.
 
     Two keys wait for their use: `unlock` (nobody can ask for UnlockConnector yet) and `key_delay_s`
-    (LinkRay writes no AuthorizationKey yet: chargers have no passwords).
+    (LinkRay writes AuthorizationKey when a person tells it to).
     """
 
     name: str = ""  # the file's, shown on the charger's page; empty: the plain rule

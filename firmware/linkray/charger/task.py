@@ -65,7 +65,7 @@ from linkray.model.uplink import (
     Replied,
     ToUplink,
 )
-from linkray.model.views import ChargerView, Way
+from linkray.model.views import ChargerLink, ChargerView, Way
 from linkray.ocpp.frame import FRAME_BYTES_MAX
 from linkray.store.db import DiskFull, StoreError
 
@@ -76,6 +76,7 @@ from .inquiry import make_of
 from .link import Link, is_refused
 from .own_limit import OwnLimit
 from .places import places
+from .proof import Kept, Proofs, Refusals
 from .quirks import Quirks
 from .shelf import Shelf, of_make
 from .told_time import ToldTime
@@ -111,6 +112,8 @@ from .wire import (
 )
 from .writes import Writes
 
+WRONG_PASSWORD = "its password is wrong or missing"  # noqa: S105 - words
+SECOND = "the charger is connected from another address"
 HANDSHAKE_S = 10.0  # TLS and WebSocket, from the first byte (trust.md A34)
 WRITE_S = 10.0  # house.md, Nurseries 4: a write that takes so long ends the link
 WRITES_WATCHED_S = 1.0
@@ -176,10 +179,12 @@ class ChargerRoom:
     `views` holds a cell for every charger that is configured or connected. `add_charger` puts a
     charger never seen before into the settings. `ocpp_log(charger, "in" | "out", text)` gets every
     frame. `strict` lets a link's failure through (tests). `progressed(charger, about, status)`
-    hears how a charger's `firmware` or `diagnostics` goes.
+    hears how a charger's `firmware` or `diagnostics` goes. `proofs` says what chargers must come
+    with; `proved_new(charger)` hears of one that came with the password that it was told.
     """
 
     progressed: Callable[[str, str, str], None] = staticmethod(_unheard)
+    proved_new: Callable[[str], Awaitable[None]] | None = None
 
     def __init__(
         self,
@@ -204,7 +209,7 @@ class ChargerRoom:
         ocpp_log: Callable[[str, Way, str], None] | None = None,
     ) -> None:
         self.settings, self.plan = settings, plan
-        self.store = store
+        self.store, self.proofs = store, Proofs()
         self.tell = tell
         self.clock = clock
         self.quirks = quirks
@@ -278,6 +283,22 @@ class ChargerRoom:
         self._offers.clear()
         for standing in self.links.values():
             standing.put(Retell())
+
+    def link_of(self, charger: str) -> ChargerLink:
+        """What a charger's link is secured with, and who came in its name and was refused."""
+        standing, told = self.links.get(charger), self.proofs.refusals.get(charger, Refusals())
+        kept = self.proofs.kept.get(charger, Kept())
+        return ChargerLink(
+            charger,
+            connected=standing is not None,
+            address="" if standing is None else standing.address,
+            tls="" if standing is None else standing.tls,
+            proved=standing is not None and standing.proved,
+            password="required" if kept.now else "told" if kept.new else "none",
+            since=kept.since, by=kept.by,
+            refused=told.count, refused_at=told.at, refused_from=told.source,
+            refused_why=told.why,
+        )  # fmt: skip
 
     def configuration(self, charger: str) -> dict[str, str | None]:
         """What a connected charger said of its settings (GetConfiguration)."""
@@ -750,6 +771,11 @@ class Wire(trio.abc.Stream):
             return ""
         return host.removeprefix("::ffff:").partition("%")[0]
 
+    @property
+    def tls(self) -> str:
+        """The version of TLS that it is secured with; empty: none."""
+        return str(self._stream.version()) if isinstance(self._stream, trio.SSLStream) else ""
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._head is not None:
             return await self._receive_head()
@@ -847,7 +873,7 @@ class Standing:
         "_alarm", "_answers", "_bell", "_close", "_gathering", "_items", "_noted", "_ping_at",
         "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_unsent", "_untold",
         "_waits", "_why", "_wire", "_ws", "address", "authorization", "charger", "core", "done",
-        "introduced",
+        "introduced", "proved",
     )  # fmt: skip
 
     def __init__(
@@ -860,7 +886,9 @@ class Standing:
         wire: Wire,
         core: Link,
         authorization: str = "",
+        proved: bool = False,
     ) -> None:
+        self.proved = proved  # it came with the password that is LinkRay's for it
         self.charger = charger
         self.address = address
         self.authorization = authorization
@@ -903,6 +931,11 @@ class Standing:
     def here(self) -> str:
         """Which of our addresses the charger has dialled; empty where its line has none."""
         return self._wire.here
+
+    @property
+    def tls(self) -> str:
+        """The version of TLS on its link; empty: none."""
+        return self._wire.tls
 
     def take_terms(self, terms: Terms) -> None:
         if terms != self._terms:
@@ -1275,10 +1308,11 @@ async def _admit(
     async def refuse(status: int, why: str) -> None:
         log.warning("connection refused", peer=address, cause=why, action=f"HTTP {status}",
                     path=request.path)  # fmt: skip
+        headers = [(b"Content-Type", b"text/plain")]
+        if status == 401:
+            headers.append((b"WWW-Authenticate", b'Basic realm="LinkRay"'))
         with trio.move_on_after(CLOSE_S), contextlib.suppress(ConnectionClosed):
-            await request.reject(
-                status, body=why.encode(), extra_headers=[(b"Content-Type", b"text/plain")]
-            )
+            await request.reject(status, body=why.encode(), extra_headers=headers)
 
     charger = identity(request.path)
     if charger is None:
@@ -1290,13 +1324,21 @@ async def _admit(
         await refuse(400, f"Expected the subprotocol {SUBPROTOCOL}, got "
                           f"{', '.join(request.proposed_subprotocols)}; supported: {SUBPROTOCOL}")
         return None
+    verdict = room.proofs.judge(charger, _authorization(request))
+    if verdict == "refused":
+        _note_refused(room, charger, address, WRONG_PASSWORD)
+        await refuse(401, "Expected this charger's password (HTTP Basic)")
+        return None
+    proved = verdict != "open"
     with room.claim(charger) as first:
         why = "another connection of this identity is being looked at" if not first else (
-            await _in_the_way(room, charger, address)
+            await _in_the_way(room, charger, address, proved=proved)
         )
         if why:
             await refuse(409, why)
             return None
+        if verdict == "proved_new" and room.proved_new is not None:
+            await room.proved_new(charger)
         if not room.has_room(charger):
             await refuse(503, "no room for more chargers that are not configured")
             return None
@@ -1310,8 +1352,10 @@ async def _admit(
                         cause=wire.trouble or "closed while it was answered")  # fmt: skip
             return None
         wire.closed_for = lambda: ws.closed
+        # a password of LinkRay's own is none of the CSMS's business
+        passed_on = "" if proved else _authorization(request)
         standing = Standing(room, charger, address, ws=ws, wire=wire, core=core,
-                            authorization=_authorization(request))  # fmt: skip
+                            authorization=passed_on, proved=proved)  # fmt: skip
         room.stands(charger, standing)
     log.info("charger connected", peer=address, charger=charger)
     return standing
@@ -1325,12 +1369,22 @@ def _authorization(request: WebSocketRequest) -> str:
     return ""
 
 
-async def _in_the_way(room: ChargerRoom, charger: str, address: str) -> str:
-    """Deal with a standing link of the same identity (trust.md A30); why it stays, or nothing."""
+def _note_refused(room: ChargerRoom, charger: str, address: str, why: str) -> None:
+    """Counted for the charger's line on the Security page; of strangers nobody keeps books."""
+    if charger in room.views:
+        room.proofs.refused(charger, address, why, room.clock.stamp())
+
+
+async def _in_the_way(room: ChargerRoom, charger: str, address: str, *, proved: bool) -> str:
+    """Deal with a standing link of the same identity (trust.md A30); why it stays, or nothing.
+
+    A newcomer that has proved itself takes the place at once, from wherever it comes.
+    """
     old = room.links.get(charger)
     if old is None:
         return ""
-    if old.address != address and await old.is_alive():
+    if not proved and old.address != address and await old.is_alive():
+        _note_refused(room, charger, address, SECOND)
         log.error("second connection of a live charger", charger=charger, peer=address,
                   stands=old.address, action="the newcomer is refused")  # fmt: skip
         return "this identity is connected from another address"

@@ -17,6 +17,7 @@ from linkray.model.asks import (
     StartCharging,
     StopCharging,
     TellFirmware,
+    TellPassword,
 )
 from linkray.model.facts import AnyFact
 from linkray.model.faults import Cleared, Raised
@@ -116,7 +117,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 Wish = (
     StartCharging | StopCharging | ReadConfiguration | ChangeKey | ActAtCharger | TellFirmware
-    | AskDiagnostics
+    | AskDiagnostics | TellPassword
 )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ from linkray.model.asks import (
     ReadAlerts,
     ReadCeiling,
     ReadCertificate,
+    ReadChargerLinks,
+    ReadClients,
     ReadConfiguration,
     ReadDiagnostics,
     ReadFirmware,
@@ -41,6 +43,8 @@ from linkray.model.asks import (
     ReadLogFile,
     ReadMeterFile,
     ReadMeters,
+    ReadNeighbours,
+    ReadNetwork,
     ReadPassport,
     ReadPassports,
     ReadQueue,
@@ -83,6 +87,7 @@ READS = (
     ReadLicence, ReadCertificate, ReadMeterFile,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
     ReadConfiguration, ReadFirmware, ReadDiagnostics, OpenHanded, OpenDiagnostics,
+    ReadClients, ReadChargerLinks, ReadNetwork, ReadNeighbours,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

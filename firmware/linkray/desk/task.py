@@ -37,6 +37,7 @@ from linkray.model.asks import (
     PatchSettings,
     ReadAccounts,
     ReadCeiling,
+    ReadClients,
     ReadHistory,
     ReadKeys,
     ReadLog,
@@ -56,6 +57,7 @@ from linkray.model.asks import (
     Watch,
     Who,
 )
+from linkray.model.clients import CLIENTS, read_clients, write_clients
 from linkray.model.plan import Plan
 from linkray.model.settings import LimitPhases, MeterFileValue, Settings
 from linkray.model.units import Phases, amps
@@ -213,6 +215,7 @@ class Desk:
             CloseAccount: self._close_account,
             SetSecondFactor: self._set_second,
             NoteAtDoor: self._note,
+            ReadClients: self._read_clients,
             ReadLog: self._read_log,
             ReadMeters: self._read_meters,
             CheckMeter: self._check_meter,
@@ -328,8 +331,20 @@ class Desk:
         old = self._account(ask.account)
         # whoever is on site lets in again also whom a lost phone has shut out
         second = "" if who.level >= LOCAL else old.second
+        if who.level >= LOCAL:
+            await self._ask_for_none(old.level, who)
         fresh = Account(old.name, old.level, ask.hash, second=second, second_used=old.second_used)
         return await self._put_account(fresh, who, f"{ask.account} has a new password")
+
+    async def _ask_for_none(self, level: int, who: Who) -> None:
+        """Whoever is on site lets in again also whom a lost client certificate has shut out."""
+        held = read_clients(self._store.recall(CLIENTS))
+        if level in held.required:
+            await self._store.note(who, f"client certificate of level {level} is not asked for")
+            await self._store.remember(CLIENTS, write_clients(held.without(level)))
+
+    async def _read_clients(self, _ask: ReadClients, _who: Who) -> Answer:
+        return yes(data=read_clients(self._store.recall(CLIENTS)))
 
     async def _close_account(self, ask: CloseAccount, who: Who) -> Answer:
         old = self._account(ask.account)
@@ -472,12 +487,18 @@ class Desk:
             self._clock.stamp(),
             self._see(),
             released=self.lock.value.released,
-            passwords_changed=" ".join(a.changed for a in self._accounts if a.changed),
+            passwords_changed=" ".join((*(a.changed for a in self._accounts if a.changed),
+                                        *self._clients_changed())),
         )
         data = msgspec.Raw(msgspec.json.encode(snapshot))
         self.pushed.set(msgspec.json.encode(Reply(0, Answer(ok=True, data=data))))
         self.snapshot.set(snapshot)
         return snapshot
+
+    def _clients_changed(self) -> tuple[str, ...]:
+        """Another word with each change of client certificates, of which sessions hang as well."""
+        kept = self._store.recall(CLIENTS)
+        return () if kept is None else (f"certificates {read_clients(kept).seq}",)
 
     async def publish(self) -> None:
         """A snapshot once a second and at once on news, at most four a second. Never ends."""

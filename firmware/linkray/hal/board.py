@@ -83,10 +83,13 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class Network(Protocol):
-    """Ethernet, Wi-Fi and the routes."""
+    """Ethernet, Wi-Fi and the routes. `route`: the link that carries the way to the internet."""
 
+    @property
+    def preferred(self) -> str: ...
     def links(self) -> tuple[LinkState, ...]: ...
     def prefer(self, name: str) -> None: ...
+    def route(self) -> str | None: ...
 
 
 class ModemState(msgspec.Struct, frozen=True):

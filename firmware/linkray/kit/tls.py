@@ -25,6 +25,7 @@ REQUEST_KEY = "request.pem"  # of the certificate that an authority was asked fo
 REQUEST = "request.csr"
 YEARS = 10
 EXPIRES = re.compile(rb"^# expires (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$")
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # trust.md A29: ECDHE and AEAD only
 
 
@@ -54,10 +55,14 @@ class Certificate:
     holds from the next handshake on and ends no connection that there is.
     """
 
-    def __init__(self, folder: Path, alpn: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, alpn: Sequence[str] = (), clients: Path | None = None
+    ) -> None:
+        """`clients`: while it is there, connections are asked for a certificate that it signed."""
         own_certificate(folder)
         self._folder = folder
         self._alpn = alpn
+        self._clients = clients
         self._seen: object = None
         self._context = server_context(folder / FILE, alpn)
         self._names: frozenset[str] = frozenset()
@@ -69,12 +74,13 @@ class Certificate:
         A fresh one each time: a context that is told a second key keeps the first, where the two
         are of another kind.
         """
-        seen = tuple(map(_look, (self._folder / UPLOADED, self._folder / FILE)))
+        own = self._folder / UPLOADED, self._folder / FILE
+        seen = tuple(_look(one) for one in (*own, self._clients) if one is not None)
         if seen != self._seen and any(seen):
             self._seen = seen
             path = in_force(self._folder)
             with suppress(OSError, ssl.SSLError):
-                self._context = server_context(path, self._alpn)
+                self._context = server_context(path, self._alpn, self._clients)
                 self._names = frozenset(names_in(path)) if path.name == UPLOADED else frozenset()
         return self._context
 
@@ -132,8 +138,14 @@ def names_in(pem: Path) -> list[str]:
     return [name.lower() for name in also.get_values_for_type(x509.DNSName)]
 
 
-def server_context(pem: Path, alpn: Sequence[str] = ()) -> ssl.SSLContext:
-    """TLS 1.2 and 1.3 with this certificate; `alpn` as a web server offers it."""
+def server_context(
+    pem: Path, alpn: Sequence[str] = (), clients: Path | None = None
+) -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with this certificate; `alpn` as a web server offers it.
+
+    Whoever connects may show a certificate that `clients` has signed, and need not. When one ends
+    is not looked at here, so that it can be said in words, and on a box whose clock is not set.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
@@ -141,6 +153,10 @@ def server_context(pem: Path, alpn: Sequence[str] = ()) -> ssl.SSLContext:
     if alpn:
         context.set_alpn_protocols(list(alpn))
     context.load_cert_chain(pem)
+    if clients is not None and clients.exists():
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= NO_CHECK_TIME
     return context
 
 

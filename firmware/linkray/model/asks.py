@@ -28,6 +28,7 @@ class Who(msgspec.Struct, frozen=True):
     level: int
     source: str = ""
     on_site: bool = False  # a person on a directly attached network (trust.md 4, rule 2)
+    certificate: str = ""  # SHA-256 of the client certificate that came with the connection
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="ask"):
@@ -665,6 +666,84 @@ class SetDeliveryPassword(Ask, frozen=True, tag=True):
     password: str
 
 
+# people's client certificates (access.md, People)
+
+
+class ReadClients(Ask, frozen=True, tag=True):
+    """Which client certificates there are and who is asked for one: `clients.Clients`."""
+
+
+class MakeClient(Ask, frozen=True, tag=True):
+    """A client certificate for a person: its file (PKCS#12) is told this once, as `MadeClient`."""
+
+    name: str
+    level: int  # opens accounts up to this level
+    password: str  # of the file
+    days: int = 730
+
+
+class RevokeClient(Ask, frozen=True, tag=True):
+    """A client certificate opens nothing any more; one that opens nothing leaves the list."""
+
+    id: str
+
+
+class RemoveClients(Ask, frozen=True, tag=True):
+    """No client certificate is left, and no account asks for one."""
+
+
+class RequireClients(Ask, frozen=True, tag=True):
+    """Accounts of this level ask for a client certificate, or not any more. Only whoever comes with
+    one of that level or above asks for it.
+    """
+
+    level: int
+    on: bool
+
+
+# what a charger's link is secured with (chargers.md, Connecting)
+
+
+class ReadChargerLinks(Ask, frozen=True, tag=True):
+    """How each charger's link is secured, as a list of `ChargerLink`."""
+
+
+class SetChargerPassword(Ask, frozen=True, tag=True):
+    """The HTTP Basic password that a charger must come with; it is never shown again.
+
+    `tell`: the charger is told it by OCPP now (`AuthorizationKey`), and must come with it once it
+    has done so for the first time. Else it must from its next connection on.
+    """
+
+    charger: str
+    password: str
+    tell: bool = False
+
+
+class RemoveChargerPassword(Ask, frozen=True, tag=True):
+    """The charger comes without a password again."""
+
+    charger: str
+
+
+class TellPassword(Ask, frozen=True, tag=True):
+    """ChangeConfiguration of `AuthorizationKey`: the house's own errand."""
+
+    charger: str
+    password: str
+
+
+# the network, and whom a proxy could show
+
+
+class ReadNetwork(Ask, frozen=True, tag=True):
+    """Links, route and names of the box, as a `NetworkView`."""
+
+
+class ReadNeighbours(Ask, frozen=True, tag=True):
+    """Chargers that are connected and the gateway, as a list of `Neighbour`."""
+
+
 AnyAsk = (
     ReadSnapshot | StartCharging | StopCharging | SetPriority | DeleteCharger | ReadSettings
     | PatchSettings | ImportSettings | SetEmergencyStop | Identify | PressButton | FactoryReset
@@ -684,6 +763,9 @@ AnyAsk = (
     | ReadFirmware | KeepFirmware | DeleteFirmware | UpdateFirmware | GetDiagnostics
     | ReadDiagnostics | OpenHanded | KeepDiagnostics | OpenDiagnostics
     | ReadDelivery | SendDelivery | TryDelivery | SetDeliveryPassword
+    | ReadClients | MakeClient | RevokeClient | RemoveClients | RequireClients
+    | ReadChargerLinks | SetChargerPassword | RemoveChargerPassword | TellPassword
+    | ReadNetwork | ReadNeighbours
 )  # fmt: skip
 
 LEAST_LEVEL: dict[type[Ask], int] = {
@@ -775,6 +857,17 @@ LEAST_LEVEL: dict[type[Ask], int] = {
     SendDelivery: INSTALLER,
     TryDelivery: INSTALLER,
     SetDeliveryPassword: INSTALLER,
+    ReadClients: ASSEMBLER,
+    MakeClient: ASSEMBLER,
+    RevokeClient: ASSEMBLER,
+    RemoveClients: ASSEMBLER,
+    RequireClients: ASSEMBLER,
+    ReadChargerLinks: ASSEMBLER,  # web.md, Pages: Security
+    SetChargerPassword: ASSEMBLER,
+    RemoveChargerPassword: ASSEMBLER,
+    TellPassword: LOCAL,
+    ReadNetwork: INSTALLER,
+    ReadNeighbours: ASSEMBLER,  # web.md, Pages: Proxy
 }
 
 

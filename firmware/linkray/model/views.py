@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from linkray.model.clients import ClientCertificate
 from linkray.model.facts import Status
 from linkray.model.faults import Alert, Fault
 from linkray.model.plan import Ceiling, NodeRoom, Reason, Reserve
@@ -187,7 +188,8 @@ class SiteView(msgspec.Struct, frozen=True):
     plan_gap_s_max: float = 0.0  # the longest time between two plans since the start
     simulated: bool = False
     commissioning_open: bool = True  # the printed password is let in at all (trust.md 4, rule 5)
-    passwords_changed: str = ""  # UTC of each account's newest change: older sessions have ended
+    #: another one with each change of a password or a client certificate: sessions may have ended
+    passwords_changed: str = ""
     configured_limit_ma: Phases = ZERO  # as set; `limit_ma` is the one in force
     ceiling_ma: Phases | None = None  # the engineering ceiling; None: not sealed
     ocpp_port: int = 0  # of chargers over ws://; 0: not open yet
@@ -662,3 +664,68 @@ class CertificateView(msgspec.Struct, frozen=True):
     request: str | None = None  # PEM of the request that waits for its certificate
     pem: str = ""  # the certificate and those above it, for who wants to trust it
     hosts: tuple[str, ...] = ()  # what this box is called
+
+
+# -- people's client certificates, chargers' links, the network ------------------------------------
+
+
+class ClientsView(msgspec.Struct, frozen=True):
+    """`GET /api/v1/client-certificates`; `here`: the one that this connection came with."""
+
+    certificates: tuple[ClientCertificate, ...]
+    required: tuple[int, ...]  # levels whose accounts ask for one
+    here: str = ""
+
+
+class MadeClient(msgspec.Struct, frozen=True):
+    """A client certificate with its key, told this once: PKCS#12, in base64 on the way."""
+
+    certificate: ClientCertificate
+    content: bytes
+
+
+class ChargerLink(msgspec.Struct, frozen=True):
+    """What one charger's link is secured with. Times are UTC; refusals are counted from the start.
+
+    `password`: `none`; `told`, and required once the charger has come with it; `required`.
+    """
+
+    charger: str
+    connected: bool = False
+    address: str = ""  # where it connects from
+    tls: str = ""  # version of TLS on its link; empty: none
+    proved: bool = False  # it came with its password
+    password: Literal["none", "told", "required"] = "none"  # noqa: S105 - how it stands
+    since: str = ""
+    by: str = ""
+    refused: int = 0  # connections in its name
+    refused_at: str = ""
+    refused_from: str = ""
+    refused_why: str = ""
+    uplink_password: bool = False  # the CSMS is told one of LinkRay's
+
+
+class NetworkView(msgspec.Struct, frozen=True):
+    """`GET /api/v1/network`: what there is, as LinkRay sees it."""
+
+    links: tuple[NetworkLink, ...]
+    preferred: str  # whose route is taken while it is up
+    route: str | None  # the link that carries the way to the internet; null: none does
+    names: tuple[str, ...]  # by which this box is reached
+    addresses: tuple[str, ...]
+    serial: str
+    mac: str
+    sim: Literal["absent", "locked", "ok"]
+    registered: bool
+    signal_dbm: int | None
+    operator: str
+    simulated: bool
+    csms: str = ""  # host of the CSMS that is set
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A device next door whose own pages a proxy could show."""
+
+    kind: Literal["charger", "gateway"]
+    address: str
+    charger: str = ""

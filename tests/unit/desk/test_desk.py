@@ -63,6 +63,10 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.KeepFirmware("incoming-0", "a.bin"), asks.UpdateFirmware("a.bin", ("CP1",), "box", 80),
     asks.GetDiagnostics("CP1", "box", 80), asks.ReadDiagnostics(), asks.OpenHanded("t", "::1"),
     asks.KeepDiagnostics("t", "::1", "incoming-0"), asks.OpenDiagnostics("CP1"),
+    asks.ReadClients(), asks.MakeClient("Ann", 3, "a word for it"), asks.RevokeClient("1a"),
+    asks.RemoveClients(), asks.RequireClients(3, on=True), asks.ReadChargerLinks(),
+    asks.SetChargerPassword("CP1", "0123456789abcdef"), asks.RemoveChargerPassword("CP1"),
+    asks.TellPassword("CP1", "0123456789abcdef"), asks.ReadNetwork(), asks.ReadNeighbours(),
 )  # fmt: skip
 NAMES = {0: "", 1: "EV", 2: "Installer", 3: "Assembler", 4: "command line"}
 

@@ -21,7 +21,9 @@ import trio
 from tests.kept import keep_sessions
 from tests.unit.desk.stand import Meters, Sealing, Shelf
 
+from linkray.access.clients import KEEPING, ClientDesk
 from linkray.access.door import Door
+from linkray.access.fitted import NotFitted
 from linkray.access.keys import new_key
 from linkray.access.task import TAG_ASKS, TagAsk, TagRoom
 from linkray.desk.desk import READS, no, yes
@@ -30,6 +32,7 @@ from linkray.desk.task import Desk
 from linkray.faces.client import ControlAway
 from linkray.faces.web.api import Api
 from linkray.faces.web.app import build_app
+from linkray.faces.web.guard import CERTIFICATE
 from linkray.faces.web.handed import Folder
 from linkray.faces.web.history import History
 from linkray.faces.web.problem import Problem
@@ -195,8 +198,20 @@ ACTS = (  # they are written down, and answered with yes
     asks.RequestCertificate, asks.SetBranding, asks.AddMeterFile, asks.DeleteMeterFile,
     asks.ReadLicence, asks.FactoryReset, asks.ReadConfiguration, asks.ChangeKey,
     asks.ActAtCharger, asks.KeepFirmware, asks.DeleteFirmware, asks.UpdateFirmware,
-    asks.GetDiagnostics, asks.ReadDiagnostics,
+    asks.GetDiagnostics, asks.ReadDiagnostics, asks.ReadChargerLinks, asks.SetChargerPassword,
+    asks.RemoveChargerPassword, asks.ReadNetwork, asks.ReadNeighbours,
 )  # fmt: skip
+
+
+class Noted:
+    """What the clients' desk needs of a store: the shelf's audit log and memory."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.recall, self.remember = shelf.recall, shelf.remember
+
+    async def audit(self, who: asks.Who, what: str, old: str = "", new: str = "") -> None:
+        self._shelf.audit.append((who.name, f"{what} {old}{new}"))
 
 
 class Box:
@@ -267,6 +282,7 @@ class Box:
                asks.ReadFrames: read_frames, asks.ReadFrameFile: frame_file,
                asks.ReadQueues: queues, asks.ReadQueue: queue,
                **dict.fromkeys(TAG_ASKS, self._tags), **self._upkeep(), **self._of_files(),
+               **dict.fromkeys(KEEPING, self._keep_clients),
                asks.ReadCertificate: certificate, asks.ReadMeterFile: meter_text}  # fmt: skip
         self.desk = Desk(
             self.shelf, lambda: self.seen, dict.fromkeys(ACTS, act) | own,
@@ -275,6 +291,9 @@ class Box:
         )  # fmt: skip
         self.folder = Path(tempfile.mkdtemp())  # of chargers' files; gone with the box
         weakref.finalize(self, shutil.rmtree, self.folder)
+        self.clients = ClientDesk(
+            Noted(self.shelf), self.folder, Inline(), self.clock, serial="LR1"
+        )
         await self.desk.begin()
         self.control = InProcess(self.desk)
         self.control.push()
@@ -300,6 +319,13 @@ class Box:
             await self.store.change_tags([Tag("04")], (), someone, "there", "", "")
             self.tags = TagRoom(self.store, self.clock)
         return await self.tags.ask(ask, who)
+
+    async def _keep_clients(self, ask: asks.Ask, who: asks.Who) -> Answer:
+        try:
+            said = await self.clients.do(ask, who)
+        except NotFitted as error:
+            return no(error.code, str(error), error.path)
+        return yes(said.text, said.data)
 
     def _upkeep(self) -> dict[type[asks.Ask], Any]:
         async def read_alerts(ask: asks.ReadAlerts, _who: asks.Who) -> Answer:
@@ -386,8 +412,10 @@ class Browser:
     """Keeps its cookie and its CSRF token and sends them as our page does."""
 
     def __init__(self, app: Any, *, client: str = "127.0.0.1", host: str = HOST,
-                 key: str | None = None, server: str = "192.0.2.1") -> None:  # fmt: skip
+                 key: str | None = None, server: str = "192.0.2.1",
+                 certificate: str = "") -> None:  # fmt: skip
         self.app = app
+        self.certificate = certificate  # SHA-256 of the one that TLS has proved
         self.client = client
         self.host = host
         self.key = key
@@ -450,6 +478,7 @@ class Browser:
             "root_path": "", "client": (self.client, 50_000), "server": (self.server, 443),
             "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()
                         if v is not None],
+            "state": {CERTIFICATE: lambda: self.certificate},
         }  # fmt: skip
 
     def reply(self, sent: list[dict[str, Any]]) -> Reply:

@@ -13,6 +13,7 @@ from linkray.faces.web.guard import CSP
 from linkray.faces.web.report import CSP as REPORT_CSP
 from linkray.faces.web.table import TABLE, BadTable, Entry, check
 from linkray.model import asks
+from linkray.model.clients import CLIENTS, ClientCertificate, Clients, write_clients
 from linkray.model.faults import Code, Fault
 
 NEW = "purple whales never sleep"
@@ -59,6 +60,11 @@ BODIES |= {
     "act_at_charger": {"act": "reset_soft"},
     "update_firmware": {"name": "a.bin", "chargers": ["CP1"]},
 }
+BODIES |= {
+    "make_client": {"name": "Ann", "level": 1, "password": "a word for it"},
+    "require_clients": {"level": 1, "on": False},
+    "set_charger_password": {},
+}
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]
 QUESTIONS = [entry for entry in TABLE if entry.answer != "events"]
@@ -101,6 +107,9 @@ async def ready(box: Box, browser: Browser, entry: Entry, name: str) -> Entry:
     if entry.answer == "set_second" and name:
         begun = await browser.call("POST", path_of(entry, name))
         BODIES["set_second"] = {"code": code_of(begun.json["secret"], box)}
+    if entry.answer == "revoke_client":
+        made = ClientCertificate("CP%201", "Ann", 1, "", "", "2999", "ab")
+        box.shelf.kv[CLIENTS] = write_clients(Clients(1, (made,)))
     there = {
         "set_key": box.shelf.key_list[:1], "remove_key": box.shelf.key_list[:1],
         "end_session": box.door.opened(0) and [box.door.opened(0)[0][0]],

@@ -36,6 +36,7 @@ def pack(tree: object) -> bytes:
 async def test_files_are_looked_at_and_taken_by_asks_of_their_own() -> None:
     box = await Box().open()
     browser = await box.signed_in("Assembler")
+    await browser.confirm("Assembler")
 
     for method, path, body in (
         ("POST", "/api/v1/licence?check=1", b"\xef\xbb\xbfLICENCE"),

@@ -79,6 +79,8 @@ async def test_a6_whoever_changes_who_may_what_gives_the_password_again_all_rout
     assert changing == {
         "close_account", "begin_second", "set_second", "end_second", "end_session",
         "end_sessions", "add_key", "set_key", "remove_key",
+        "make_client", "revoke_client", "remove_clients", "require_clients", "drop_certificate",
+        "set_charger_password", "remove_charger_password",
     }  # fmt: skip
     assert all(e.people for e in TABLE if e.confirmed)
 

@@ -18,6 +18,7 @@ from linkray.model import asks
 from linkray.model.asks import Account, Answer, AnyAsk, Key, Who
 from linkray.model.branding import BrandView
 from linkray.model.causes import sentence
+from linkray.model.clients import Clients
 from linkray.model.faults import Fault
 from linkray.model.plan import Reason
 from linkray.model.settings import MeterFileValue, schema
@@ -25,6 +26,7 @@ from linkray.model.views import STEPS, HeldView, SiteView
 
 from . import openapi, table
 from .brand import Kept
+from .certified import Certified
 from .chargers import Chargers
 from .commissioning import Commissioning
 from .deliveries import Deliveries
@@ -115,6 +117,7 @@ class Api(
     Graphs, Passports, People, Trail, Uplinks, Upkeep, Transactions, Tags, Fitting, Chargers,
     Commissioning,
     Deliveries,
+    Certified,
 ):
     """Answers; holds nothing that control does not hold, but for who is signed in (the door)."""
 
@@ -149,6 +152,7 @@ class Api(
         self._attached = attached
         self._now = now
         self._accounts: tuple[Account, ...] = ()
+        self._clients = Clients()
         self._accounts_of: str | None = None  # the snapshot's `passwords_changed` they belong to
         self._site: tuple[int, SiteView] = (-1, SiteView())
         self._plan: tuple[int, bytes] = (-1, b"")
@@ -186,6 +190,8 @@ class Api(
         site = self._seen_site()
         answer = checked(await self._ask(asks.ReadAccounts(), FACES))
         self._accounts = msgspec.json.decode(answer.data, type=tuple[Account, ...])
+        kept = checked(await self._ask(asks.ReadClients(), FACES))
+        self._clients = msgspec.json.decode(kept.data, type=Clients)
         self._accounts_of = None if site is None else site.passwords_changed
         self._door.passwords_changed(self._accounts)
         return self._accounts
@@ -195,6 +201,10 @@ class Api(
         site = self._seen_site()
         if site is not None and site.passwords_changed != self._accounts_of:
             await self._read_accounts()
+
+    def refuses(self, level: int, certificate: str) -> str:
+        """Why accounts of this level stay shut to whoever has shown this; empty: they do not."""
+        return self._clients.refusal(level, certificate, self._clock.stamp())
 
     async def find_key(self, presented: str) -> tuple[str, int]:
         """Name and level of an API key; 401 for one that is none, 403 before commissioning."""
@@ -244,6 +254,8 @@ class Api(
         body = read(call.body, table.SignIn)
         accounts = await self._read_accounts()
         account = next((a for a in accounts if a.name == body.account), None)
+        if account is not None:
+            await self._check_certificate(account, call)
         first = account is not None and account.first
         if first:
             self._check_first(call.source)
@@ -262,6 +274,14 @@ class Api(
         self._door.leave(call.asker.token)
         token, _session = self._door.enter(account, call.source, self._now())
         return await self._session_view(token, cookie=True)
+
+    async def _check_certificate(self, account: Account, call: Call) -> None:
+        """Before the password: who may not come in has nothing to guess."""
+        why = self.refuses(account.level, call.asker.who.certificate)
+        if why:
+            await self._failed(Who(account.name, account.level, call.source),
+                               "sign-in failed: client certificate")  # fmt: skip
+            raise Problem(403, why)
 
     def _check_first(self, source: str) -> None:
         """The printed password: from next door only, and not for ever (trust.md 4, 2 and 5)."""
@@ -368,7 +388,9 @@ class Api(
                 await self.refresh()
             except Problem as problem:  # control is away: nothing is shown, and it ends nobody
                 return problem.status not in {401, 403}
-            return self._door.session(token, self._now(), used=False) is not None
+            session = self._door.session(token, self._now(), used=False)
+            shown = call.asker.who.certificate
+            return session is not None and not self.refuses(session.level, shown)
 
         return self.feed.stream(alive)
 

@@ -28,7 +28,7 @@ def build_app(
 ) -> ASGIApp:
     """The application; raises `BadTable` where a route may not be served as it stands."""
     check(table, api)
-    senders = Senders(door, api.find_key, api.refresh)
+    senders = Senders(door, api.find_key, api.refresh, refuses=api.refuses)
     routes = [
         Route(
             entry.path.replace(":int", ""),  # read by `api`: a number of 5,000 digits is none

@@ -24,6 +24,7 @@ from .ports import Asker, Call, Door, Session
 from .problem import CONFIRM, Problem
 from .table import Entry
 
+CERTIFICATE = "linkray.certificate"  # in a scope's state: who tells what TLS has proved
 COOKIE = "__Host-linkray"
 CSRF = "x-linkray-csrf"
 BODY_START_S = 10.0  # trust.md A28: for the first byte, and then 1 KiB/s at least
@@ -47,6 +48,7 @@ HEADERS = (
 log = structlog.get_logger(source="WEB")
 
 Answerer = Callable[[Call], Awaitable[ASGIApp]]
+Refusing = Callable[[int, str], str]  # why a level stays shut to a certificate; empty: it does not
 KeyFinder = Callable[[str], Awaitable[tuple[str, int]]]  # raises `Problem`
 
 
@@ -85,6 +87,12 @@ def client_of(scope: Scope) -> str:
     return str(address) if address is not None else ""
 
 
+def certificate_in(scope: Scope) -> str:
+    """SHA-256 of the client certificate that the connection came with, or nothing."""
+    shown = scope.get("state", {}).get(CERTIFICATE)
+    return str(shown()) if shown is not None else ""
+
+
 def token_in(headers: Headers) -> str:
     """The session's token in the cookie, or nothing."""
     cookies: SimpleCookie = SimpleCookie()
@@ -107,7 +115,10 @@ class Guarded:
         answer: ASGIApp
         try:
             headers = Headers(scope=scope)
-            asker = await self._senders.asker(headers, client_of(scope), quiet=self._entry.quiet)
+            asker = await self._senders.asker(
+                headers, client_of(scope), quiet=self._entry.quiet,
+                certificate=certificate_in(scope),
+            )  # fmt: skip
             allow(self._entry, asker)
             same_site(self._entry, asker, headers)
             sure(self._entry, asker)
@@ -242,13 +253,17 @@ class Senders:
         find_key: KeyFinder,
         refresh: Callable[[], Awaitable[None]],
         now: Callable[[], float] = trio.current_time,
+        refuses: Refusing = lambda _level, _certificate: "",
     ) -> None:
+        self._refuses = refuses
         self._door = door
         self._find_key = find_key
         self._refresh = refresh
         self._now = now
 
-    async def asker(self, headers: Headers, source: str, *, quiet: bool) -> Asker:
+    async def asker(
+        self, headers: Headers, source: str, *, quiet: bool, certificate: str = ""
+    ) -> Asker:
         bearer = headers.get("authorization")
         if bearer is not None:
             scheme, _, key = bearer.partition(" ")
@@ -261,10 +276,10 @@ class Senders:
         if token:
             await self._refresh()
             session = self._door.session(token, self._now(), used=not quiet)
-        if session is None:
-            return Asker(Who("", 0, source))
+        if session is None or self._refuses(session.level, certificate):
+            return Asker(Who("", 0, source, certificate=certificate))
         confirmed = self._door.is_confirmed(token, self._now())
-        who = Who(session.account, session.level, source)
+        who = Who(session.account, session.level, source, certificate=certificate)
         return Asker(who, session, token, confirmed=confirmed)
 
 

@@ -32,8 +32,10 @@ from linkray.model.views import (
     CeilingView,
     CertificateView,
     ChargerKey,
+    ChargerLink,
     ChargerSaid,
     ChargerView,
+    ClientsView,
     CommissioningCheck,
     CommissioningWalk,
     CsmsQueue,
@@ -44,7 +46,10 @@ from linkray.model.views import (
     GraphDays,
     LearningView,
     LicenceView,
+    MadeClient,
     MeterView,
+    Neighbour,
+    NetworkView,
     OfferChange,
     PlanView,
     RejectedRead,
@@ -414,6 +419,37 @@ class MadeKey(msgspec.Struct, frozen=True):
     expires: str
 
 
+class NewClient(Body, frozen=True):
+    """A client certificate for a person; `password` is that of its file."""
+
+    name: str
+    level: int
+    password: str
+    days: int = 730
+
+
+class AskCertificate(Body, frozen=True):
+    """Whether accounts of this level ask for a client certificate."""
+
+    level: int
+    on: bool
+
+
+class ChargerPassword(Body, frozen=True):
+    """A charger's password; empty: one is made up. `tell`: the charger is told it by OCPP now."""
+
+    password: str = ""
+    tell: bool = False
+
+
+class ChargerPasswordSet(msgspec.Struct, frozen=True):
+    """What came of it; `password` is the one that was made up, told this once."""
+
+    ok: bool
+    text: str
+    password: str = ""
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One route. `least` has no default: a route without a level is no route."""
 
@@ -712,7 +748,8 @@ TABLE: tuple[Entry, ...] = (
           "request that was made here; `?check=1` changes nothing",
           takes=NewCertificate, gives=CertificateView, body_max=256 * KIB, people=True),
     Entry("DELETE", "/api/v1/certificate", ASSEMBLER, "drop_certificate",
-          "Back to the self-made certificate", gives=CertificateView, people=True),
+          "Back to the self-made certificate; client certificates are removed too",
+          gives=CertificateView, people=True, confirmed=True),
     Entry("POST", "/api/v1/certificate/request", ASSEMBLER, "request_certificate",
           "Make a key, which stays on the box, and the request for its certificate",
           takes=NewRequest, gives=CertificateView, people=True),
@@ -745,6 +782,36 @@ TABLE: tuple[Entry, ...] = (
     Entry("PUT", "/api/v1/delivery/password", INSTALLER, "delivery_password",
           "Give the password of the server that charge data records are sent to",
           takes=DeliveryPassword, gives=Done),
+    # what connections are proved with, and the network
+    Entry("GET", "/api/v1/client-certificates", ASSEMBLER, "client_certificates",
+          "The client certificates that were made here, and who is asked for one",
+          gives=ClientsView, people=True),
+    Entry("POST", "/api/v1/client-certificates", ASSEMBLER, "make_client",
+          "Make a client certificate; its file (PKCS#12) with its key is told this once",
+          takes=NewClient, gives=MadeClient, people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/client-certificates", ASSEMBLER, "remove_clients",
+          "Remove all client certificates; no account asks for one", gives=ClientsView,
+          people=True, confirmed=True),
+    Entry("PUT", "/api/v1/client-certificates/required", ASSEMBLER, "require_clients",
+          "Ask accounts of a level for a client certificate, or not any more; only who comes with "
+          "one of that level or above asks for it", takes=AskCertificate, gives=ClientsView,
+          people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/client-certificates/{id}", ASSEMBLER, "revoke_client",
+          "Revoke a client certificate; one that opens nothing any more leaves the list",
+          gives=ClientsView, people=True, confirmed=True),
+    Entry("GET", "/api/v1/charger-links", ASSEMBLER, "charger_links",
+          "What each charger's link is secured with, and who was refused in its name",
+          gives=tuple[ChargerLink, ...], quiet=True),
+    Entry("PUT", "/api/v1/chargers/{id}/password", ASSEMBLER, "set_charger_password",
+          "Give the password that a charger must come with; one that is made up is told this once",
+          takes=ChargerPassword, gives=ChargerPasswordSet, people=True, confirmed=True),
+    Entry("DELETE", "/api/v1/chargers/{id}/password", ASSEMBLER, "remove_charger_password",
+          "A charger comes without a password again", gives=Done, people=True, confirmed=True),
+    Entry("GET", "/api/v1/network", INSTALLER, "network",
+          "Links, route and names of the box", gives=NetworkView, quiet=True),
+    Entry("GET", "/api/v1/neighbours", ASSEMBLER, "neighbours",
+          "Connected chargers and gateways, which have pages of their own",
+          gives=tuple[Neighbour, ...], quiet=True),
     Entry("GET", "/api/v1/openapi.json", EV, "openapi", "This API, as OpenAPI 3.1",
           gives=dict[str, Any]),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import hashlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ from linkray.model.handed import FOLDER
 from .api import Api
 from .app import Redirect, build_app
 from .brand import Kept
+from .guard import CERTIFICATE
 from .handed import Folder, ForChargers
 from .history import History
 from .near import Network, attached_v4, attached_v6, plain
@@ -47,6 +49,7 @@ from .static import File, file_of
 T = TypeVar("T")
 STATIC = Path(__file__).parent / "static"
 TLS = "tls"  # the folder of the self-made certificate, in the state folder
+CLIENTS = Path("clients") / "asked.pem"  # of access/clients.py: who signs client certificates
 ALPN = ("h2", "http/1.1")
 USER_TIMEOUT_MS = 15_000  # libraries.md, HTTP server, 1
 KEEPALIVE_S, KEEPALIVE_PROBES = 5, 3
@@ -198,12 +201,24 @@ class Counted:
             return
         self._sources[source] += 1
         try:
-            server = Connection(self._app, self._config, self._context, {}, stream)
+            shown = {CERTIFICATE: functools.partial(certificate_of, stream)}
+            server = Connection(self._app, self._config, self._context, shown, stream)
             await contain("web connection", server.run)
         finally:
             self._sources[source] -= 1
             if not self._sources[source]:
                 del self._sources[source]
+
+
+def certificate_of(stream: Any) -> str:
+    """SHA-256 (hex) of the client certificate that TLS has proved; empty: none was shown."""
+    if not isinstance(stream, trio.SSLStream):
+        return ""
+    try:
+        der = stream.getpeercert(binary_form=True)
+    except ValueError:  # the handshake was not done
+        return ""
+    return hashlib.sha256(der).hexdigest() if der else ""
 
 
 def peer_of(stream: Any) -> str:
@@ -285,7 +300,7 @@ async def serve_web(
     task_status: trio.TaskStatus[tuple[int, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The pages on HTTPS, and a redirect to them on HTTP; `started` with both bound ports."""
-    certificate = await trio.to_thread.run_sync(tls.Certificate, state / TLS, ALPN)
+    certificate = await trio.to_thread.run_sync(tls.Certificate, state / TLS, ALPN, state / CLIENTS)
     names = Names((name.lower() for name in tls.own_names()), certificate)
     control = DeskClient(state / SOCKET)
     brand = Kept(state)
