@@ -27,7 +27,7 @@ from linkray.faces.web.report import page
 from linkray.kit.clock import stamp
 from linkray.model.faults import Code, Fault
 from linkray.model.settings import Charger, Group, Settings, Site, read_settings
-from linkray.model.views import ChargerView
+from linkray.model.views import ChargerView, ConnectorView
 from linkray.records.sheet import FORMULA
 
 SINCE = "2026-11-21T07:58:00.000Z"
@@ -319,7 +319,7 @@ def seen_of(texts: list[str]) -> Seen:
     chargers = tuple(Charger(id=f"CP{n}", name=text) for n, text in enumerate(texts))
     views = tuple(ChargerView(
         f"CP{n}", name=text, vendor=text, model=text, firmware=text, serial=text, notes=(text,),
-        connected=True, since=SINCE, quirk=text,
+        connected=True, since=SINCE, quirk=text, connectors=(ConnectorView(1, tag=text),),
     ) for n, text in enumerate(texts))  # fmt: skip
     faults = tuple(Fault.of(Code.CHARGER_OFFLINE, SINCE, f"CP{n}", text)
                    for n, text in enumerate(texts))  # fmt: skip
