@@ -41,8 +41,8 @@ STYLE = files("linkray.faces.web").joinpath("templates", "plain.css").read_text(
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "referrer-policy": "same-origin",  # with none at all a form's origin is `null`
 }
 
@@ -117,7 +117,7 @@ class Scriptless:
         return await self._after(scope, reply)
 
     async def _after(self, scope: Scope, reply: Reply) -> Response:
-        """Done: the page anew, so that a reload sends nothing twice (W5). Else the page, and why."""
+        """Done: the page anew, so that a reload sends nothing twice (W5); or the page, and why."""
         if not reply.ok:
             return await self._page(scope, wrong=reply)
         headers = {**HEADERS, "location": PLACE}
