@@ -123,3 +123,61 @@ async def test_a13_a20_whatever_a_charger_says_is_one_line_and_harms_nobody(what
                 json.loads(text)
         s.went_on(near, 100)
         assert s.world.limit_exceeded_s == 0
+
+
+PAGE = (
+    "GET {path} HTTP/1.1\r\nHost: box\r\nOrigin: https://evil.example\r\n"
+    "Cookie: __Host-linkray=x\r\nAccept: text/html\r\n{more}\r\n"
+)
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(("path", "more"), [
+    ("/", ""), ("/C1", ""), ("/index.html", ""), ("/C1", UPGRADE),
+    ("/C1", UPGRADE + "Sec-WebSocket-Protocol: ocpp1.6\r\n"),
+])  # fmt: skip
+async def test_a12_the_chargers_port_serves_no_page_and_takes_no_cookie(
+    path: str, more: str
+) -> None:
+    """CHARX-25996: a page of somebody else opened a socket there, with its visitor's cookie."""
+    async with scene(site(100, *C[:1])) as s:
+        await s.until(lambda: "C1" in s.house.chargers.links, 60)
+        stream = await s.dial("10.0.0.66")()
+        await stream.send_all(PAGE.format(path=path, more=more).encode())
+        heard = b""
+        with trio.move_on_after(15):
+            while b"\r\n\r\n" not in heard and (piece := await stream.receive_some()):
+                heard += piece
+        await trio.aclose_forcefully(stream)
+
+        assert b"101 " not in heard[:20], "a live charger keeps its link"
+        assert b"html" not in heard.lower()
+        assert b"set-cookie" not in heard.lower()
+        assert s.house.chargers.links
+
+
+async def test_a49_a_message_that_trips_us_over_again_and_again_ends_its_own_link_alone() -> None:
+    """CHARX-24002 came down at one. Here a mistake of ours is put in; its link ends each time."""
+    async with scene(site(100, *C[:2]), strict=False) as s:
+        s.charge("C2", car=hungry)
+        await s.until(lambda: s.world.charger("C2").true_current_ma() != (0, 0, 0), 90)
+        near, first = s.watch("C2"), s.world.charger("C1")
+
+        def trip(charger: str, way: str, text: str) -> None:
+            if "poison" in text and way == "in":
+                raise ZeroDivisionError(charger)
+
+        s.house.chargers.ocpp_log = trip
+        dials = first.dials
+        for _again in range(60):
+            await s.until(lambda: first.is_connected, 60)
+            first.say(frames_of("DataTransfer", {"vendorId": "poison"}))
+            await trio.sleep(10)
+
+        assert first.dials >= dials + 3
+        assert s.lines("link failed, its neighbours go on")
+        s.went_on(near, 500)
+        assert s.world.limit_exceeded_s == 0
