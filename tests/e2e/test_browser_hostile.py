@@ -17,6 +17,7 @@ from tests.hostile import CORPUS, KINDS
 pytestmark = pytest.mark.realtime
 
 CHARGERS, TAGS, TABS = 64, 500, 10
+TAP = 44  # px
 WORST = ("html", "script", "style", "template", "formula", "bidi", "hidden", "emoji", "combining",
          "twins", "spaces", "planes", "long", "path", "sql")  # fmt: skip
 SMALL = {"width": 320, "height": 640}
@@ -28,6 +29,15 @@ MEDDLED = """() => [...document.querySelectorAll(
   "main script, main img[src='x'], main svg[onload], main iframe, main object, main embed,"
   + " main form[action], main base, main meta, main link, main style, [onerror], [onload],"
   + " [onfocus], [onmouseover], [ontoggle], a[href^='javascript' i]")].map(e => e.outerHTML)"""
+TAPPED = """least => [...document.querySelectorAll(
+  "button, select, textarea, nav a, input:not([type=checkbox]):not([type=radio])"
+  + ":not([type=file]):not([type=hidden]), summary")]
+  .filter(e => e.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+  .map(e => [e, e.getBoundingClientRect()])
+  .filter(([e, box]) => box.width > 1 && box.height > 1
+                        && Math.min(box.width, box.height) < least - 0.5)
+  .map(([e, box]) => `${e.tagName}.${e.className} ${e.textContent.slice(0, 20)}`
+       + ` ${Math.round(box.width)}x${Math.round(box.height)}`)"""
 SHOWN = """(document.body.textContent
   + [...document.querySelectorAll("option, input")].map(e => e.value).join(" "))"""
 SPACED = """*, *::before, *::after { line-height: 1.5 !important; letter-spacing: 0.12em !important;
@@ -172,6 +182,16 @@ def test_u3_text_spacing_and_200_percent_lose_nothing(visit: Callable[..., Visit
             wrong += too_wide(page, f"{path} {screen['width']}")
             wrong += [f"{path} {screen['width']}: {cut}" for cut in page.evaluate(CUT)]
     assert wrong == []
+
+
+def test_u4_what_one_taps_is_large_enough(visit: Callable[..., Visit]) -> None:
+    visitor = visit(viewport=PHONE, reduced_motion="reduce")
+    page = enters(visitor)
+    small: list[str] = []
+    for path in ALL:
+        turned_to(page, path)
+        small += [f"{path}: {told}" for told in page.evaluate(TAPPED, TAP)]
+    assert small == []
 
 
 def test_u15_nothing_moves_for_whom_movement_is_too_much_and_forced_colours_keep_the_bars(
