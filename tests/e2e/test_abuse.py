@@ -19,7 +19,7 @@ pytestmark = pytest.mark.realtime
 
 LISTENS = "0A"  # of /proc/net/tcp
 SLOW, WAVE = 500, 100  # LinkRay takes 100 connections at once
-PAGES, ASKS = 20, 5
+PAGES, ASKS = 20, 3
 AT_RANDOM = 300
 ANSWERED_S = 2.0  # trust.md A28
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "BREW")
