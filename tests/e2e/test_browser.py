@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.box import PASSWORDS, Box, Client, box_in, until, world_settings
 from tests.e2e.screen import AXE, PHONE, WIDE, judge
 
@@ -354,6 +354,91 @@ def test_u10_the_meter_page_reads_live_and_a_step_is_on_the_screen_within_second
     # 1.5 s, after the second in which the meter is read
     until(lambda: shown_a() > before + STEP_MA / 2000, 3, "the step is shown")
     site.world.say({"do": "building_hold", "ma": BUILDING_MA})
+
+
+# -- the keyboard alone ----------------------------------------------------------------------------
+
+FOCUS = """e => {
+  const seen = [e, e.closest("label"), e.nextElementSibling].filter(Boolean).map(getComputedStyle);
+  return seen.some(s => s.outlineStyle !== "none" || s.boxShadow !== "none");
+}"""
+
+
+def reach(page: Page, target: Locator) -> None:
+    """By Tab alone; wherever it stops on the way, that is to be seen."""
+    expect(target).to_be_visible()
+    for _each in range(120):
+        page.keyboard.press("Tab")
+        if target.evaluate("e => e === document.activeElement"):
+            assert target.evaluate(FOCUS), "nobody sees where one is"
+            return
+    raise AssertionError("no Tab leads there")
+
+
+def press(page: Page, target: Locator) -> None:
+    reach(page, target)
+    page.keyboard.press("Enter")
+
+
+def by_keys(page: Page, account: str) -> None:
+    """Signs in."""
+    page.locator("input[type=radio]:checked").focus()
+    for _each in range(3):
+        if page.get_by_role("radio", name=account).is_checked():
+            break
+        page.keyboard.press("ArrowDown")
+    reach(page, page.get_by_label("Password", exact=True))
+    page.keyboard.type(PASSWORDS[account])
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile")).not_to_have_count(0)
+
+
+def test_u5_from_sign_in_to_sign_out_with_the_keyboard_alone(visit, site: Box, api: Client):
+    visitor = visit()
+    page = visitor.open("/")
+    by_keys(page, "Installer")
+    visitor.open("/info")
+    expect(page.locator(".tile")).not_to_have_count(0)
+    page.keyboard.press("Tab")
+    assert "Skip" in page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.matches('main, main *')")
+
+    why = visitor.tile("Bay 1").locator(".why")
+    press(page, why)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    for _each in range(12):
+        page.keyboard.press("Tab")  # the browser's own bar is in the round: then it is the body
+        assert page.evaluate("!!document.activeElement.closest('dialog, [role=dialog]')"
+                             " || document.activeElement === document.body")  # fmt: skip
+    page.keyboard.press("Escape")
+    expect(why).to_be_focused()
+
+    site.world.say({"do": "plug", "charger": FREE, "phases": 1})
+    expect(visitor.tile("Bay 4").locator(".badge")).to_have_text("Plugged in")
+    press(page, page.get_by_role("button", name="Start · Bay 4"))
+    expect(visitor.tile("Bay 4").locator(".badge")).to_have_text("Charging")
+    stop = page.get_by_role("button", name="Stop · Bay 4")
+    stop.focus()  # it stands where Start stood
+    page.keyboard.press("Enter")
+    until(lambda: connector(api)["transaction_id"] is None, 10, "the transaction is over")
+    site.world.say({"do": "unplug", "charger": FREE})
+
+    visitor.open(f"/chargers/{FREE}")
+    reach(page, page.get_by_label("Most it may draw"))
+    page.keyboard.press("Control+a")
+    page.keyboard.type("24")
+    press(page, page.get_by_role("button", name="Save"))
+    until(lambda: max_ma(api) == 24_000, 5, "it is saved")
+    visitor.open("/transactions/sessions?range=all")
+    with page.expect_download() as taken:
+        press(page, page.get_by_role("link", name="CSV"))
+    assert taken.value.suggested_filename.endswith(".csv")
+
+    visitor.open("/account")
+    press(page, page.get_by_role("button", name="Sign out"))
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 # -- looks -----------------------------------------------------------------------------------------

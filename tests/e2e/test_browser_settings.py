@@ -472,7 +472,10 @@ MANY = """
 TOUCHED = """
   // counts what the ticks change in the page
   () => {
-    window.touched = {made: 0, changed: 0, ticks: window.ticks};
+    window.touched = {made: 0, changed: 0, shifted: 0, ticks: window.ticks};
+    new PerformanceObserver(list => {
+      for (const one of list.getEntries()) window.touched.shifted += one.value;
+    }).observe({type: 'layout-shift'});
     new MutationObserver(records => {
       for (const {type, addedNodes} of records) {
         if (type === 'childList') window.touched.made += addedNodes.length;
@@ -505,6 +508,9 @@ def test_u9_a_live_tick_touches_what_has_news_and_makes_nothing_anew(visit, view
     assert touched["changed"] <= 60 * ticks, touched  # three or four connectors have news
     assert after["LayoutCount"] - before["LayoutCount"] <= 2 * ticks
     assert after["RecalcStyleCount"] - before["RecalcStyleCount"] <= 4 * ticks
+    assert touched["shifted"] <= 0.02, touched  # U8
+    assert after["Nodes"] - before["Nodes"] <= ticks  # none, but for a text or two
+    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] <= 1_000_000
 
 
 def shown_as(visitor: Visit, view: str) -> Page:
@@ -519,5 +525,6 @@ def shown_as(visitor: Visit, view: str) -> Page:
 
 
 def look(page: Page, devtools: Any) -> dict[str, float]:
+    devtools.send("HeapProfiler.collectGarbage")
     told = devtools.send("Performance.getMetrics")["metrics"]
     return {m["name"]: m["value"] for m in told} | {"ticks": page.evaluate("window.ticks")}

@@ -99,7 +99,7 @@ def links_made(box: Box) -> int:
     return box.log().count("charger connected")
 
 
-def test_faces_killed_again_and_again_delay_no_plan_and_no_charger_notices(site: Box):
+def test_w14_faces_killed_again_and_again_delay_no_plan_and_no_charger_notices(site: Box):
     links, revived = links_made(site), 0
     with Desk(site) as desk, client_of(site).events() as events:
         next(events)

@@ -19,11 +19,13 @@ VERSION = 1  # of the settings file; a higher one is refused by name
 GROUPS_MAX = 200
 CHARGERS_MAX = 1000
 AMPS_MA_MAX = 6_300_000  # 6,300 A: the largest building feed we ever heard of
-IDENTITY = r"^[A-Za-z0-9*_=:+|@.\- ]{1,48}$"  # chargers.md, Connecting
-NAME = r"^[^\x00-\x1f\x7f]*$"
+END = r"(?![\s\S])"  # `$` lets a line's end through
+ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"  # no control character, and nothing that breaks it
+IDENTITY = rf"^[A-Za-z0-9*_=:+|@.\- ]{{1,48}}{END}"  # chargers.md, Connecting
+NAME = rf"^{ONE_LINE}*{END}"
 LAST_MINUTE = "23:59"  # as an end it means midnight (the manual's example)
-NMI = r"^([A-HJ-NP-Z0-9]{10})?$"  # AEMO: letters without I and O
-MINUTE = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+NMI = rf"^([A-HJ-NP-Z0-9]{{10}})?{END}"  # AEMO: letters without I and O
+MINUTE = rf"^([01][0-9]|2[0-3]):[0-5][0-9]{END}"
 
 
 def _meta(
@@ -159,7 +161,7 @@ class Site(SettingsPart, frozen=True):
 class Group(SettingsPart, frozen=True):
     """Chargers behind one cable or fuse (manual, Configure chargers as a group)."""
 
-    name: Annotated[str, _meta("Name of the group", max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: Annotated[str, _meta("Name of the group", max_length=50, pattern=rf"^{ONE_LINE}+{END}")]
     limit_ma: Annotated[
         int, _meta("Amps on every phase that the group feeds", unit="mA", ge=0, le=AMPS_MA_MAX)
     ]
@@ -249,7 +251,8 @@ class Csms(SettingsPart, frozen=True):
     url: Annotated[str, _meta("CSMS address, ws(s)://HOST[:PORT][/PATH]; empty: stand-alone",
                               level=3, max_length=255)] = ""  # fmt: skip
     prefix: Annotated[
-        str, _meta("Part of the path before the charger's identity", level=3, max_length=48)
+        str, _meta("Part of the path before the charger's identity", level=3, max_length=48,
+                   pattern=NAME)
     ] = ""
     ca: Annotated[
         str, _meta("PEM of the authority that signed the CSMS's certificate; empty: the system's",
@@ -287,7 +290,7 @@ class Access(SettingsPart, frozen=True):
         bool, _meta("It is meant that any tag may charge while LinkRay decides: no notice says so")
     ] = False  # trust.md A36
     vip: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=20)], ...],
+        tuple[Annotated[str, Meta(max_length=20, pattern=rf"^{ONE_LINE}+{END}")], ...],
         _meta("Tags whose sessions have high priority; case does not matter", max_length=1_000),
     ] = ()
 

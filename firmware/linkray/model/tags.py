@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from linkray.model.settings import END, ONE_LINE
+
 TAG_CHARS_MAX = 20  # idToken of OCPP 1.6
 NAME_CHARS_MAX = 100
 TAGS_MAX = 20_000  # of one list: access.md asks for 10,000
-_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_END = r"(?![\s\S])"  # `$` lets a line's end through
-TAG = rf"^(?!\s)[^{_CONTROL}]+(?<!\s){_END}"
-NAME = rf"^(?!\s)[^{_CONTROL}]*(?<!\s){_END}"
-MOMENT = rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z{_END}"
+TAG = rf"^(?!\s){ONE_LINE}+(?<!\s){END}"
+NAME = rf"^(?!\s){ONE_LINE}*(?<!\s){END}"
+MOMENT = rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z{END}"
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _EXPIRY = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?"

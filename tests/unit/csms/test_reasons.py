@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from pathlib import Path
 
@@ -20,8 +19,10 @@ async def refused(server: ssl.SSLContext, ca: str) -> str:
     why = ""
 
     async def serve() -> None:
-        with contextlib.suppress(trio.BrokenResourceError):
+        try:
             await trio.SSLStream(far, server, server_side=True).do_handshake()
+        except trio.BrokenResourceError:
+            await far.aclose()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import structlog
+from tests.hostile import CORPUS
 
 from linkray.kit.clock import WallClock
 from linkray.kit.log import RING_LINES, LogRing, set_level, set_up
@@ -58,3 +59,17 @@ def test_t2_a_clock_put_back_silences_no_line() -> None:
     logged.log.warning("the same")
 
     assert logged.ring.written == 2
+
+
+def test_a20_one_record_is_one_line_whatever_is_in_it() -> None:
+    """CHARX-25997 wrote lines of its own by names with a line's end in them."""
+    logged = Logged()
+    for number, text in enumerate(CORPUS):
+        before = logged.ring.written
+        logged.log.warning("said", number=number, charger=text, cause=text)
+        assert logged.ring.written == before + 1
+        (line,) = logged.out.getvalue().splitlines()[-1:]
+        assert line == logged.ring.lines[-1]
+        assert line.isprintable()
+        assert len(line) <= 2_048
+    assert len(logged.out.getvalue().split("\n")) == len(CORPUS) + 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from linkray.hal.sim import SimSystem, make
 from linkray.kit.clock import WallClock
-from linkray.model.asks import LOCAL, Account, Who
+from linkray.model.asks import LOCAL, Account, Key, Who
 from linkray.model.records import ChargerSeen, TransactionBegan
 from linkray.model.settings import Settings, Site
+from linkray.model.tags import Tag
 from linkray.store.db import FILE, Store, StoreError
 from linkray.store.reserve import FILE as RESERVE
 from linkray.store.runner import Inline
@@ -97,6 +99,39 @@ async def test_a_reset_leaves_only_who_the_box_is(tmp_path):
     assert make(BOARD, state).identity.serial == serial
     assert not await finish_reset(state, keeps, again(state))
     await at_factory(state)
+
+
+async def test_a50_not_a_byte_of_before_is_left_in_any_file(tmp_path):
+    """What a buyer of the box could find: names, tags, words, hashes and files, by a mark."""
+    state = tmp_path / "state"
+    keeps = await lived_in(state)
+    mark = "CANARY-7f3a"
+    store = await Store.open(state / FILE, Inline(), clock())
+    who = Who("Assembler", 3)
+    await store.change_settings(Settings(site=Site(name=mark)), who, mark)
+    await store.commit([TransactionBegan(2, mark, 1, mark, 0, AT, AT), ChargerSeen(mark)])
+    await store.set_account(Account("Installer", 2, f"$argon2id${mark}"), who)
+    await store.change_tags([Tag(mark, mark)], (), who, mark, "", "")
+    await store.add_key(Key(mark, "read", AT, mark), who)
+    await store.remember("uplink_password", mark)
+    await store.close()
+    for name in ("tls/key.pem", "meters/own.meter", "ring.log", f"deep/er/{mark}.bin"):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_text(mark)
+    assert marked(state, mark)
+
+    await asked_for(state)
+    assert await finish_reset(state, keeps, again(state))
+
+    await at_factory(state)
+    assert marked(state, mark) == []
+
+
+def marked(state: Path, mark: str) -> list[Path]:
+    """The files of a folder that hold it, or are called so."""
+    files = [path for path in state.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [path for path in files
+            if mark.encode() in path.read_bytes() or mark in str(path)]  # fmt: skip
 
 
 async def test_without_a_marker_nothing_is_touched(tmp_path):

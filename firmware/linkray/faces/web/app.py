@@ -14,6 +14,7 @@ from .guard import Front, Guarded, Senders
 from .near import host_of, is_ours
 from .ports import Door
 from .problem import Problem, not_this_way
+from .scriptless import Scriptless
 from .static import File, Static
 from .table import TABLE, Entry, check
 
@@ -38,7 +39,7 @@ def build_app(
         for entry in table
     ]
     router = Router(routes, redirect_slashes=False, default=Static(files, brand))
-    return Front(_Problems(router, routes), names)
+    return Front(Scriptless(_Problems(router, routes)), names)
 
 
 class _Problems:

@@ -104,7 +104,7 @@ function page({ app, style, shared }, icon) {
 ${[...preloads, `<script type="module" src="${PLACE}${app}"></script>`].join("\n")}
 </head>
 <body>
-<noscript><main class="gate"><h1>LinkRay</h1><p>This page needs JavaScript.</p></main></noscript>
+<noscript><main class="gate"><h1>LinkRay</h1><p>This page needs JavaScript. <a href="/plain">How it stands, stop all and the log go without.</a></p></main></noscript>
 </body>
 </html>
 `;
