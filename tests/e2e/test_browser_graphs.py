@@ -111,6 +111,7 @@ def test_a_day_is_picked_zoomed_and_its_address_shows_the_same(visit):
     visitor = visit()
     page = visitor.sign_in("EV")
     page.get_by_role("link", name="Transactions").first.click()
+    page.get_by_role("link", name="Day graphs").click()
     listed = page.get_by_role("navigation", name="Days of this month")
     expect(listed.get_by_role("link").last).to_have_attribute("aria-current", "page")
     visitor.open(address())

@@ -26,7 +26,7 @@ PAGES = {  # and what is there once it is complete
     "/configuration/site": ".field", "/configuration/meter": ".meter-file",
     "/configuration/balancing": ".field", "/configuration/schedule": ".day",
     "/configuration/groups": ".card", "/configuration/csms": ".field",
-    "/configuration/files": ".card", "/debug/ocpp": ".frame-line", "/account": ".field",
+    "/configuration/files": ".card", "/debug/ocpp": ".frame-line", "/account": ".card",
     "/transactions/sessions": ".tx-filters", "/transactions/tags": ".views",
     "/setup/site": ".supply", "/setup/chargers": ".addresses code",
 }  # fmt: skip

@@ -20,13 +20,12 @@ const hashOf = (bytes) => createHash("sha256").update(bytes).digest("hex").slice
 
 const json = async (...path) => JSON.parse(await readFile(join(here, "src", ...path), "utf8"));
 
-/** A file for each language but English; what the box says as a sentence is found by its words. */
+/** A file for each language; what the box says as a sentence is found by its words. */
 async function catalogues() {
   const made = {};
   const said = await json("said.json");
   for (const name of await readdir(join(here, "src", "lang"))) {
     const language = basename(name, ".json");
-    if (language === "en") continue;
     const all = Object.entries(await json("lang", name));
     const entries = all.filter(([key]) => !key.startsWith("report."));
     const text = JSON.stringify(
@@ -35,7 +34,7 @@ async function catalogues() {
     const file = `lang-${language}-${hashOf(text)}.json`;
     await writeFile(join(out, file), text);
     made[language] = PLACE + file;
-    await reports(language, all);
+    if (language !== "en") await reports(language, all);
   }
   return made;
 }
@@ -49,6 +48,29 @@ async function reports(language, entries) {
   );
   await writeFile(join(out, `report-${language}-${hashOf(text)}.json`), text);
 }
+
+/** Whatever comes later is told to import what the first visit has loaded: so the bundler keeps all
+ *  of that in one file, where it would cut it into one for each set of pages that share a part. */
+const firstInOne = {
+  name: "first-in-one",
+  setup(made) {
+    const later = new Set();
+    made.onResolve({ filter: /^\.\.?\// }, async ({ path, kind, importer, resolveDir }) => {
+      if (kind !== "dynamic-import") return undefined;
+      const found = await made.resolve(path, { kind: "import-statement", importer, resolveDir });
+      later.add(found.path);
+      return found;
+    });
+    made.onLoad({ filter: /\.tsx?$/ }, async ({ path }) => {
+      if (!later.has(path)) return undefined;
+      const main = await readFile(join(here, "src", "main.tsx"), "utf8");
+      const first = [...main.matchAll(/^import (?!type).* from "\.\/([^"]+)";$/gm)];
+      const imports = first.map(([, name]) => `import ${JSON.stringify(join(here, "src", name))};`);
+      const contents = imports.join("") + (await readFile(path, "utf8"));
+      return { contents, loader: path.endsWith("x") ? "tsx" : "ts" };
+    });
+  },
+};
 
 async function bundle(languages) {
   return build({
@@ -66,9 +88,10 @@ async function bundle(languages) {
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     publicPath: PLACE,
-    define: { CATALOGUES: JSON.stringify(languages) },
+    define: { CATALOGUES: JSON.stringify(JSON.stringify(languages)) },
     jsx: "automatic",
     jsxImportSource: "preact",
+    plugins: [firstInOne],
   });
 }
 

@@ -7,33 +7,39 @@
 import { signal } from "@preact/signals";
 import { h, type ComponentChildren } from "preact";
 
-import en from "./lang/en.json";
+import type en from "./lang/en.json";
 import { keep, kept } from "./session";
 
-/** Addresses of further catalogues by language, from the build. */
-declare const CATALOGUES: Record<string, string>;
+/** Addresses of the catalogues by language, as JSON, from the build. */
+declare const CATALOGUES: string;
 
 type Catalogue = Record<string, string>;
 export type Key = keyof typeof en;
 export type Params = Record<string, string | number | null | undefined>;
 
-const ENGLISH: Catalogue = en;
-export const languages = (): string[] => ["en", ...Object.keys(CATALOGUES)];
-export const lang = signal("en");
-const catalogue = signal<Catalogue>(ENGLISH);
+const FILES = JSON.parse(CATALOGUES) as Record<string, string>;
+const AGAIN_MS = 2_000;
+/** English first. */
+export const languages = (): string[] => [...new Set(["en", ...Object.keys(FILES)])];
+export const lang = signal("");
+const catalogue = signal<Catalogue>({});
 
+/** The visitor's language, or English where its file does not come; nothing is said before. */
 export async function startLanguage(): Promise<void> {
   const asked = new URLSearchParams(location.search).get("lang") ?? kept("lang");
   const theirs = navigator.languages.map((tag) => tag.slice(0, 2));
   const first = [asked, ...theirs].find((tag) => languages().includes(tag ?? ""));
   await useLanguage(first ?? "en", false);
+  while (!lang.peek()) {
+    await useLanguage("en", false);
+    if (!lang.peek()) await new Promise((done) => setTimeout(done, AGAIN_MS));
+  }
 }
 
 /** Shows the pages in a language; one whose file does not come leaves them as they are. */
 export async function useLanguage(chosen: string, remember = true): Promise<void> {
-  const address = CATALOGUES[chosen];
   try {
-    const words = address ? ((await (await fetch(address)).json()) as Catalogue) : ENGLISH;
+    const words = (await (await fetch(FILES[chosen] ?? "")).json()) as Catalogue;
     phrases = phrasesOf(words);
     known.clear();
     catalogue.value = words;
@@ -84,7 +90,7 @@ export function ungrouped(text: string): string {
 }
 
 export function has(key: string): boolean {
-  return key in ENGLISH;
+  return key in catalogue.value;
 }
 
 /** The text of a key that is put together at run time. */
@@ -101,7 +107,7 @@ export function t(key: Key, params: Params = {}): string {
 export function nth(n: number): string {
   const rules = onceFor("ordinal", (tag) => new Intl.PluralRules(tag, { type: "ordinal" }));
   const key = `nth.${rules.select(n)}`;
-  return say(key in catalogue.value || key in ENGLISH ? key : "nth.other", { v: String(n) });
+  return say(has(key) ? key : "nth.other", { v: String(n) });
 }
 
 /** The text of a key with its bold parts bold. */
@@ -188,9 +194,6 @@ function find(key: string, params: Params): string {
     catalogue.value[`${key}.${form}`] ??
     catalogue.value[key] ??
     catalogue.value[`${key}.other`] ??
-    ENGLISH[`${key}.${form}`] ??
-    ENGLISH[key] ??
-    ENGLISH[`${key}.other`] ??
     key
   );
 }
