@@ -13,6 +13,7 @@ import trio
 from tools.simulator.scene import Scene, scene, single, site
 from trio_websocket import wrap_client_stream
 
+from linkray.kit import tls
 from linkray.model import asks
 from linkray.model.asks import LOCAL, Answer, AnyAsk, Who
 
@@ -144,6 +145,19 @@ async def test_a_deleted_chargers_password_goes_with_it() -> None:
         await ask(s, asks.SetChargerPassword("C1", WORD))
         assert (await ask(s, asks.DeleteCharger(("C1",)))).ok
         assert "C1" not in s.house.proofs.kept
+
+
+async def test_back_to_the_self_made_certificate_removes_client_certificates_too() -> None:
+    async with scene(site(60, single("C1"))) as s:
+        tls.own_certificate(s.folder / "tls")
+        assert (await ask(s, asks.MakeClient("Ann", 3, "a word for the file"))).ok
+        assert (await ask(s, asks.RequireClients(3, on=True))).ok  # at the command line
+
+        assert (await ask(s, asks.DropCertificate())).ok
+
+        held = msgspec.json.decode((await ask(s, asks.ReadClients())).data)
+        assert (held["certificates"], held["required"]) == ([], [])
+        assert not list((s.folder / "clients").iterdir())
 
 
 async def test_the_network_and_the_neighbours_are_told_as_the_board_has_them() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.faces.browser import WORDS, Box, Browser
 
 from linkray.desk.snapshot import Seen
+from linkray.faces.web.table import TABLE
 from linkray.model import asks
 from linkray.model.clients import CLIENTS, read_clients
 
@@ -191,3 +192,14 @@ async def test_a10_neighbours_and_what_links_are_secured_with_are_the_assemblers
         assert (await browser.call("GET", path)).status == 403
     expected = 200 if name == "Installer" else 403
     assert (await browser.call("GET", "/api/v1/network")).status == expected
+
+
+async def test_a26_neighbours_are_told_and_nothing_is_fetched_from_them() -> None:
+    """There is no proxy yet: no route takes an address that the box would open."""
+    box = await Box().open()
+    browser = await box.signed_in("Assembler")
+    assert (await browser.call("GET", "/api/v1/neighbours")).status == 200
+    for path in ("/api/v1/neighbours", "/api/v1/neighbours/192.0.2.1", "/proxy/192.0.2.1/"):
+        assert (await browser.call("POST", path, {"address": "127.0.0.1"})).status in {404, 405}
+    assert [one.path for one in TABLE if "proxy" in one.path] == []
+    assert {one.method for one in TABLE if "neighbours" in one.path} == {"GET"}

@@ -34,6 +34,10 @@ const loaded: Record<string, ReturnType<typeof signal<Loaded>>> = {
   alerts: signal<Loaded>(null),
   admin: signal<Loaded>(null),
   assembler: signal<Loaded>(null),
+  network: signal<Loaded>(null),
+  payment: signal<Loaded>(null),
+  building: signal<Loaded>(null),
+  proxy: signal<Loaded>(null),
 };
 
 const FILES: Record<string, () => Promise<ComponentType>> = {
@@ -47,6 +51,10 @@ const FILES: Record<string, () => Promise<ComponentType>> = {
   alerts: async () => (await import("./pages/alerts")).Alerts,
   admin: async () => (await import("./pages/admin")).Admin,
   assembler: async () => (await import("./pages/assembler")).Assembler,
+  network: async () => (await import("./pages/network")).Network,
+  payment: async () => (await import("./pages/payment")).Payment,
+  building: async () => (await import("./pages/building")).Building,
+  proxy: async () => (await import("./pages/proxy")).Proxy,
 };
 
 async function load(name: string): Promise<void> {

@@ -6,10 +6,12 @@ import { call } from "../api";
 import { moment } from "../format";
 import { given, t } from "../i18n";
 import { Badge, Button, Card, FilePick, Icon, Note } from "../parts/basics";
+import { withPassword } from "../parts/confirm";
 import { announce, askDanger, inWords } from "../parts/dialog";
 import { Field, TextInput } from "../parts/fields";
 import type { State } from "../site";
 import type { Certificate } from "../words";
+import { Clients } from "./clients";
 
 const SOON_MS = 30 * 24 * 3600 * 1000;
 
@@ -34,6 +36,7 @@ export function CertificatesTab() {
           </div>
         </div>
       )}
+      <Clients />
     </>
   );
 }
@@ -79,7 +82,7 @@ function InForce({ now, onChange }: PartProps) {
       sessions: null,
       verb: t("cert.back"),
       act: async () => {
-        onChange((await call<Certificate>("DELETE", "/certificate")).body);
+        onChange((await withPassword(() => call<Certificate>("DELETE", "/certificate"))).body);
         return t("cert.back_done");
       },
     });

@@ -1,11 +1,12 @@
 // Security: who may sign in and how, who is signed in now, and who did what.
 
 import type { ComponentType } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 import { call, Problem } from "../api";
 import { duration, moment } from "../format";
 import { say, t, type Key } from "../i18n";
+import { useAsked } from "../parts/asked";
 import { Badge, Button, Card, Icon, Link, Note } from "../parts/basics";
 import { CodeField, withPassword } from "../parts/confirm";
 import { announce, askDanger, inWords } from "../parts/dialog";
@@ -18,6 +19,7 @@ import type { State } from "../site";
 import type { AccountName } from "../words";
 import { Audit } from "./audit";
 import { CertificatesTab } from "./certificates";
+import { ChargerSecurity } from "./chargersecurity";
 
 interface AccountRow {
   name: AccountName;
@@ -48,6 +50,7 @@ interface Tab {
 const TABS: readonly Tab[] = [
   { id: "accounts", name: "security.accounts", level: 1, show: Accounts },
   { id: "certificates", name: "cert.title", level: ASSEMBLER, show: CertificatesTab },
+  { id: "chargers", name: "links.tab", level: ASSEMBLER, show: ChargerSecurity },
   { id: "audit", name: "security.audit", level: ASSEMBLER, show: Audit },
 ];
 
@@ -72,36 +75,6 @@ export function Security() {
       {barred ? <Note tone="limited">{t("app.not_allowed")}</Note> : <Show />}
     </>
   );
-}
-
-/** What a path answers, and how to ask once more; what fails is told in words. */
-function useAsked<T>(path: string, every_ms = 0): [T | null, string, () => void] {
-  const [told, setTold] = useState<T | null>(null);
-  const [failed, setFailed] = useState("");
-  const [round, setRound] = useState(0);
-  useEffect(() => {
-    let over = false;
-    const ask = async () => {
-      try {
-        const answer = (await call<T>("GET", path)).body;
-        if (!over) setTold(answer);
-        if (!over) setFailed("");
-      } catch (problem) {
-        if (!over) setFailed(inWords(problem));
-      }
-    };
-    void ask();
-    const timer = every_ms
-      ? setInterval(() => {
-          if (!document.hidden) void ask();
-        }, every_ms)
-      : undefined;
-    return () => {
-      over = true;
-      clearInterval(timer);
-    };
-  }, [path, round]);
-  return [told, failed, () => setRound((n) => n + 1)];
 }
 
 function Accounts() {
