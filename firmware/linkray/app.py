@@ -516,6 +516,8 @@ class House:
             return no("invalid", why, "$.password")
         if ask.tell and charger not in self.chargers.links:
             return no("refused", f"{charger} is not connected: it cannot be told")
+        if ask.tell and (wait_s := self.chargers.key_waits_s(charger)):
+            return no("refused", f"{charger} restarts when it is told: wait another {wait_s} s")
         word = kept_of(ask.password, fresh_secret()[:16])
         at = self.wall.stamp()
         await self.store.audit(who, f"password of {charger}", new="told" if ask.tell else "given")

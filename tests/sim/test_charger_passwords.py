@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import trio
+from tests.sim.csms_cases import behind
 from tools.simulator.scene import Scene, scene, single, site
 from trio_websocket import wrap_client_stream
 
@@ -137,6 +138,32 @@ async def test_a30_whoever_has_proved_itself_takes_its_place_from_another_addres
 
         assert s.house.chargers.links["C1"].address == "10.0.0.66"
         assert (await link(s))["refused"] == 0
+
+
+async def test_a_make_that_restarts_on_its_password_is_not_told_as_soon_as_it_is_there() -> None:
+    async with scene(site(60, single("C1"))) as s:
+        await s.world.charger("C1").wait_ready()
+        seen = s.house.chargers.seen["C1"]
+        s.house.chargers.seen["C1"] = msgspec.structs.replace(seen, vendor="ABB", model="TAC")
+
+        early = await ask(s, asks.SetChargerPassword("C1", WORD, tell=True))
+        await trio.sleep(60)
+        late = await ask(s, asks.SetChargerPassword("C1", WORD, tell=True))
+
+        assert (early.code, "restarts when it is told" in early.text) == ("refused", True)
+        assert late.ok
+
+
+async def test_a_password_of_linkrays_own_never_goes_to_the_csms() -> None:
+    async with behind(1, chargers=1, password_in_clear=True) as case:
+        told = await ask(case.s, asks.SetChargerPassword("C1", WORD, tell=True))
+        assert told.ok, told.text
+        knocks = len(case.csms.book.knocks)
+        case.victim.disconnect(for_s=90)  # longer than its uplink is kept without it
+        await case.s.until(lambda: len(case.csms.book.knocks) > knocks, 400)
+
+        assert case.s.house.chargers.links["C1"].proved
+        assert {knock.authorization for knock in case.csms.book.knocks} == {None}
 
 
 async def test_a_deleted_chargers_password_goes_with_it() -> None:

@@ -31,8 +31,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry: what differs from the rule, why, and where it was seen.
 
-    Two keys wait for their use: `unlock` (nobody can ask for UnlockConnector yet) and `key_delay_s`
-    (LinkRay writes AuthorizationKey when a person tells it to).
+    One key waits for its use: `unlock`.
     """
 
     name: str = ""  # the file's, shown on the charger's page; empty: the plain rule

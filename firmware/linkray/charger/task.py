@@ -300,6 +300,15 @@ class ChargerRoom:
             refused_why=told.why,
         )  # fmt: skip
 
+    def key_waits_s(self, charger: str) -> int:
+        """How long a connected charger is not told a password yet: its make restarts on it, and
+        would again and again (quirks.md, `key_delay_s`).
+        """
+        said = self.seen.get(charger) or ChargerSeen(charger)
+        delay_s = self.quirks.match(said.vendor, said.model, said.firmware).key_delay_s
+        stood_s = trio.current_time() - self.links[charger].since
+        return max(0, math.ceil(delay_s - stood_s))
+
     def configuration(self, charger: str) -> dict[str, str | None]:
         """What a connected charger said of its settings (GetConfiguration)."""
         standing = self.links.get(charger)
@@ -873,7 +882,7 @@ class Standing:
         "_alarm", "_answers", "_bell", "_close", "_gathering", "_items", "_noted", "_ping_at",
         "_pinging", "_ponged", "_room", "_scope", "_terms", "_unanswered", "_unsent", "_untold",
         "_waits", "_why", "_wire", "_ws", "address", "authorization", "charger", "core", "done",
-        "introduced", "proved",
+        "introduced", "proved", "since",
     )  # fmt: skip
 
     def __init__(
@@ -889,6 +898,7 @@ class Standing:
         proved: bool = False,
     ) -> None:
         self.proved = proved  # it came with the password that is LinkRay's for it
+        self.since = trio.current_time()
         self.charger = charger
         self.address = address
         self.authorization = authorization
