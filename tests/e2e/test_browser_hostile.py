@@ -49,7 +49,8 @@ CUT = """() => [...document.querySelectorAll(
                && e.clientHeight > 1 && e.scrollHeight > e.clientHeight + 2)
   .map(e => e.tagName + " " + e.textContent.slice(0, 40))"""
 ALL = ("/info", "/chargers", "/transactions/sessions", "/transactions/tags", "/alerts/open",
-       "/configuration/site", "/configuration/balancing", "/setup/chargers", "/debug/log")  # fmt: skip
+       "/configuration/site", "/configuration/balancing", "/setup/chargers",
+       "/debug/log")  # fmt: skip
 
 
 def is_a_name(text: str) -> bool:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
-PINNED = re.compile(r"(?m)^([A-Za-z0-9_.\-]+)(?:\[[^\]]*\])?==([^\s\\]+) \\\n((?:    --hash=.*\n)+)")
+PINNED = re.compile(
+    r"(?m)^([A-Za-z0-9_.\-]+)(?:\[[^\]]*\])?==([^\s\\]+) \\\n((?:    --hash=.*\n)+)"
+)
 
 
 def locked() -> dict[str, str]:

@@ -27,7 +27,8 @@ class Signed:
     """A certificate, its key, and by whom."""
 
     def __init__(
-        self, name: str, by: Signed | None = None, *, key: Key | None = None, ca: bool | None = None,
+        self, name: str, by: Signed | None = None, *, key: Key | None = None,
+        ca: bool | None = None,
         also: tuple[x509.ExtensionType, ...] = (),
     ) -> None:  # fmt: skip
         self.key = key or ec.generate_private_key(ec.SECP256R1())
