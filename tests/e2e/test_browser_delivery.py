@@ -1,4 +1,4 @@
-"""Delivery as an installer sets it up: to a server that is real, and does not always do its part."""
+"""Delivery as an installer sets it up, to a server that does not always do its part."""
 
 from __future__ import annotations
 
