@@ -105,7 +105,7 @@ def _set_up(page: Page, folder: Folder) -> None:
     page.get_by_text("Send the password without TLS").click()
     page.get_by_label("Path").fill("bills")
     save(page)
-    expect(page.get_by_text("Weekly").last).to_be_visible()
+    expect(page.locator("dd", has_text="Weekly")).to_be_visible()
     page.get_by_label("New password").fill(SECRET)
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_text("This server has a password.")).to_be_visible()
