@@ -329,6 +329,7 @@ async def test_a38_a_password_goes_to_the_server_that_it_was_given_for(tmp_path)
 
 async def test_more_sessions_than_a_file_holds_are_several_files(tmp_path, monkeypatch):
     monkeypatch.setattr(deliveries, "SESSIONS_MAX", 3)
+    monkeypatch.setattr("linkray.store.db.SESSIONS_MAX", 3)
     monkeypatch.setattr("linkray.records.delivery.plan.SESSIONS_MAX", 3)
 
     async def scene(site: Site, _restart: Any) -> None:
@@ -340,6 +341,34 @@ async def test_more_sessions_than_a_file_holds_are_several_files(tmp_path, monke
         assert site.receiver.sessions() == [1, 2, 3, 4, 5, 6, 7]
 
     await living(tmp_path, "2026-11-22T10:00:00+00:00", scene)
+
+
+async def test_a_power_cut_while_sessions_are_taken_leaves_none_out_and_none_twice(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(deliveries, "TAKEN_AT_ONCE", 2)
+
+    async def scene(site: Site, restart: Any) -> None:
+        for _ in range(7):
+            await site.session()
+        write, commits = site.store._write, 0
+
+        async def cut(do: Any, *more: Any, **others: Any) -> Any:
+            nonlocal commits
+            commits += 1
+            if commits == 3:
+                await trio.sleep_forever()
+            return await write(do, *more, **others)
+
+        monkeypatch.setattr(site.store, "_write", cut)
+        await trio.sleep(HOUR)
+        monkeypatch.setattr(site.store, "_write", write)
+        await restart()
+        await trio.sleep(HOUR)
+        assert sorted(site.receiver.sessions()) == [1, 2, 3, 4, 5, 6, 7]
+        assert sorted(one.sessions for one in (await site.view()).sendings) == [3, 4]
+
+    await living(tmp_path, "2026-11-22T22:30:00+00:00", scene)
 
 
 @pytest.mark.parametrize(

@@ -313,12 +313,12 @@ class Delivery(SettingsPart, frozen=True):
     ] = "off"  # fmt: skip
     protocol: Annotated[
         Literal["smtp", "ftp", "http"],
-        _meta("By e-mail (smtp), into a folder (ftp) or as an upload to a web server (http)"),
+        _meta("By e-mail, into a folder of an FTP server, or as an upload to a web server"),
     ] = "smtp"
     security: Annotated[
         Literal["starttls", "tls", "none"],
-        _meta("starttls begins in the clear and must become TLS before anything is said; tls from "
-              "the first byte; none: anybody on the way can read and change what is sent"),
+        _meta("TLS from the first byte, or with STARTTLS before anything is said; the server's "
+              "certificate is checked. None: anybody on the way can read and change what is sent"),
     ] = "starttls"  # fmt: skip
     server: Annotated[
         str, _meta("Name or address of the server, without http:// and the like", max_length=255,

@@ -19,7 +19,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
-from linkray.model.delivery import Sending
+from linkray.model.delivery import SESSIONS_MAX, Sending
 from linkray.model.faults import Alert
 from linkray.model.passport import Passport
 from linkray.model.records import (
@@ -397,18 +397,27 @@ class Store:
         await self._write(lambda disk: disk.import_passports(passports, who, at))
 
     async def make_sending(self, sending: Sending, key: str, value: str) -> Sending | None:
-        """Take sessions that have ended by then and were never taken before for a sending, and
-        remember `value`, in one commit; None where there is no such session.
+        """Take sessions that have ended by then and were never taken before for a sending, some in
+        each commit, and remember `value` in the last; None where there is no such session.
+
+        Where it ends in the middle, what was taken is a sending, and the rest is for the next.
         """
+        is_all = False
 
-        def write(disk: Disk) -> Sending | None:
-            disk.remember(key, value)
-            return disk.outbox(lambda db: deliveries.make(db, sending))
+        def write(before: Sending, disk: Disk) -> Sending | None:
+            nonlocal is_all
+            taken = disk.outbox(lambda db: deliveries.take(db, before))
+            count = 0 if taken is None else taken.sessions
+            is_all = count - before.sessions < deliveries.TAKEN_AT_ONCE or count >= SESSIONS_MAX
+            if is_all:
+                disk.remember(key, value)
+            return taken
 
-        def known(_made: Sending | None) -> None:
-            self._kv[key] = value
-
-        return await self._write(write, known)
+        made = await self._write(partial(write, sending))
+        while made is not None and not is_all:
+            made = await self._write(partial(write, made))
+        self._kv[key] = value
+        return made
 
     async def keep_sending(self, sending: Sending) -> None:
         """What became of a sending."""

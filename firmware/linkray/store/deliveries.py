@@ -11,37 +11,37 @@ from linkray.model.delivery import KEPT_MAX, LISTED_MAX, SESSIONS_MAX, Sending
 
 from .rows import Row, int_of, text_of
 
+TAKEN_AT_ONCE = 500  # in one commit: whoever has something to write waits no longer
 _COLUMNS = "id, made, until, sessions, name, by, state, tries, tried, text, place"
 
 
-def make(db: apsw.Connection, sending: Sending) -> Sending | None:
-    """A sending of the oldest sessions that ended before its `until` and belong to none; None where
-    there is none. `{n}` in its name is its number.
+def take(db: apsw.Connection, sending: Sending) -> Sending | None:
+    """The oldest sessions that ended before its `until` and belong to none are taken into a
+    sending, `TAKEN_AT_ONCE` at most; None where there is none and it has none. One without a number
+    is given its own, which stands for `{n}` in its name.
     """
-    which = "delivery IS NULL AND ended < ?"
-    found = db.execute(f"SELECT 1 FROM transactions WHERE {which} LIMIT 1",  # noqa: S608
-                       (sending.until,))  # fmt: skip  # our own words
-    if not list(found):
+    most = min(TAKEN_AT_ONCE, SESSIONS_MAX - sending.sessions)
+    found = [int_of(row[0]) for row in db.execute(
+        "SELECT id FROM transactions WHERE delivery IS NULL AND ended < ? ORDER BY ended LIMIT ?",
+        (sending.until, most),
+    )]  # fmt: skip
+    if not sending.id and not found:
         return None
-    db.execute(
-        "INSERT INTO deliveries (made, until, sessions, name, by, state, tries, tried, text, place)"
-        " VALUES (?, ?, 0, '', ?, 'waits', 0, '', '', '')",
-        (sending.made, sending.until, sending.by),
+    if not sending.id:
+        db.execute("INSERT INTO deliveries (made, until, sessions, name, by, state, tries, tried,"
+                   " text, place) VALUES ('', '', 0, '', '', '', 0, '', '', '')")  # fmt: skip
+        number = db.last_insert_rowid()
+        name = sending.name.replace("{n}", f"{number:05}")
+        sending = msgspec.structs.replace(sending, id=number, name=name)
+    db.executemany(
+        "UPDATE transactions SET delivery = ? WHERE id = ?", [(sending.id, one) for one in found]
     )
-    number = db.last_insert_rowid()
+    taken = msgspec.structs.replace(sending, sessions=sending.sessions + len(found))
+    keep(db, taken)
     db.execute(
-        "UPDATE transactions SET delivery = ? WHERE id IN"  # noqa: S608
-        f" (SELECT id FROM transactions WHERE {which} ORDER BY ended LIMIT ?)",
-        (number, sending.until, SESSIONS_MAX),
+        "DELETE FROM deliveries WHERE id <= ? AND state = 'sent'", (taken.id - KEPT_MAX,)
     )
-    count = db.changes()
-    name = sending.name.replace("{n}", f"{number:05}")
-    made = msgspec.structs.replace(sending, id=number, sessions=count, name=name)
-    keep(db, made)
-    db.execute(
-        "DELETE FROM deliveries WHERE id <= ? AND state = 'sent'", (number - KEPT_MAX,)
-    )
-    return made
+    return taken
 
 
 def keep(db: apsw.Connection, one: Sending) -> None:

@@ -62,6 +62,10 @@ export function DeliveryTab() {
       {may && loadFailed.value !== null && <LoadFailed />}
       {!view && !failed && <div class="bone tall" aria-busy="true" />}
       <div class={may ? "pair" : ""}>
+        <div class="stack">
+          {view && <Standing view={view} may={may} done={again} />}
+          {view && <Sendings view={view} />}
+        </div>
         {may && (
           <div class="stack">
             {draft.value && <When to={draft.value.delivery} />}
@@ -69,10 +73,6 @@ export function DeliveryTab() {
             {view && base.value && <GivePassword has={view.has_password} done={again} />}
           </div>
         )}
-        <div class="stack">
-          {view && <Standing view={view} may={may} done={again} />}
-          {view && <Sendings view={view} />}
-        </div>
       </div>
       {may && <DraftBar />}
     </>
@@ -131,18 +131,14 @@ function Where({ to }: { to: DeliverySettings }) {
           onChange={(chosen) => choose(chosen as DeliverySettings["protocol"])}
         />
         <Setting path={path("server")} />
-        <div class="form two">
-          <Pick
-            name="security"
-            value={to.security}
-            all={SECURITIES[how]}
-            onChange={(chosen) => setValue(path("security"), chosen)}
-          />
-          <Setting path={path("port")} usual={String(PORTS[`${how} ${to.security}`] ?? "")} />
-        </div>
-        {to.security === "none" && (
-          <Note tone="limited">{t("dlv.in_clear")}</Note>
-        )}
+        <Pick
+          name="security"
+          value={to.security}
+          all={SECURITIES[how]}
+          onChange={(chosen) => setValue(path("security"), chosen)}
+        />
+        {to.security === "none" && <Note tone="limited">{t("dlv.in_clear")}</Note>}
+        <Setting path={path("port")} usual={String(PORTS[`${how} ${to.security}`] ?? "")} />
         <Setting path={path("username")} />
         {to.security === "none" && to.username && <Setting path={path("password_in_clear")} />}
         {how === "smtp" && <Setting path={path("sender")} />}

@@ -32,6 +32,10 @@ export function Transactions() {
   const [, which] = segments();
   const tab = TABS.find((one) => one.id === which) ?? TABS[0];
   const Show = tab?.show ?? Sessions;
+  useEffect(() => {
+    const tabs = document.querySelector(".tabs [aria-current]"); // narrow screens scroll them
+    tabs?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [tab?.id]);
   return (
     <>
       <h1>{t("nav.transactions")}</h1>
