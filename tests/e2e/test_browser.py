@@ -29,7 +29,7 @@ GREEN = ".head-chips .chip.ok"  # the LED, no problems, live
 FREE = "WB-118274"  # Bay 4: nobody has plugged in there
 INSTALLERS = [
     "Info", "Chargers", "Transactions", "Alerts", "Configuration", "Balancing", "Commissioning",
-    "Security", "API", "Admin", "Debug", "Account",
+    "Network", "Payment", "Building Management", "Security", "API", "Admin", "Debug", "Account",
 ]  # fmt: skip
 PAGES = (
     "/info", "/chargers", f"/chargers/{FREE}", "/configuration/site", "/configuration/meter",
@@ -56,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     [
         ("EV", ["Info", "Transactions", "Alerts", "Security", "Account"]),
         ("Installer", INSTALLERS),
-        ("Assembler", [*INSTALLERS[:-1], "Assembler", "Account"]),
+        ("Assembler", [*INSTALLERS[:-1], "Proxy", "Assembler", "Account"]),
     ],
 )  # fmt: skip
 def test_u19_each_level_sees_its_own_pages(visit, account: str, pages: list[str]):

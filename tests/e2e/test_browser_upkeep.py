@@ -135,7 +135,8 @@ def test_a_charger_and_control_are_started_anew(
     one.get_by_role("button", name="When the last car is done").click()
     confirm(page, "When the last car is done")
     waits = card(page, "Waiting")
-    expect(waits).to_contain_text("(Restart), when none of its sessions runs, asked for by Installer")
+    said = "(Restart), when none of its sessions runs, asked for by Installer"
+    expect(waits).to_contain_text(said)
     waits.get_by_role("button", name="Call off").click()
     expect(waits).to_have_count(0)
 
