@@ -29,6 +29,7 @@ from linkray.model.asks import (
     ReadCeiling,
     ReadCertificate,
     ReadConfiguration,
+    ReadDelivery,
     ReadDiagnostics,
     ReadFirmware,
     ReadFrameFile,
@@ -83,6 +84,7 @@ READS = (
     ReadLicence, ReadCertificate, ReadMeterFile,
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
     ReadConfiguration, ReadFirmware, ReadDiagnostics, OpenHanded, OpenDiagnostics,
+    ReadDelivery,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -58,6 +58,7 @@ BODIES |= {
     "change_key": {"key": "HeartbeatInterval", "value": "120"},
     "act_at_charger": {"act": "reset_soft"},
     "update_firmware": {"name": "a.bin", "chargers": ["CP1"]},
+    "delivery_password": {"password": "word"},
 }
 LEVELS = {"": 0, "EV": 1, "Installer": 2, "Assembler": 3}
 WRITES = [entry for entry in TABLE if entry.method != "GET" and not entry.signs_in]
