@@ -31,6 +31,7 @@ from linkray.model.asks import (
     ReadChargerLinks,
     ReadClients,
     ReadConfiguration,
+    ReadDelivery,
     ReadDiagnostics,
     ReadFirmware,
     ReadFrameFile,
@@ -88,6 +89,7 @@ READS = (
     ReadFrames, ReadFrameFile, ReadQueues, ReadQueue,
     ReadConfiguration, ReadFirmware, ReadDiagnostics, OpenHanded, OpenDiagnostics,
     ReadClients, ReadChargerLinks, ReadNetwork, ReadNeighbours,
+    ReadDelivery,
 )  # fmt: skip
 BEFORE_PASSWORDS = (ReadSnapshot, SetPassword)  # trust.md 4, rule 3
 LEVEL_NAMES = {0: "nobody", 1: "EV", 2: "Installer", 3: "Assembler", 4: "the command line"}

@@ -51,6 +51,7 @@ EXAMPLES: tuple[asks.Ask, ...] = (
     asks.CloseAccount("EV"), asks.SetSecondFactor("EV"), asks.SetKey("ab", on=True),
     asks.RemoveKey("ab"), asks.NoteAtDoor(Who("EV", 1), "signed in"),
     asks.ReadAlerts(), asks.SeeAlerts((1,)), asks.Restart("control"),
+    asks.ReadDelivery(), asks.SendDelivery(), asks.TryDelivery(), asks.SetDeliveryPassword("x"),
     asks.CancelRestart(), asks.ReadRestarts(), asks.SetLogLevel(extended=True),
     asks.ReadLogFile(), asks.ReadReport(),
     asks.ReadLicence(), asks.ImportLicence("{}"), asks.ReadCertificate(),
@@ -103,7 +104,7 @@ def test_a1_before_the_first_password_people_may_see_and_set_passwords_only(ask)
 
 @pytest.mark.parametrize("ask", EXAMPLES, ids=lambda ask: type(ask).__name__)
 def test_a9_a_read_key_changes_nothing_and_no_key_works_before_the_release(ask):
-    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadTags
+    reads = isinstance(ask, asks.ReadSnapshot | asks.ReadHistory | asks.ReadTags | asks.ReadDelivery
                        | asks.ReadRejected | asks.ReadLearning | asks.ReadAlerts)  # fmt: skip
 
     assert (refusal(ask, Who("key:r", 1), OPEN, PEOPLE) is None) == reads

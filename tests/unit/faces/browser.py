@@ -41,6 +41,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock, stamp
 from linkray.model import asks
 from linkray.model.asks import Answer
+from linkray.model.delivery import DeliveryTested, DeliveryView
 from linkray.model.history import MINUTES, Slot, mean_of
 from linkray.model.tags import Tag
 from linkray.model.views import (
@@ -200,6 +201,7 @@ ACTS = (  # they are written down, and answered with yes
     asks.ActAtCharger, asks.KeepFirmware, asks.DeleteFirmware, asks.UpdateFirmware,
     asks.GetDiagnostics, asks.ReadDiagnostics, asks.ReadChargerLinks, asks.SetChargerPassword,
     asks.RemoveChargerPassword, asks.ReadNetwork, asks.ReadNeighbours,
+    asks.SendDelivery, asks.SetDeliveryPassword,
 )  # fmt: skip
 
 
@@ -343,8 +345,19 @@ class Box:
         async def restarts(_ask: asks.ReadRestarts, _who: asks.Who) -> Answer:
             return yes(data=RestartsRead((), ()))
 
+        async def delivery(_ask: asks.ReadDelivery, _who: asks.Who) -> Answer:
+            view = DeliveryView("off", "smtp", "", None, clock_set=True, waiting=3,
+                                waiting_max=10_000, has_password=False, sending=None, again=None,
+                                sendings=())  # fmt: skip
+            return yes(data=view)
+
+        async def try_delivery(ask: asks.TryDelivery, _who: asks.Who) -> Answer:
+            self.did.append(ask)
+            return yes(data=DeliveryTested(taken=False, text="no server is set"))
+
         return {asks.ReadAlerts: read_alerts, asks.ReadLogFile: log_file,
-                asks.ReadReport: report, asks.ReadRestarts: restarts}  # fmt: skip
+                asks.ReadReport: report, asks.ReadRestarts: restarts,
+                asks.ReadDelivery: delivery, asks.TryDelivery: try_delivery}  # fmt: skip
 
     def report_of(self, snapshot: Snapshot) -> Report:
         """What control tells for the maintenance report."""

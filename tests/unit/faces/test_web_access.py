@@ -59,6 +59,7 @@ BODIES |= {
     "change_key": {"key": "HeartbeatInterval", "value": "120"},
     "act_at_charger": {"act": "reset_soft"},
     "update_firmware": {"name": "a.bin", "chargers": ["CP1"]},
+    "delivery_password": {"password": "word"},
 }
 BODIES |= {
     "make_client": {"name": "Ann", "level": 1, "password": "a word for it"},

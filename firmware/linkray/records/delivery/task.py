@@ -261,8 +261,17 @@ class DeliveryRoom:
         if not waiting and not unsent:
             return _yes("There is nothing to send: every session that has ended was sent")
         await self._store.audit(who, "charge data records sent by hand")
-        self._tell.send_nowait(SendNow(who.name))
+        if not self._heard(SendNow(who.name)):
+            return _no("failed", "The sending starts anew just now; try again")
         return _yes("It is being sent")
+
+    def _heard(self, item: Item) -> bool:
+        """Whether the plan hears it: it does not while the room starts anew."""
+        try:
+            self._tell.send_nowait(item)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            return False
+        return self._plan is not None
 
     async def _test(self, who: Who) -> Answer:
         to = self._settings.value.delivery
@@ -287,7 +296,7 @@ class DeliveryRoom:
         kept = msgspec.json.encode((to.place, word)).decode()
         await self._store.remember(PASSWORD, kept)
         if word:
-            self._tell.send_nowait(Mended())
+            self._heard(Mended())
         said = f"{to.server} is sent this password" if word else f"{to.server} is sent no password"
         return _yes(said)
 
