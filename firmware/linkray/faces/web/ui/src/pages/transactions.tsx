@@ -4,7 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, Problem } from "../api";
-import { dayAndTime, kwhExact, lasted } from "../format";
+import { dayAndTime, duration, kwhExact, lasted } from "../format";
 import { rich, say, t, type Key } from "../i18n";
 import { snapshot } from "../live";
 import { Button, Card, Icon, Link, Note } from "../parts/basics";
@@ -546,7 +546,7 @@ function Table({ rows, now }: { rows: readonly SessionRow[]; now: Asked }) {
 
 const PAUSED_S = 60; // what is shorter nobody asks about
 const paused = (s: number | null): string =>
-  s !== null && s >= PAUSED_S ? t("tx.paused_for", { v: lasted(s) }) : "";
+  s !== null && s >= PAUSED_S ? t("tx.paused_for", { v: duration(s) }) : "";
 
 function Row({ row }: { row: SessionRow }) {
   const cell = (column: Column, value: string, more = "") => (

@@ -112,13 +112,19 @@ function Pauses({ pauses }: { pauses: readonly Pause[] }) {
             <tr key={one.began}>
               <th scope="row">{dayAndTime(one.began)}</th>
               <td>{one.ended ? lasted(seconds(one.began, one.ended)) : t("tx.pause_lasts")}</td>
-              <td>{say(`why.${one.code}`, { group: one.group })}</td>
+              <td>{whyPaused(one)}</td>
             </tr>
           ))}
         </tbody>
       </table>
     </Card>
   );
+}
+
+/** The plan's cause, with the group that it was for. */
+function whyPaused({ code, group }: Pause): string {
+  const why = code === "turn" ? t("tx.pause_turn") : say(`why.${code}`, { group });
+  return group && !why.includes(group) ? t("tx.pause_of", { why, group }) : why;
 }
 
 const seconds = (began: string, ended: string): number =>
