@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+import trio
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +37,7 @@ FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 4096
 FIELDS_MAX = 5
 LOG_LINES = 200
+SEEN_S, LOOK_S = 3.0, 0.1  # an emergency stop is shown within a second, and soon looked for
 PASSED_ON = frozenset({"host", "cookie", "origin", "sec-fetch-site"})
 STYLE = files("linkray.faces.web").joinpath("templates", "plain.css").read_text("utf-8")
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -114,7 +116,17 @@ class Scriptless:
         reply = await self._ask(
             scope, "POST", "/api/v1/emergency-stop", body, csrf=given.get("csrf", "")
         )
+        if reply.ok:
+            await self._seen(scope, on=bool(body["on"]))
         return await self._after(scope, reply)
+
+    async def _seen(self, scope: Scope, *, on: bool) -> None:
+        """Until the state tells of it too: a page asked for now would show the one before."""
+        with trio.move_on_after(SEEN_S):
+            while (shown := await self._ask(scope, "GET", "/api/v1/snapshot")).ok:
+                if msgspec.json.decode(shown.body, type=Snapshot).site.emergency_stop == on:
+                    return
+                await trio.sleep(LOOK_S)
 
     async def _after(self, scope: Scope, reply: Reply) -> Response:
         """Done: the page anew, so that a reload sends nothing twice (W5); or the page, and why."""
