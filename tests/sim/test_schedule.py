@@ -49,6 +49,22 @@ async def sessions(s: Scene) -> dict[str, int]:
     return {t.charger: t.id for t in await s.store.running()}
 
 
+async def test_a_session_is_kept_with_its_current_its_pause_and_the_reason() -> None:
+    async with scene(paused(("14:02", "14:20"))) as s:
+        s.charge("C1", "C2")
+        await s.offered(20, 20)
+        await s.until(lambda: rests(s), 200, s.offers_a)
+        await trio.sleep(180)
+        kept = await s.store.courses()
+        assert len(kept) == 2
+        for _number, course, pause in kept:
+            assert pause is not None
+            assert (pause.code, pause.ended) == ("schedule", None)
+            assert "T12:02:0" in pause.began
+            assert 110_000 <= course.paused_ms <= 190_000
+            assert course.max_ma.highest() == 20_000
+
+
 async def test_sessions_pause_at_the_excluded_time_and_resume_after_it() -> None:
     async with scene(paused(("14:10", "14:20"))) as s:
         s.charge("C1", "C2")
