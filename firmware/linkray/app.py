@@ -518,12 +518,15 @@ class House:
             return no("refused", f"{charger} is not connected: it cannot be told")
         if ask.tell and (wait_s := self.chargers.key_waits_s(charger)):
             return no("refused", f"{charger} restarts when it is told: wait another {wait_s} s")
+        if ask.tell and self.proofs.kept.get(charger, Kept()).new:
+            return no("refused", f"{charger} was told a password before and has not come with it "
+                                 "yet: let it connect anew, or remove that one first")  # fmt: skip
         word = kept_of(ask.password, fresh_secret()[:16])
         at = self.wall.stamp()
         await self.store.audit(who, f"password of {charger}", new="told" if ask.tell else "given")
         await self._keep_proof(charger, lambda one: (
             msgspec.structs.replace(one, new=word, since=at, by=who.name)
-            if ask.tell else Kept(word, "", at, who.name)
+            if ask.tell else Kept(word, "", one.now or one.new, at, who.name)
         ))  # fmt: skip
         if not ask.tell:
             return yes(f"{charger} comes with this password from its next connection on")
@@ -537,10 +540,11 @@ class House:
         return yes(f"{charger} has taken its password; it is required once it has come with it")
 
     async def _no_charger_password(self, ask: RemoveChargerPassword, who: Who) -> Answer:
-        if ask.charger not in self.proofs.kept:
+        held = self.proofs.kept.get(ask.charger, Kept())
+        if not (held.now or held.new):
             return no("unknown", f"{ask.charger[:48]} has no password")
         await self.store.audit(who, f"password of {ask.charger}", new="none")
-        await self._keep_proof(ask.charger, lambda _one: None)
+        await self._keep_proof(ask.charger, lambda one: Kept(gone=one.now or one.new))
         return yes(f"{ask.charger} needs no password")
 
     async def _network(self, _ask: ReadNetwork, _who: Who) -> Answer:
@@ -651,6 +655,10 @@ class House:
         unknown = gone - {c.id for c in self.store.settings.value.chargers}
         if unknown:
             return no("unknown", f"Expected known chargers, got {', '.join(sorted(unknown))}")
+        proved = sorted(c for c in gone if self.proofs.kept.get(c, Kept()).now)
+        if proved and who.level < ASSEMBLER:  # without it anybody would come in under that name
+            return no("refused", f"{proved[0]} has a password of its own: only the Assembler "
+                                 "deletes it")  # fmt: skip
         await self._end_sessions(gone)
         async with self.desk.changing:
             old = self.store.settings.value

@@ -16,7 +16,7 @@ from trio_websocket import wrap_client_stream
 
 from linkray.kit import tls
 from linkray.model import asks
-from linkray.model.asks import LOCAL, Answer, AnyAsk, Who
+from linkray.model.asks import INSTALLER, LOCAL, Answer, AnyAsk, Who
 
 HERE = Who("Assembler", LOCAL, "192.0.2.7")
 WORD = "0123456789abcdef0123456789abcdef01234567"
@@ -164,6 +164,48 @@ async def test_a_password_of_linkrays_own_never_goes_to_the_csms() -> None:
 
         assert case.s.house.chargers.links["C1"].proved
         assert {knock.authorization for knock in case.csms.book.knocks} == {None}
+
+
+async def test_a_password_that_is_required_no_more_is_still_none_of_the_csmss_business() -> None:
+    async with behind(1, chargers=1, password_in_clear=True) as case:
+        assert (await ask(case.s, asks.SetChargerPassword("C1", WORD, tell=True))).ok
+        await comes_back(case.s)
+        assert (await ask(case.s, asks.RemoveChargerPassword("C1"))).ok
+        knocks = len(case.csms.book.knocks)
+        case.victim.disconnect(for_s=90)
+        await case.s.until(lambda: len(case.csms.book.knocks) > knocks, 400)
+
+        now = await link(case.s)
+        assert (now["password"], now["proved"]) == ("none", False)
+        assert {knock.authorization for knock in case.csms.book.knocks} == {None}
+        assert not (await ask(case.s, asks.RemoveChargerPassword("C1"))).ok
+
+
+async def test_a_second_password_is_not_told_before_the_first_was_seen() -> None:
+    async with scene(site(60, single("C1"))) as s:
+        await s.world.charger("C1").wait_ready()
+        assert (await ask(s, asks.SetChargerPassword("C1", WORD, tell=True))).ok
+
+        again = await ask(s, asks.SetChargerPassword("C1", OTHER, tell=True))
+
+        assert (again.code, "has not come with it yet" in again.text) == ("refused", True)
+        await comes_back(s)
+        assert (await link(s))["proved"]
+        assert (await ask(s, asks.SetChargerPassword("C1", OTHER, tell=True))).ok
+
+
+async def test_a30_who_may_not_take_a_password_away_does_not_delete_its_charger() -> None:
+    async with scene(site(60, single("C1"), single("C2"))) as s:
+        await s.world.charger("C1").wait_ready()
+        await ask(s, asks.SetChargerPassword("C1", WORD))
+        installer = Who("Installer", INSTALLER, "192.0.2.8")
+
+        # asked behind the desk, which lets nobody but who is on site in before commissioning
+        refused = await s.house._delete_chargers(asks.DeleteCharger(("C1",)), installer)
+        other = await s.house._delete_chargers(asks.DeleteCharger(("C2",)), installer)
+
+        assert (refused.code, other.ok) == ("refused", True)
+        assert "only the Assembler" in refused.text
 
 
 async def test_a_deleted_chargers_password_goes_with_it() -> None:

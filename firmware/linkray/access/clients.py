@@ -7,12 +7,14 @@ shown one that opens them: nobody shuts the door behind which he stands.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import structlog
+import trio
 
 from linkray.kit import tls
 from linkray.kit.clock import WallClock, stamp
@@ -75,6 +77,7 @@ class ClientDesk:
         self._store, self._runner, self._clock = store, runner, clock
         self._folder = None if folder is None else folder / FOLDER
         self._serial, self._stir = serial, stir
+        self._turn = trio.Lock()  # who changes the list has read it as it is
         self._answerers: dict[type[Ask], Callable[[Any, Who], Awaitable[Said]]] = {
             asks.MakeClient: self._make,
             asks.RevokeClient: self._revoke,
@@ -84,7 +87,8 @@ class ClientDesk:
 
     async def do(self, ask: Ask, who: Who) -> Said:
         """Carry an ask out; raises `NotFitted` where it is refused, and OSError of the disk."""
-        return await self._answerers[type(ask)](ask, who)
+        async with self._turn:
+            return await self._answerers[type(ask)](ask, who)
 
     def _now(self) -> Clients:
         return read_clients(self._store.recall(CLIENTS))
@@ -139,11 +143,15 @@ class ClientDesk:
         return Said("The certificate is revoked", self._view())
 
     async def _remove(self, _ask: asks.RemoveClients, who: Who) -> Said:
-        await self.clear(who)
+        await self._clear(who)
         return Said("Client certificates are removed, and no account asks for one", self._view())
 
     async def clear(self, who: Who) -> None:
         """As if there had never been one: also the authority goes (decided.md, Reset)."""
+        async with self._turn:
+            await self._clear(who)
+
+    async def _clear(self, who: Who) -> None:
         now, folder = self._now(), self._folder
         if not now.certificates and not now.required:
             return
@@ -260,7 +268,9 @@ def _authority(folder: Path, box: str, utc: datetime) -> tuple[Any, Any]:
         _ask_by(folder, found.public_bytes(serialization.Encoding.PEM))
         return key, found
     fresh = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"LinkRay {box} people"[:64])])
+    # a name of its own: a browser must not offer what another authority of this box has signed
+    called = f"LinkRay {box[:40]} people {secrets.token_hex(4)}"
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -26,6 +26,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     now: str = ""
     new: str = ""  # takes the place of `now` once the charger has come with it
+    gone: str = ""  # required no more; the charger may come with it still, and nobody else hears it
     since: str = ""  # UTC
     by: str = ""
 
@@ -72,10 +73,11 @@ def basic(header: str, charger: str) -> bytes | None:
     if scheme.lower() != "basic":
         return None
     try:
-        name, colon, password = base64.b64decode(coded.strip(), validate=True).partition(b":")
+        named = base64.b64decode(coded.strip(), validate=True)
     except binascii.Error:
         return None
-    return password if colon and name == charger.encode() else None
+    before = f"{charger}:".encode()  # an identity may have colons of its own
+    return named[len(before) :] if named.startswith(before) else None
 
 
 class Proofs:
@@ -94,6 +96,11 @@ class Proofs:
         if not kept.now:
             return "open"
         return "proved" if is_it(kept.now, given) else "refused"
+
+    def is_ours(self, charger: str, header: str) -> bool:
+        """Whether a header has a password that LinkRay has or had given: nobody else's business."""
+        kept, given = self.kept.get(charger, Kept()), basic(header, charger) or b""
+        return any(is_it(one, given) for one in (kept.now, kept.new, kept.gone))
 
     def refused(self, charger: str, source: str, why: str, at: str) -> None:
         """A connection in this charger's name was refused."""

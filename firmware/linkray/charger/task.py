@@ -1363,7 +1363,8 @@ async def _admit(
             return None
         wire.closed_for = lambda: ws.closed
         # a password of LinkRay's own is none of the CSMS's business
-        passed_on = "" if proved else _authorization(request)
+        came_with = _authorization(request)
+        passed_on = "" if room.proofs.is_ours(charger, came_with) else came_with
         standing = Standing(room, charger, address, ws=ws, wire=wire, core=core,
                             authorization=passed_on, proved=proved)  # fmt: skip
         room.stands(charger, standing)

@@ -338,9 +338,9 @@ class Desk:
 
     async def _ask_for_none(self, level: int, who: Who) -> None:
         """Whoever is on site lets in again also whom a lost client certificate has shut out."""
-        held = read_clients(self._store.recall(CLIENTS))
-        if level in held.required:
+        if level in read_clients(self._store.recall(CLIENTS)).required:
             await self._store.note(who, f"client certificate of level {level} is not asked for")
+            held = read_clients(self._store.recall(CLIENTS))
             await self._store.remember(CLIENTS, write_clients(held.without(level)))
 
     async def _read_clients(self, _ask: ReadClients, _who: Who) -> Answer:

@@ -429,6 +429,31 @@ def read_settings(raw: bytes | str) -> Settings:
     return settings
 
 
+def read_kept(raw: str) -> Settings:
+    """Settings that were kept by an older version too: a name that it took and that is no line for
+    this one loses what breaks the line, and nothing else is lost for it. Raises `BadSettings`.
+    """
+    try:
+        return read_settings(raw)
+    except BadSettings as error:
+        try:
+            tree = msgspec.json.decode(raw)
+        except msgspec.DecodeError:
+            raise error from None
+        return read_settings(msgspec.json.encode(_in_one_line(tree)))
+
+
+def _in_one_line(node: object) -> object:
+    """A tree whose texts have one line each; what has several by its nature stays (PEM)."""
+    if isinstance(node, dict):
+        return {key: _in_one_line(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_in_one_line(value) for value in node]
+    if isinstance(node, str) and "-----BEGIN" not in node:
+        return "".join(re.findall(ONE_LINE, node))
+    return node
+
+
 def check_settings(settings: Settings) -> None:
     """What one field alone cannot say; raises `BadSettings` naming the first that is wrong."""
     names = [g.name for g in settings.groups]

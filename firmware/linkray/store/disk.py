@@ -39,7 +39,7 @@ from linkray.model.records import (
     TransactionEnded,
     TransactionSampled,
 )
-from linkray.model.settings import BadSettings, Settings, read_settings
+from linkray.model.settings import BadSettings, Settings, read_kept
 
 from . import alerts, courses, history, outbox
 from .audit import START, AuditLine, differences, hash_of
@@ -797,7 +797,7 @@ def _whole(tree: str, digest: str) -> Settings | None:
     if digest_of(tree) != digest:
         return None
     try:
-        return read_settings(tree)
+        return read_kept(tree)
     except BadSettings:
         return None
 

@@ -95,7 +95,7 @@ REFUSED = {
     "not yet": (certificate(KEY, begins=NOW + timedelta(days=3)), key_pem(KEY), "not valid before"),
     "for clients": (certificate(KEY, uses=(ExtendedKeyUsageOID.CLIENT_AUTH,)), key_pem(KEY),
                     "may not be used by a server"),
-    "weak key": (certificate(RSA_SMALL), key_pem(RSA_SMALL), "RSA key of 2048 to 8192 bits"),
+    "weak key": (certificate(RSA_SMALL), key_pem(RSA_SMALL), "RSA key of 2048 to 3072 bits"),
     "odd key": (certificate(EDWARDS), key_pem(EDWARDS), "a key that browsers know"),
     "passphrase": (certificate(KEY), key_pem(KEY, b"secret"), "has a passphrase"),
     "no certificate": ("nothing", key_pem(KEY), "expected a certificate in PEM"),
@@ -111,6 +111,17 @@ REFUSED = {
         "certificate 1 cannot be read",
     ),
 }  # fmt: skip
+
+
+def test_an_rsa_key_of_a_common_size_is_taken_and_one_that_signs_wrong_is_not() -> None:
+    whole = rsa.generate_private_key(65537, 2048)
+    leaf = certificate(whole)
+    assert "RSA" in pair(leaf, key_pem(whole), (HOST,), NOW).facts.key
+    n = whole.private_numbers()
+    wrong = n.d ^ 2, n.dmp1 ^ 2, n.dmq1 ^ 2
+    torn = rsa.RSAPrivateNumbers(n.p, n.q, *wrong, n.iqmp, n.public_numbers)
+    with pytest.raises(BadCertificate, match="do not belong together"):
+        pair(leaf, key_pem(torn.private_key(unsafe_skip_rsa_key_validation=True)), (HOST,), NOW)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -6,6 +6,7 @@ import stat
 from datetime import timedelta
 
 import pytest
+import trio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -35,9 +36,11 @@ class Bench:
         )
 
     async def audit(self, who, what, old="", new="") -> None:
+        await trio.lowlevel.checkpoint()
         self.lines.append((what, old, new))
 
     async def remember(self, key, value) -> None:
+        await trio.lowlevel.checkpoint()
         self.kv[key] = value
 
     def recall(self, key):
@@ -82,6 +85,28 @@ async def test_a_certificate_is_made_with_its_key_in_a_file_that_only_its_passwo
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
     assert bench.now.certificates == (made.certificate,)
+
+
+async def test_a_revocation_while_another_is_made_stays(bench):
+    first = await bench.make("Ann")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bench.make, "Bob")
+        nursery.start_soon(bench.desk.do, asks.RevokeClient(first.certificate.id), bench.who())
+        nursery.start_soon(bench.make, "Cid")
+
+    assert {one.name: bool(one.revoked) for one in bench.now.certificates} == {
+        "Ann": True, "Bob": False, "Cid": False,
+    }  # fmt: skip
+
+
+async def test_an_authority_made_anew_has_a_name_of_its_own(bench):
+    """Else a browser offers what the one before has signed, and TLS ends there."""
+    await bench.make("Ann")
+    before = x509.load_pem_x509_certificate((bench.folder / FOLDER / ASKED).read_bytes())
+    await bench.desk.do(asks.RemoveClients(), bench.who())
+    await bench.make("Ann")
+    after = x509.load_pem_x509_certificate((bench.folder / FOLDER / ASKED).read_bytes())
+    assert before.subject != after.subject
 
 
 async def test_a21_a_key_and_its_password_are_kept_nowhere_and_the_authoritys_for_us_alone(bench):

@@ -40,6 +40,13 @@ def test_a30_only_a_basic_header_that_names_this_charger_has_a_password(
     assert basic(given, "CP1") == password
 
 
+def test_a30_an_identity_with_colons_of_its_own_proves_itself_too() -> None:
+    proofs = Proofs({"CP:01:B": Kept(now=kept_of(WORD, SALT))})
+    assert proofs.judge("CP:01:B", header("CP:01:B", WORD)) == "proved"
+    assert proofs.judge("CP:01:B", header("CP", f"01:B:{WORD}")) == "proved"  # the same bytes
+    assert proofs.judge("CP:01:B", header("CP:01", f"B{WORD}")) == "refused"
+
+
 def test_a30_a_charger_that_takes_the_key_for_hexadecimal_is_known_too() -> None:
     kept = kept_of(WORD, SALT)
     assert is_it(kept, WORD.encode())

@@ -29,10 +29,10 @@ from linkray.model.records import (
     TransactionEnded,
     TransactionSampled,
 )
-from linkray.model.settings import Charger, Settings, Site
+from linkray.model.settings import Charger, Group, Settings, Site
 from linkray.store import db
 from linkray.store.db import Store, StoreError
-from linkray.store.disk import TAGS_REJECTED_KEPT
+from linkray.store.disk import TAGS_REJECTED_KEPT, digest_of
 from linkray.store.first import PRINTED_HASH
 from linkray.store.reader import Reader
 from linkray.store.runner import Inline
@@ -419,6 +419,24 @@ async def test_p6_settings_half_written_give_way_to_the_revision_before(tmp_path
         "settings of revision 2 are damaged; the last whole ones are in force"
     )
     assert await again.change_settings(Settings(site=Site(name="three")), WHO, "x") == 3
+    await again.close()
+
+
+async def test_settings_of_before_whose_names_are_no_lines_today_lose_nothing_else(tmp_path):
+    group, depot = Group("Deck A", 40_000), Charger("CP1", name="Bay 1", group="Deck A")
+    told = Settings(site=Site(name="Depot"), groups=(group,), chargers=(depot,))
+    store = await Store.open(tmp_path / "linkray.db", Inline())
+    await store.change_settings(told, WHO, "x")
+    tree = msgspec.json.encode(told).decode()
+    for name, before in (("Depot", "Depot\\n"), ("Deck A", "Deck\u0085 A"), ("Bay 1", "Bay\u2028 1")):
+        tree = tree.replace(name, before)
+    store._disk._db.execute("UPDATE settings SET tree = ?, digest = ?", (tree, digest_of(tree)))
+    await store.close()
+
+    again = await Store.open(tmp_path / "linkray.db", Inline())
+
+    assert again.settings.value == told
+    assert again.trouble.value is None
     await again.close()
 
 
