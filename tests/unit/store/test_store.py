@@ -428,7 +428,8 @@ async def test_settings_of_before_whose_names_are_no_lines_today_lose_nothing_el
     store = await Store.open(tmp_path / "linkray.db", Inline())
     await store.change_settings(told, WHO, "x")
     tree = msgspec.json.encode(told).decode()
-    for name, before in (("Depot", "Depot\\n"), ("Deck A", "Deck\u0085 A"), ("Bay 1", "Bay\u2028 1")):
+    names = {"Depot": "Depot\\n", "Deck A": "Deck\u0085 A", "Bay 1": "Bay\u2028 1"}
+    for name, before in names.items():
         tree = tree.replace(name, before)
     store._disk._db.execute("UPDATE settings SET tree = ?, digest = ?", (tree, digest_of(tree)))
     await store.close()
