@@ -38,7 +38,7 @@ from linkray.balance.recording import FactRing, to_file
 from linkray.balance.task import PlanTimes, run_balance
 from linkray.charger import task as charger_task
 from linkray.charger.passport import in_force
-from linkray.charger.proof import Kept, Proofs, kept_of, unfit
+from linkray.charger.proof import Kept, Proofs, kept_of, read_proofs, unfit
 from linkray.charger.quirks import BadQuirk, Quirks, load
 from linkray.csms.address import same_place
 from linkray.csms.task import UplinkRoom
@@ -306,8 +306,7 @@ class House:
             self.store, self.state, self.runner, self.wall, serial=self.board.identity.serial,
             stir=self.desk.stir,
         )  # fmt: skip
-        kept = self.store.recall(CHARGER_PASSWORDS)
-        self.proofs = Proofs(msgspec.json.decode(kept, type=dict[str, Kept]) if kept else {})
+        self.proofs = Proofs(read_proofs(self.store.recall(CHARGER_PASSWORDS)))
         self.proving = trio.Lock()  # what is kept of passwords is changed by one at a time
         self.chargers.proofs, self.chargers.proved_new = self.proofs, self._proved_new
 

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -78,6 +79,13 @@ def basic(header: str, charger: str) -> bytes | None:
         return None
     before = f"{charger}:".encode()  # an identity may have colons of its own
     return named[len(before) :] if named.startswith(before) else None
+
+
+def read_proofs(kept: str | None) -> dict[str, Kept]:
+    """What the store remembers; what cannot be read is none: cars go on charging."""
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(kept or "{}", type=dict[str, Kept])
+    return {}
 
 
 class Proofs:

@@ -7,6 +7,8 @@ in both processes.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 CLIENTS = "client_certificates"  # under which name the store remembers them
@@ -78,8 +80,10 @@ def is_valid(one: ClientCertificate, utc: str) -> bool:
 
 
 def read_clients(kept: str | None) -> Clients:
-    """What the store remembers."""
-    return msgspec.json.decode(kept, type=Clients) if kept else Clients()
+    """What the store remembers; what cannot be read is none, and passwords alone open."""
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(kept, type=Clients) if kept else Clients()
+    return Clients()
 
 
 def write_clients(clients: Clients) -> str:

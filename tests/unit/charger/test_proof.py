@@ -13,8 +13,10 @@ from linkray.charger.proof import (
     basic,
     is_it,
     kept_of,
+    read_proofs,
     unfit,
 )
+from linkray.model.clients import Clients, read_clients
 
 WORD = "0123456789abcdef0123456789abcdef01234567"
 SALT = b"s" * 16
@@ -38,6 +40,12 @@ def test_a30_only_a_basic_header_that_names_this_charger_has_a_password(
     given: str, password: bytes | None
 ) -> None:
     assert basic(given, "CP1") == password
+
+
+@pytest.mark.parametrize("kept", ["torn", '{"CP1":7}', "", None])
+def test_what_is_kept_and_cannot_be_read_is_none_and_ends_nobody(kept: str | None) -> None:
+    assert read_proofs(kept) == {}
+    assert read_clients(kept) == Clients()
 
 
 def test_a30_an_identity_with_colons_of_its_own_proves_itself_too() -> None:
