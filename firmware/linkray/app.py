@@ -304,7 +304,7 @@ class House:
         self.store.when_aside_gone = self.uplinks.aside_gone
         self.clients = ClientDesk(
             self.store, self.state, self.runner, self.wall, serial=self.board.identity.serial,
-            stir=self.desk.stir,
+            turn=trio.Lock(), stir=self.desk.stir,
         )  # fmt: skip
         self.proofs = Proofs(read_proofs(self.store.recall(CHARGER_PASSWORDS)))
         self.proving = trio.Lock()  # what is kept of passwords is changed by one at a time

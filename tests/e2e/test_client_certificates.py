@@ -50,7 +50,9 @@ class Served:
         self.shelf.kept["Assembler"] = Account("Assembler", 3, secret.hash_password(WORD))
         self.behind = timedelta()  # of the clock by which certificates are made
         clock = WallClock(lambda: datetime.now(UTC) - self.behind)
-        self.clients = ClientDesk(Noted(self.shelf), state, Inline(), clock, serial="LR1")
+        self.clients = ClientDesk(
+            Noted(self.shelf), state, Inline(), clock, serial="LR1", turn=trio.Lock()
+        )
         self.port = 0
 
     async def make(self, name: str, level: int = 3, days: int = 30) -> Path:

@@ -7,14 +7,13 @@ shown one that opens them: nobody shuts the door behind which he stands.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import structlog
-import trio
 
 from linkray.kit import tls
 from linkray.kit.clock import WallClock, stamp
@@ -67,17 +66,19 @@ class ClientDesk:
     """Makes and revokes; answers whoever asks for it.
 
     `folder` None: there is nowhere to keep the authority (in simulation), and none is made.
-    `stir`: what was changed is to be seen at once.
+    `turn`: a lock; who changes the list has read it as it is. `stir`: what was changed is to be
+    seen at once.
     """
 
     def __init__(
         self, store: ClientStore, folder: Path | None, runner: Runner, clock: WallClock, *,
-        serial: str, stir: Callable[[], None] = lambda: None,
+        serial: str, turn: AbstractAsyncContextManager[Any],
+        stir: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._store, self._runner, self._clock = store, runner, clock
         self._folder = None if folder is None else folder / FOLDER
         self._serial, self._stir = serial, stir
-        self._turn = trio.Lock()  # who changes the list has read it as it is
+        self._turn = turn
         self._answerers: dict[type[Ask], Callable[[Any, Who], Awaitable[Said]]] = {
             asks.MakeClient: self._make,
             asks.RevokeClient: self._revoke,
@@ -269,7 +270,8 @@ def _authority(folder: Path, box: str, utc: datetime) -> tuple[Any, Any]:
         return key, found
     fresh = ec.generate_private_key(ec.SECP256R1())
     # a name of its own: a browser must not offer what another authority of this box has signed
-    called = f"LinkRay {box[:40]} people {secrets.token_hex(4)}"
+    own = x509.SubjectKeyIdentifier.from_public_key(fresh.public_key()).digest.hex()[:8]
+    called = f"LinkRay {box[:40]} people {own}"
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     made = (
         x509.CertificateBuilder()

@@ -32,7 +32,8 @@ class Bench:
         self.kv: dict[str, str] = {}
         self.ahead = timedelta()
         self.desk = ClientDesk(
-            self, folder, Inline(), WallClock(lambda: NOW + self.ahead), serial="LR-1"
+            self, folder, Inline(), WallClock(lambda: NOW + self.ahead), serial="LR-1",
+            turn=trio.Lock(),
         )
 
     async def audit(self, who, what, old="", new="") -> None:
@@ -242,5 +243,6 @@ async def test_there_are_so_many_and_no_more_and_a_box_without_a_folder_makes_no
     made = (await bench.make("Ann")).certificate
     bench.kv[CLIENTS] = write_clients(Clients(1, (made,) * CLIENTS_MAX))
     assert f"There are {CLIENTS_MAX}" in await bench.refused(asks.MakeClient("Ben", 1, WORD))
-    bench.desk = ClientDesk(bench, None, Inline(), WallClock.fixed(NOW), serial="LR-1")
+    bench.desk = ClientDesk(bench, None, Inline(), WallClock.fixed(NOW), serial="LR-1",
+                            turn=trio.Lock())  # fmt: skip
     assert "nowhere" in await bench.refused(asks.MakeClient("Ben", 1, WORD))
