@@ -294,8 +294,7 @@ class Box:
         self.folder = Path(tempfile.mkdtemp())  # of chargers' files; gone with the box
         weakref.finalize(self, shutil.rmtree, self.folder)
         self.clients = ClientDesk(
-            Noted(self.shelf), self.folder, Inline(), self.clock, serial="LR1",
-            turn=trio.Lock(),
+            Noted(self.shelf), self.folder, Inline(), self.clock, serial="LR1", turn=trio.Lock()
         )
         await self.desk.begin()
         self.control = InProcess(self.desk)
