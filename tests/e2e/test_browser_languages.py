@@ -32,8 +32,9 @@ PAGES = {  # and what is there once it is complete
 }  # fmt: skip
 LONGER = 1.4
 LEAST = 10  # texts of a page, and more, are the catalogue's
-WORDS_OF_ALL = ("Assembler", "Installer", "EV", "LINKRAY", "OCPP", "mp-012345678")
-UNITS = r"\b(?:A|V|W|kW|kWh|MiB|KiB|kB|ms|s|min|h|d|Hz)\b"
+WORDS_OF_ALL = ("Assembler", "Installer", "EV", "LINKRAY", "OCPP", "mp-012345678",
+                "StatusNotification")  # fmt: skip
+UNITS = r"\b(?:A|V|W|kW|kWh|MiB|KiB|kB|ms|s|min|h|d|Hz|UTC)\b"
 DATES = r"\b(?:Jan|Feb|März|Apr|Mai|Juni?|Juli?|Aug|Sept?|Okt|Nov|Dez|MEZ)\b\.?"
 DAYS = r"\b(?:Mo|Di|Mi|Do|Fr|Sa|So|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag)\b"
 ALIKE = dict(zip(
