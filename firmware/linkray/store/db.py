@@ -135,6 +135,7 @@ class Store:
         self._gathered_at = -math.inf
         self._bell = trio.Event()
         self._held: dict[int, TransactionSampled] = {}
+        self._held_went: dict[int, SessionWent] = {}
         self._held_others: list[AnyRecord] = []
         self._kv = disk.kv()
         self._last_id = disk.last_transaction_id()
@@ -241,25 +242,30 @@ class Store:
     def later(self, records: Sequence[AnyRecord]) -> None:
         """Hold records for the next commit, or the minute's: what may be lost by a power cut.
 
-        Of samples the newest of a transaction is held.
+        Of samples the newest of a transaction is held, and of how sessions went the newest word,
+        with the pauses of those before.
         """
         for record in records:
             if isinstance(record, TransactionSampled):
                 self._held[record.id] = record
+            elif isinstance(record, SessionWent):
+                before = self._held_went.get(record.id)
+                self._held_went[record.id] = courses.merged(before, record)
             else:
                 if isinstance(record, TagAccepted):
                     self._tags[record.tag.casefold()] = record.at
                 self._held_others.append(record)
-        if len(self._held_others) > HELD_MAX:
+        if len(self._held_went) + len(self._held_others) > HELD_MAX:
             self._hold_less()
 
     def _hold_less(self) -> None:
-        """A disk that takes nothing: what the CSMS would only hear once more goes first, the oldest
-        of it; then alerts, how sessions went, tags; the numbers of sessions last.
+        """A disk that takes nothing: how sessions went goes first, then alerts, what the CSMS would
+        only hear once more, tags, of each the oldest; the numbers of sessions last.
         """
-        first = ((Delivered,), (AlertKept, AlertGone), (SessionWent,), (TagAccepted,), (object,))
-        for kinds in first:
-            over = len(self._held_others) - HELD_MAX
+        while self._held_went and len(self._held_went) + len(self._held_others) > HELD_MAX:
+            del self._held_went[next(iter(self._held_went))]
+        for kinds in ((AlertKept, AlertGone), (Delivered,), (TagAccepted,), (object,)):
+            over = max(0, len(self._held_others) - HELD_MAX)
             gone = [n for n, one in enumerate(self._held_others) if isinstance(one, kinds)][:over]
             for place in reversed(gone):
                 del self._held_others[place]
@@ -303,7 +309,7 @@ class Store:
 
     @property
     def _is_holding(self) -> bool:
-        return bool(self._held or self._held_others or self._gathered)
+        return bool(self._held or self._held_went or self._held_others or self._gathered)
 
     async def flush(self) -> None:
         """Write down what `later` holds."""
@@ -872,10 +878,11 @@ class Store:
     async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
         """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
+        went, self._held_went = self._held_went, {}
         others, self._held_others = self._held_others, []
         # First what was held: it is older, and an end takes no samples after it. Each by itself:
         # one that is refused takes no other with it.
-        records: list[AnyRecord] = [*held.values(), *others]
+        records: list[AnyRecord] = [*held.values(), *went.values(), *others]
         writes = [*(_put(record) for record in records), *(write.do for write in batch)]
         written = False
         try:
@@ -886,7 +893,9 @@ class Store:
         finally:
             if not written:
                 self._held = {**held, **self._held}
+                newer, self._held_went = self._held_went, went
                 self._held_others = [*others, *self._held_others]
+                self.later(list(newer.values()))
         self.commits += 1
         self.say(DISK, None)
         if not self._reserve.is_spent:
