@@ -3,6 +3,7 @@
 A row holds a quarter of an hour, and each minute is written into it: one page a minute. What is
 older than 31 days becomes one mean. Retention goes by one row a minute, so that a clock that is
 wrong for an hour takes no month with it. A connector's current is kept in tenths of an ampere.
+A row that a damaged page has made unreadable is as none: whoever writes deletes it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import apsw
 import msgspec
+import structlog
 
 from linkray.model.history import MINUTES, Point, Site, Slot, mean_of, rounded
 from linkray.model.records import MinuteKept
@@ -46,6 +48,8 @@ _write = msgspec.msgpack.Encoder()
 _read = msgspec.msgpack.Decoder(_Packed)
 _read_minutes = msgspec.msgpack.Decoder(dict[int, _Packed])
 
+log = structlog.get_logger(source="HISTORY")
+
 
 # -- writing -----------------------------------------------------------------------------------
 
@@ -60,7 +64,9 @@ def put(db: apsw.Connection, kept: MinuteKept) -> None:
         db.execute("INSERT INTO history_points (charger, connector) VALUES (?, ?)", point)
         names[point] = db.last_insert_rowid()
     found = list(db.execute("SELECT minutes FROM history_minutes WHERE quarter = ?", (quarter,)))
-    minutes = _unpacked(bytes_of(found[0][0])) if found else {}
+    minutes = (_unpacked(bytes_of(found[0][0])) if found else None) or {}
+    if found and not minutes:
+        _say_lost(quarter)
     before = minutes.get(minute)
     if before is None or kept.slot.covered_s >= before.covered_s:
         minutes[minute] = _packed(kept.slot, names)
@@ -86,10 +92,13 @@ def _condense(
     found = list(db.execute(f"SELECT quarter, minutes FROM history_minutes {which}",  # noqa: S608
                             values))  # fmt: skip  # our own words
     for quarter, words in found:
-        minutes = _unpacked(bytes_of(words)).values()
-        slot = mean_of([_slot(one, points) for one in minutes])
-        db.execute("INSERT OR REPLACE INTO history_quarters VALUES (?, ?)",
-                   (quarter, _write.encode(_packed(slot, names))))  # fmt: skip
+        minutes = _unpacked(bytes_of(words))
+        if minutes:
+            slot = mean_of([_slot(one, points) for one in minutes.values()])
+            db.execute("INSERT OR REPLACE INTO history_quarters VALUES (?, ?)",
+                       (quarter, _write.encode(_packed(slot, names))))  # fmt: skip
+        else:
+            _say_lost(int_of(quarter))
         db.execute("DELETE FROM history_minutes WHERE quarter = ?", (quarter,))
     return len(found)
 
@@ -122,7 +131,7 @@ def minutes_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[int
     """Each minute (since 1970) that there is of these quarters, `last` not among them, in order."""
     points = {number: point for point, number in numbers(db).items()}
     for quarter, words in _rows(db, "minutes", first, last).items():
-        for minute, one in sorted(_unpacked(words).items()):
+        for minute, one in sorted((_unpacked(words) or {}).items()):
             yield quarter * MINUTES + minute, _slot(one, points)
 
 
@@ -133,11 +142,12 @@ def quarters_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[in
     points = {number: point for point, number in numbers(db).items()}
     fine, coarse = _rows(db, "minutes", first, last), _rows(db, "quarters", first, last)
     for quarter in sorted({*fine, *coarse}):
-        if quarter in fine:
-            found = _unpacked(fine[quarter]).values()
-            yield quarter, mean_of([_slot(one, points) for one in found])
-        else:
-            yield quarter, _slot(_read.decode(coarse[quarter]), points)
+        minutes = _unpacked(fine[quarter]) if quarter in fine else None
+        mean = _unpacked_mean(coarse[quarter]) if quarter in coarse else None
+        if minutes:
+            yield quarter, mean_of([_slot(one, points) for one in minutes.values()])
+        elif mean is not None:
+            yield quarter, _slot(mean, points)
 
 
 def numbers_between(db: apsw.Connection, first: int, last: int) -> list[int]:
@@ -190,5 +200,20 @@ def _slot(packed: _Packed, points: dict[int, Point]) -> Slot:
                 packed.site, known)  # fmt: skip
 
 
-def _unpacked(words: bytes) -> dict[int, _Packed]:
-    return _read_minutes.decode(zlib.decompress(words))
+def _unpacked(words: bytes) -> dict[int, _Packed] | None:
+    """None: they cannot be read."""
+    try:
+        return _read_minutes.decode(zlib.decompress(words))
+    except (zlib.error, msgspec.DecodeError):
+        return None
+
+
+def _unpacked_mean(words: bytes) -> _Packed | None:
+    try:
+        return _read.decode(words)
+    except msgspec.DecodeError:
+        return None
+
+
+def _say_lost(quarter: int) -> None:
+    log.error("minutes of a quarter of an hour cannot be read", quarter=quarter, action="deleted")
