@@ -21,6 +21,7 @@ from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
 from linkray.model.delivery import SESSIONS_MAX, Sending
 from linkray.model.faults import Alert
+from linkray.model.history import Point
 from linkray.model.passport import Passport
 from linkray.model.records import (
     AlertGone,
@@ -30,6 +31,7 @@ from linkray.model.records import (
     ChargerSeen,
     Delivered,
     IdLearned,
+    MinuteKept,
     Outgoing,
     SessionWent,
     SetAside,
@@ -160,6 +162,7 @@ class Store:
         self.when_thinned: Callable[[list[Gone]], None] = lambda _gone: None
         #: Hears how many of those that were set aside are gone: by charger.
         self.when_aside_gone: Callable[[dict[str, int]], None] = lambda _gone: None
+        self._points: set[Point] = set()  # of which the graphs were told since it was opened
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
@@ -236,6 +239,9 @@ class Store:
         ]
         begun = [r.id for r in records if isinstance(r, TransactionBegan)]
         self._last_id = max([self._last_id, *begun])
+        for record in records:
+            if isinstance(record, MinuteKept):
+                self._points.update(record.slot.points)
         is_vital = any(isinstance(record, VITAL) for record in records)
         await self._write(lambda disk: disk.put(numbered), is_vital=is_vital)
 
@@ -773,6 +779,15 @@ class Store:
         copied = await self._beside_writers(lambda disk: make_daily_copy(disk, path, day))
         if copied:
             log.info("copy of the database made", copy=copied.name)
+            await self._forget_points()
+
+    async def _forget_points(self) -> None:
+        """Once a day: of connectors of which no graph tells any more nothing is kept."""
+        used = await self._beside_writers(lambda disk: disk.read_beside(history.in_use))
+        gone = await self._write(lambda disk: disk.outbox(
+            lambda db: history.forget(db, used, self._points)))
+        if gone:
+            log.info("connectors forgotten", rows=gone, cause="no graph tells of them")
 
     async def _beside_writers(self, read: Callable[[Disk], T]) -> T:
         """Read for long in a thread of its own; nobody waits for it, and it ends when it must."""

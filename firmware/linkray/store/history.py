@@ -9,7 +9,7 @@ A row that a damaged page has made unreadable is as none: whoever writes deletes
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import apsw
 import msgspec
@@ -26,6 +26,7 @@ MINUTES_KEPT = 31 * QUARTERS_A_DAY
 QUARTERS_KEPT = 731 * QUARTERS_A_DAY
 UNIT_MA = 100  # of a connector's current
 PACKED = 6  # zlib's level: the next two win 1 % and take twice as long
+POINTS_MAX = 8_192  # connectors: of as many chargers as there may be, four and more of each
 GIVEN_UP_AT_ONCE = 96  # quarters with their minutes, where the disk is full …
 MEANS_GIVEN_UP_AT_ONCE = 2_000  # … or without
 
@@ -44,6 +45,11 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 Numbers = dict[Point, int]
+_FREE = (  # the lowest number that no connector has
+    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM history_points WHERE number = 1) UNION ALL"
+    " SELECT number + 1 FROM history_points AS one WHERE NOT EXISTS"
+    " (SELECT 1 FROM history_points WHERE number = one.number + 1) ORDER BY 1 LIMIT 1"
+)
 _write = msgspec.msgpack.Encoder()
 _read = msgspec.msgpack.Decoder(_Packed)
 _read_minutes = msgspec.msgpack.Decoder(dict[int, _Packed])
@@ -59,10 +65,7 @@ def put(db: apsw.Connection, kept: MinuteKept) -> None:
     began anew within it) stays if more of it was measured; else the newer one counts.
     """
     quarter, minute = divmod(kept.minute, MINUTES)
-    names = numbers(db)
-    for point in kept.slot.points.keys() - names.keys():
-        db.execute("INSERT INTO history_points (charger, connector) VALUES (?, ?)", point)
-        names[point] = db.last_insert_rowid()
+    names = _named(db, kept.slot.points)
     found = list(db.execute("SELECT minutes FROM history_minutes WHERE quarter = ?", (quarter,)))
     minutes = (_unpacked(bytes_of(found[0][0])) if found else None) or {}
     if found and not minutes:
@@ -72,12 +75,30 @@ def put(db: apsw.Connection, kept: MinuteKept) -> None:
         minutes[minute] = _packed(kept.slot, names)
         words = zlib.compress(_write.encode(dict(sorted(minutes.items()))), PACKED)
         db.execute("INSERT OR REPLACE INTO history_minutes VALUES (?, ?)", (quarter, words))
-    _age(db, quarter, names)
+    _age(db, quarter)
 
 
-def _age(db: apsw.Connection, now: int, names: Numbers) -> None:
+def _named(db: apsw.Connection, points: Iterable[Point]) -> Numbers:
+    """Their numbers, those of new ones the lowest that are free; where there are as many as there
+    may be, a new one has none, and is not kept.
+    """
+    names: Numbers = {}
+    for point in points:
+        found = list(db.execute(
+            "SELECT number FROM history_points WHERE charger = ? AND connector = ?", point
+        )) or list(db.execute(_FREE))  # fmt: skip
+        number = int_of(found[0][0])
+        if number > POINTS_MAX:
+            log.warning("currents not kept", peer=point[0], connector=point[1], cause="no room")
+            continue
+        db.execute("INSERT OR IGNORE INTO history_points VALUES (?, ?, ?)", (number, *point))
+        names[point] = number
+    return names
+
+
+def _age(db: apsw.Connection, now: int) -> None:
     """What is too old becomes a mean, or goes: one row of each at a time."""
-    _condense(db, "WHERE quarter < ? ORDER BY quarter LIMIT 1", (now - MINUTES_KEPT,), names)
+    _condense(db, "WHERE quarter < ? ORDER BY quarter LIMIT 1", (now - MINUTES_KEPT,))
     db.execute(
         "DELETE FROM history_quarters WHERE quarter ="
         " (SELECT min(quarter) FROM history_quarters WHERE quarter < ?)", (now - QUARTERS_KEPT,)
@@ -85,12 +106,13 @@ def _age(db: apsw.Connection, now: int, names: Numbers) -> None:
 
 
 def _condense(
-    db: apsw.Connection, which: str, values: tuple[SQLiteValue, ...], names: Numbers
+    db: apsw.Connection, which: str, values: tuple[SQLiteValue, ...]
 ) -> int:
     """Rows with minutes become means; how many."""
-    points = {number: point for point, number in names.items()}
     found = list(db.execute(f"SELECT quarter, minutes FROM history_minutes {which}",  # noqa: S608
                             values))  # fmt: skip  # our own words
+    names = numbers(db) if found else {}
+    points = {number: point for point, number in names.items()}
     for quarter, words in found:
         minutes = _unpacked(bytes_of(words))
         if minutes:
@@ -107,7 +129,7 @@ def thin(db: apsw.Connection) -> int:
     """The disk is full: the oldest minutes become means, then the oldest means go; how many rows
     that were.
     """
-    condensed = _condense(db, "ORDER BY quarter LIMIT ?", (GIVEN_UP_AT_ONCE,), numbers(db))
+    condensed = _condense(db, "ORDER BY quarter LIMIT ?", (GIVEN_UP_AT_ONCE,))
     if condensed:
         return condensed
     db.execute(
@@ -116,6 +138,31 @@ def thin(db: apsw.Connection) -> int:
         (MEANS_GIVEN_UP_AT_ONCE,),
     )
     return db.changes()
+
+
+def in_use(db: apsw.Connection) -> frozenset[int]:
+    """The numbers of the connectors that any row tells of. It reads everything there is."""
+    found: set[int] = set()
+    for (words,) in db.execute("SELECT minutes FROM history_minutes"):
+        for one in (_unpacked(bytes_of(words)) or {}).values():
+            found.update(_told_of(one))
+    for (words,) in db.execute("SELECT mean FROM history_quarters"):
+        mean = _unpacked_mean(bytes_of(words))
+        if mean is not None:
+            found.update(_told_of(mean))
+    return frozenset(found)
+
+
+def _told_of(packed: _Packed) -> Iterator[int]:
+    return (number for number, amounts in enumerate(packed.points, 1) if amounts is not None)
+
+
+def forget(db: apsw.Connection, used: frozenset[int], points: set[Point]) -> int:
+    """Every number goes that is neither one of these nor that of one of these points; how many."""
+    gone = [(number,) for point, number in numbers(db).items()
+            if number not in used and point not in points]  # fmt: skip
+    db.executemany("DELETE FROM history_points WHERE number = ?", gone)
+    return len(gone)
 
 
 def is_empty(db: apsw.Connection) -> bool:
@@ -167,7 +214,7 @@ def _rows(db: apsw.Connection, what: str, first: int, last: int) -> dict[int, by
 
 
 def numbers(db: apsw.Connection) -> Numbers:
-    """The number of each connector that was ever seen."""
+    """The number of each connector that a row may tell of."""
     return {
         (str(charger), int_of(connector)): int_of(number)
         for number, charger, connector in db.execute(
@@ -182,6 +229,8 @@ def numbers(db: apsw.Connection) -> Numbers:
 def _packed(slot: Slot, names: Numbers) -> _Packed:
     row: list[Amounts] = [None] * max(names.values(), default=0)
     for point, current_ma in slot.points.items():
+        if point not in names:
+            continue
         l1, l2, l3 = (rounded(ma, UNIT_MA) for ma in current_ma)
         row[names[point] - 1] = (l1, l2, l3) if l1 or l2 or l3 else 0
     while row and row[-1] is None:
