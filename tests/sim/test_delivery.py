@@ -26,7 +26,7 @@ from linkray.model.records import TransactionBegan, TransactionEnded
 from linkray.model.settings import BadSettings, Delivery, Settings, check_sense
 from linkray.records.delivery.task import DeliveryRoom
 from linkray.store import deliveries
-from linkray.store.db import Store
+from linkray.store.db import Store, StoreError
 from linkray.store.runner import Inline
 
 WHO = Who("Installer", INSTALLER, "192.168.1.9")
@@ -387,3 +387,32 @@ def test_settings_that_lead_nowhere_are_refused_with_their_field(to, field):
     check_sense(settings, settings)  # an older version let it in
 
 
+
+
+async def test_a_sending_that_broke_off_in_the_middle_is_sent_without_a_restart(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(deliveries, "TAKEN_AT_ONCE", 3)
+
+    async def scene(site: Site, _restart: Any) -> None:
+        for _ in range(5):
+            await site.session()
+        write, commits = site.store._write, 0
+
+        async def breaks_off(*words: Any, **more: Any) -> Any:
+            nonlocal commits
+            commits += 1
+            if commits == 3:  # the line of the audit log, three sessions, the rest
+                raise StoreError(StoreError.FULL)
+            return await write(*words, **more)
+
+        monkeypatch.setattr(site.store, "_write", breaks_off)
+        await site.room.ask(SendDelivery(), WHO)
+        await trio.sleep(30)
+        assert site.receiver.sessions() == [1, 2, 3]
+        await trio.sleep(90)
+        assert sorted(site.receiver.sessions()) == [1, 2, 3, 4, 5]
+        assert [one.state for one in (await site.view()).sendings] == ["sent", "sent"]
+        assert len(site.receiver.jobs) == 2
+
+    await living(tmp_path, "2026-11-22T10:00:00+00:00", scene)

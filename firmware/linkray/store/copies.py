@@ -16,10 +16,11 @@ import msgspec
 
 from linkray.kit.clock import stamp
 
+from . import deliveries
 from .disk import BadDatabase, Disk, StoreError, is_unreadable, shipped_migrations
 from .files import REAL, Files
 from .reserve import Reserve
-from .salvage import queue, salvaged
+from .salvage import queue, salvaged, sendings
 
 COPIES = "copies"  # one a day, and one before every migration
 SET_ASIDE = "set-aside"
@@ -179,6 +180,10 @@ def _prepare_replacement(
     saved = disk.take(
         salvaged(file, files, disk.last_transaction_id(), [run.id for run in disk.running()])
     )
+    known = disk.outbox(deliveries.last)
+    unsent = [one.id for one in disk.outbox(deliveries.open_ones)]
+    sent = sendings(file, files, known, unsent, disk.outbox(deliveries.undelivered))
+    disk.outbox(lambda db: deliveries.take_found(db, sent, known))
     disk.take_queue(queue(file, files, disk.queued()))
     if saved:
         words = f"{words}, but for {saved} transactions that could be read"

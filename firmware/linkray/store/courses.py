@@ -26,6 +26,14 @@ def put(db: apsw.Connection, went: SessionWent) -> None:
         )
 
 
+def merged(before: SessionWent | None, newer: SessionWent) -> SessionWent:
+    """Two words of one session as one: the newer course, and every pause as it was told last."""
+    if before is None:
+        return newer
+    told = {one.began: one for one in (*before.pauses, *newer.pauses)}
+    return SessionWent(newer.id, newer.course, tuple(told.values()))
+
+
 def running(db: apsw.Connection) -> list[tuple[int, Course, Pause | None]]:
     """Of each session that runs: its number, how it went so far, and the pause that it is in."""
     rows = list(db.execute("SELECT id, course FROM transactions WHERE finished = 0"))

@@ -21,6 +21,7 @@ from linkray.kit.keep import KeptDown
 from linkray.model.asks import Account, Key, Who
 from linkray.model.delivery import SESSIONS_MAX, Sending
 from linkray.model.faults import Alert
+from linkray.model.history import Point
 from linkray.model.passport import Passport
 from linkray.model.records import (
     AlertGone,
@@ -30,6 +31,7 @@ from linkray.model.records import (
     ChargerSeen,
     Delivered,
     IdLearned,
+    MinuteKept,
     Outgoing,
     SessionWent,
     SetAside,
@@ -135,6 +137,7 @@ class Store:
         self._gathered_at = -math.inf
         self._bell = trio.Event()
         self._held: dict[int, TransactionSampled] = {}
+        self._held_went: dict[int, SessionWent] = {}
         self._held_others: list[AnyRecord] = []
         self._kv = disk.kv()
         self._last_id = disk.last_transaction_id()
@@ -159,6 +162,7 @@ class Store:
         self.when_thinned: Callable[[list[Gone]], None] = lambda _gone: None
         #: Hears how many of those that were set aside are gone: by charger.
         self.when_aside_gone: Callable[[dict[str, int]], None] = lambda _gone: None
+        self._points: set[Point] = set()  # of which the graphs were told since it was opened
         self._troubles: dict[str, str] = {}
         #: What is wrong with the storage, in words for the fault STORAGE; None: nothing.
         self.trouble: Cell[str | None] = Cell(None)
@@ -235,31 +239,39 @@ class Store:
         ]
         begun = [r.id for r in records if isinstance(r, TransactionBegan)]
         self._last_id = max([self._last_id, *begun])
+        for record in records:
+            if isinstance(record, MinuteKept):
+                self._points.update(record.slot.points)
         is_vital = any(isinstance(record, VITAL) for record in records)
         await self._write(lambda disk: disk.put(numbered), is_vital=is_vital)
 
     def later(self, records: Sequence[AnyRecord]) -> None:
         """Hold records for the next commit, or the minute's: what may be lost by a power cut.
 
-        Of samples the newest of a transaction is held.
+        Of samples the newest of a transaction is held, and of how sessions went the newest word,
+        with the pauses of those before.
         """
         for record in records:
             if isinstance(record, TransactionSampled):
                 self._held[record.id] = record
+            elif isinstance(record, SessionWent):
+                before = self._held_went.get(record.id)
+                self._held_went[record.id] = courses.merged(before, record)
             else:
                 if isinstance(record, TagAccepted):
                     self._tags[record.tag.casefold()] = record.at
                 self._held_others.append(record)
-        if len(self._held_others) > HELD_MAX:
+        if len(self._held_went) + len(self._held_others) > HELD_MAX:
             self._hold_less()
 
     def _hold_less(self) -> None:
-        """A disk that takes nothing: what the CSMS would only hear once more goes first, the oldest
-        of it; then alerts, how sessions went, tags; the numbers of sessions last.
+        """A disk that takes nothing: how sessions went goes first, then alerts, what the CSMS would
+        only hear once more, tags, of each the oldest; the numbers of sessions last.
         """
-        first = ((Delivered,), (AlertKept, AlertGone), (SessionWent,), (TagAccepted,), (object,))
-        for kinds in first:
-            over = len(self._held_others) - HELD_MAX
+        while self._held_went and len(self._held_went) + len(self._held_others) > HELD_MAX:
+            del self._held_went[next(iter(self._held_went))]
+        for kinds in ((AlertKept, AlertGone), (Delivered,), (TagAccepted,), (object,)):
+            over = max(0, len(self._held_others) - HELD_MAX)
             gone = [n for n, one in enumerate(self._held_others) if isinstance(one, kinds)][:over]
             for place in reversed(gone):
                 del self._held_others[place]
@@ -303,7 +315,7 @@ class Store:
 
     @property
     def _is_holding(self) -> bool:
-        return bool(self._held or self._held_others or self._gathered)
+        return bool(self._held or self._held_went or self._held_others or self._gathered)
 
     async def flush(self) -> None:
         """Write down what `later` holds."""
@@ -767,6 +779,15 @@ class Store:
         copied = await self._beside_writers(lambda disk: make_daily_copy(disk, path, day))
         if copied:
             log.info("copy of the database made", copy=copied.name)
+            await self._forget_points()
+
+    async def _forget_points(self) -> None:
+        """Once a day: of connectors of which no graph tells any more nothing is kept."""
+        used = await self._beside_writers(lambda disk: disk.read_beside(history.in_use))
+        gone = await self._write(lambda disk: disk.outbox(
+            lambda db: history.forget(db, used, self._points)))
+        if gone:
+            log.info("connectors forgotten", rows=gone, cause="no graph tells of them")
 
     async def _beside_writers(self, read: Callable[[Disk], T]) -> T:
         """Read for long in a thread of its own; nobody waits for it, and it ends when it must."""
@@ -872,10 +893,11 @@ class Store:
     async def _write_down(self, batch: list[_Write[object]]) -> StoreError | None:
         """One commit with what is held; why not, where nothing of it was written."""
         held, self._held = self._held, {}
+        went, self._held_went = self._held_went, {}
         others, self._held_others = self._held_others, []
         # First what was held: it is older, and an end takes no samples after it. Each by itself:
         # one that is refused takes no other with it.
-        records: list[AnyRecord] = [*held.values(), *others]
+        records: list[AnyRecord] = [*held.values(), *went.values(), *others]
         writes = [*(_put(record) for record in records), *(write.do for write in batch)]
         written = False
         try:
@@ -886,7 +908,9 @@ class Store:
         finally:
             if not written:
                 self._held = {**held, **self._held}
+                newer, self._held_went = self._held_went, went
                 self._held_others = [*others, *self._held_others]
+                self.later(list(newer.values()))
         self.commits += 1
         self.say(DISK, None)
         if not self._reserve.is_spent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 import apsw
 import msgspec
@@ -11,8 +12,19 @@ from linkray.model.delivery import KEPT_MAX, LISTED_MAX, SESSIONS_MAX, Sending
 
 from .rows import Row, int_of, text_of
 
+NUMBER_MAX = 2**31  # a higher one is a flipped bit
 TAKEN_AT_ONCE = 500  # in one commit: whoever has something to write waits no longer
-_COLUMNS = "id, made, until, sessions, name, by, state, tries, tried, text, place"
+COLUMNS = "id, made, until, sessions, name, by, state, tries, tried, text, place"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What could be read of another database's sendings: their rows, the highest number that was
+    given (0: nobody knows), and of sessions their id and the number of their sending.
+    """
+
+    rows: tuple[Row, ...] = ()
+    newest: int = 0
+    of: tuple[tuple[int, int], ...] = ()
 
 
 def take(db: apsw.Connection, sending: Sending) -> Sending | None:
@@ -47,7 +59,7 @@ def take(db: apsw.Connection, sending: Sending) -> Sending | None:
 def keep(db: apsw.Connection, one: Sending) -> None:
     """What a sending has become."""
     db.execute(
-        f"INSERT OR REPLACE INTO deliveries ({_COLUMNS})"  # noqa: S608  # our own names
+        f"INSERT OR REPLACE INTO deliveries ({COLUMNS})"  # noqa: S608  # our own names
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (one.id, one.made, one.until, one.sessions, one.name, one.by, one.state, one.tries,
          one.tried, one.text, one.place),
@@ -57,18 +69,18 @@ def keep(db: apsw.Connection, one: Sending) -> None:
 def newest(db: apsw.Connection) -> tuple[Sending, ...]:
     """Newest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM deliveries ORDER BY id DESC LIMIT ?",  # noqa: S608
+        f"SELECT {COLUMNS} FROM deliveries ORDER BY id DESC LIMIT ?",  # noqa: S608
         (LISTED_MAX,),
     )
-    return tuple(_sending(row) for row in rows)
+    return tuple(sending_of(row) for row in rows)
 
 
 def open_ones(db: apsw.Connection) -> tuple[Sending, ...]:
     """What is not there yet, oldest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM deliveries WHERE state <> 'sent' ORDER BY id"  # noqa: S608
+        f"SELECT {COLUMNS} FROM deliveries WHERE state <> 'sent' ORDER BY id"  # noqa: S608
     )
-    return tuple(_sending(row) for row in rows)
+    return tuple(sending_of(row) for row in rows)
 
 
 def unsent(db: apsw.Connection) -> int:
@@ -89,7 +101,49 @@ def sessions(db: apsw.Connection, number: int) -> array[int]:
     return array("q", (int_of(row[0]) for row in found))
 
 
-def _sending(row: Row) -> Sending:
+# -- one database in another's place ---------------------------------------------------------------
+
+
+def last(db: apsw.Connection) -> int:
+    """The highest number that was given."""
+    found = list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'deliveries'"))
+    return int_of(found[0][0]) if found else 0
+
+
+def undelivered(db: apsw.Connection) -> Iterator[int]:
+    """The sessions that belong to none."""
+    for row in db.execute("SELECT id FROM transactions WHERE delivery IS NULL"):
+        yield int_of(row[0])
+
+
+def take_found(db: apsw.Connection, found: Found, known: int) -> None:
+    """What was found takes its place beside the copy's, of which `known` is the last; no number
+    that a session was found with is given again.
+
+    A session whose sending is not there, and was not let go because it is sent for long, belongs to
+    none: it is sent again rather than never.
+    """
+    with db:
+        db.executemany(
+            f"INSERT OR REPLACE INTO deliveries ({COLUMNS})"  # noqa: S608  # our own names
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", found.rows,
+        )  # fmt: skip
+        db.executemany("UPDATE transactions SET delivery = ? WHERE id = ? AND delivery IS NULL",
+                       [(number, session) for session, number in found.of])  # fmt: skip
+        ((highest,),) = db.execute(
+            "SELECT coalesce(max(delivery), 0) FROM transactions WHERE delivery <= ?", (NUMBER_MAX,)
+        )
+        newest = max(last(db), found.newest, int_of(highest))
+        db.execute(
+            "UPDATE transactions SET delivery = NULL WHERE (delivery > ? OR delivery < 1)"
+            " AND delivery NOT IN (SELECT id FROM deliveries)",
+            (max(known, found.newest - KEPT_MAX),),
+        )
+        db.execute("DELETE FROM sqlite_sequence WHERE name = 'deliveries'")
+        db.execute("INSERT INTO sqlite_sequence VALUES ('deliveries', ?)", (newest,))
+
+
+def sending_of(row: Row) -> Sending:
     return msgspec.convert(
         dict(zip(Sending.__struct_fields__, (
             int_of(row[0]), text_of(row[1]), text_of(row[2]), int_of(row[3]), text_of(row[4]),

@@ -259,6 +259,11 @@ class Disk:
                 found = str(error)
         return None if found == "ok" else str(found)
 
+    def read_beside(self, read: Callable[[apsw.Connection], T]) -> T:
+        """What of history is asked, from another thread, while this one writes."""
+        with self._reading() as db:
+            return read(db)
+
     def interrupt(self) -> None:
         """Who reads in another thread stops; it may do so again later."""
         reader = self._reader

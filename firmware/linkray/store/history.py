@@ -3,15 +3,17 @@
 A row holds a quarter of an hour, and each minute is written into it: one page a minute. What is
 older than 31 days becomes one mean. Retention goes by one row a minute, so that a clock that is
 wrong for an hour takes no month with it. A connector's current is kept in tenths of an ampere.
+A row that a damaged page has made unreadable is as none: whoever writes deletes it.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import apsw
 import msgspec
+import structlog
 
 from linkray.model.history import MINUTES, Point, Site, Slot, mean_of, rounded
 from linkray.model.records import MinuteKept
@@ -24,6 +26,7 @@ MINUTES_KEPT = 31 * QUARTERS_A_DAY
 QUARTERS_KEPT = 731 * QUARTERS_A_DAY
 UNIT_MA = 100  # of a connector's current
 PACKED = 6  # zlib's level: the next two win 1 % and take twice as long
+POINTS_MAX = 8_192  # connectors: of as many chargers as there may be, four and more of each
 GIVEN_UP_AT_ONCE = 96  # quarters with their minutes, where the disk is full …
 MEANS_GIVEN_UP_AT_ONCE = 2_000  # … or without
 
@@ -42,9 +45,16 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 Numbers = dict[Point, int]
+_FREE = (  # the lowest number that no connector has
+    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM history_points WHERE number = 1) UNION ALL"
+    " SELECT number + 1 FROM history_points AS one WHERE NOT EXISTS"
+    " (SELECT 1 FROM history_points WHERE number = one.number + 1) ORDER BY 1 LIMIT 1"
+)
 _write = msgspec.msgpack.Encoder()
 _read = msgspec.msgpack.Decoder(_Packed)
 _read_minutes = msgspec.msgpack.Decoder(dict[int, _Packed])
+
+log = structlog.get_logger(source="HISTORY")
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -55,23 +65,40 @@ def put(db: apsw.Connection, kept: MinuteKept) -> None:
     began anew within it) stays if more of it was measured; else the newer one counts.
     """
     quarter, minute = divmod(kept.minute, MINUTES)
-    names = numbers(db)
-    for point in kept.slot.points.keys() - names.keys():
-        db.execute("INSERT INTO history_points (charger, connector) VALUES (?, ?)", point)
-        names[point] = db.last_insert_rowid()
+    names = _named(db, kept.slot.points)
     found = list(db.execute("SELECT minutes FROM history_minutes WHERE quarter = ?", (quarter,)))
-    minutes = _unpacked(bytes_of(found[0][0])) if found else {}
+    minutes = (_unpacked(bytes_of(found[0][0])) if found else None) or {}
+    if found and not minutes:
+        _say_lost(quarter)
     before = minutes.get(minute)
     if before is None or kept.slot.covered_s >= before.covered_s:
         minutes[minute] = _packed(kept.slot, names)
         words = zlib.compress(_write.encode(dict(sorted(minutes.items()))), PACKED)
         db.execute("INSERT OR REPLACE INTO history_minutes VALUES (?, ?)", (quarter, words))
-    _age(db, quarter, names)
+    _age(db, quarter)
 
 
-def _age(db: apsw.Connection, now: int, names: Numbers) -> None:
+def _named(db: apsw.Connection, points: Iterable[Point]) -> Numbers:
+    """Their numbers, those of new ones the lowest that are free; where there are as many as there
+    may be, a new one has none, and is not kept.
+    """
+    names: Numbers = {}
+    for point in points:
+        found = list(db.execute(
+            "SELECT number FROM history_points WHERE charger = ? AND connector = ?", point
+        )) or list(db.execute(_FREE))  # fmt: skip
+        number = int_of(found[0][0])
+        if number > POINTS_MAX:
+            log.warning("currents not kept", peer=point[0], connector=point[1], cause="no room")
+            continue
+        db.execute("INSERT OR IGNORE INTO history_points VALUES (?, ?, ?)", (number, *point))
+        names[point] = number
+    return names
+
+
+def _age(db: apsw.Connection, now: int) -> None:
     """What is too old becomes a mean, or goes: one row of each at a time."""
-    _condense(db, "WHERE quarter < ? ORDER BY quarter LIMIT 1", (now - MINUTES_KEPT,), names)
+    _condense(db, "WHERE quarter < ? ORDER BY quarter LIMIT 1", (now - MINUTES_KEPT,))
     db.execute(
         "DELETE FROM history_quarters WHERE quarter ="
         " (SELECT min(quarter) FROM history_quarters WHERE quarter < ?)", (now - QUARTERS_KEPT,)
@@ -79,17 +106,21 @@ def _age(db: apsw.Connection, now: int, names: Numbers) -> None:
 
 
 def _condense(
-    db: apsw.Connection, which: str, values: tuple[SQLiteValue, ...], names: Numbers
+    db: apsw.Connection, which: str, values: tuple[SQLiteValue, ...]
 ) -> int:
     """Rows with minutes become means; how many."""
-    points = {number: point for point, number in names.items()}
     found = list(db.execute(f"SELECT quarter, minutes FROM history_minutes {which}",  # noqa: S608
                             values))  # fmt: skip  # our own words
+    names = numbers(db) if found else {}
+    points = {number: point for point, number in names.items()}
     for quarter, words in found:
-        minutes = _unpacked(bytes_of(words)).values()
-        slot = mean_of([_slot(one, points) for one in minutes])
-        db.execute("INSERT OR REPLACE INTO history_quarters VALUES (?, ?)",
-                   (quarter, _write.encode(_packed(slot, names))))  # fmt: skip
+        minutes = _unpacked(bytes_of(words))
+        if minutes:
+            slot = mean_of([_slot(one, points) for one in minutes.values()])
+            db.execute("INSERT OR REPLACE INTO history_quarters VALUES (?, ?)",
+                       (quarter, _write.encode(_packed(slot, names))))  # fmt: skip
+        else:
+            _say_lost(int_of(quarter))
         db.execute("DELETE FROM history_minutes WHERE quarter = ?", (quarter,))
     return len(found)
 
@@ -98,7 +129,7 @@ def thin(db: apsw.Connection) -> int:
     """The disk is full: the oldest minutes become means, then the oldest means go; how many rows
     that were.
     """
-    condensed = _condense(db, "ORDER BY quarter LIMIT ?", (GIVEN_UP_AT_ONCE,), numbers(db))
+    condensed = _condense(db, "ORDER BY quarter LIMIT ?", (GIVEN_UP_AT_ONCE,))
     if condensed:
         return condensed
     db.execute(
@@ -107,6 +138,31 @@ def thin(db: apsw.Connection) -> int:
         (MEANS_GIVEN_UP_AT_ONCE,),
     )
     return db.changes()
+
+
+def in_use(db: apsw.Connection) -> frozenset[int]:
+    """The numbers of the connectors that any row tells of. It reads everything there is."""
+    found: set[int] = set()
+    for (words,) in db.execute("SELECT minutes FROM history_minutes"):
+        for one in (_unpacked(bytes_of(words)) or {}).values():
+            found.update(_told_of(one))
+    for (words,) in db.execute("SELECT mean FROM history_quarters"):
+        mean = _unpacked_mean(bytes_of(words))
+        if mean is not None:
+            found.update(_told_of(mean))
+    return frozenset(found)
+
+
+def _told_of(packed: _Packed) -> Iterator[int]:
+    return (number for number, amounts in enumerate(packed.points, 1) if amounts is not None)
+
+
+def forget(db: apsw.Connection, used: frozenset[int], points: set[Point]) -> int:
+    """Every number goes that is neither one of these nor that of one of these points; how many."""
+    gone = [(number,) for point, number in numbers(db).items()
+            if number not in used and point not in points]  # fmt: skip
+    db.executemany("DELETE FROM history_points WHERE number = ?", gone)
+    return len(gone)
 
 
 def is_empty(db: apsw.Connection) -> bool:
@@ -122,7 +178,7 @@ def minutes_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[int
     """Each minute (since 1970) that there is of these quarters, `last` not among them, in order."""
     points = {number: point for point, number in numbers(db).items()}
     for quarter, words in _rows(db, "minutes", first, last).items():
-        for minute, one in sorted(_unpacked(words).items()):
+        for minute, one in sorted((_unpacked(words) or {}).items()):
             yield quarter * MINUTES + minute, _slot(one, points)
 
 
@@ -133,11 +189,12 @@ def quarters_of(db: apsw.Connection, first: int, last: int) -> Iterator[tuple[in
     points = {number: point for point, number in numbers(db).items()}
     fine, coarse = _rows(db, "minutes", first, last), _rows(db, "quarters", first, last)
     for quarter in sorted({*fine, *coarse}):
-        if quarter in fine:
-            found = _unpacked(fine[quarter]).values()
-            yield quarter, mean_of([_slot(one, points) for one in found])
-        else:
-            yield quarter, _slot(_read.decode(coarse[quarter]), points)
+        minutes = _unpacked(fine[quarter]) if quarter in fine else None
+        mean = _unpacked_mean(coarse[quarter]) if quarter in coarse else None
+        if minutes:
+            yield quarter, mean_of([_slot(one, points) for one in minutes.values()])
+        elif mean is not None:
+            yield quarter, _slot(mean, points)
 
 
 def numbers_between(db: apsw.Connection, first: int, last: int) -> list[int]:
@@ -157,7 +214,7 @@ def _rows(db: apsw.Connection, what: str, first: int, last: int) -> dict[int, by
 
 
 def numbers(db: apsw.Connection) -> Numbers:
-    """The number of each connector that was ever seen."""
+    """The number of each connector that a row may tell of."""
     return {
         (str(charger), int_of(connector)): int_of(number)
         for number, charger, connector in db.execute(
@@ -172,6 +229,8 @@ def numbers(db: apsw.Connection) -> Numbers:
 def _packed(slot: Slot, names: Numbers) -> _Packed:
     row: list[Amounts] = [None] * max(names.values(), default=0)
     for point, current_ma in slot.points.items():
+        if point not in names:
+            continue
         l1, l2, l3 = (rounded(ma, UNIT_MA) for ma in current_ma)
         row[names[point] - 1] = (l1, l2, l3) if l1 or l2 or l3 else 0
     while row and row[-1] is None:
@@ -190,5 +249,20 @@ def _slot(packed: _Packed, points: dict[int, Point]) -> Slot:
                 packed.site, known)  # fmt: skip
 
 
-def _unpacked(words: bytes) -> dict[int, _Packed]:
-    return _read_minutes.decode(zlib.decompress(words))
+def _unpacked(words: bytes) -> dict[int, _Packed] | None:
+    """None: they cannot be read."""
+    try:
+        return _read_minutes.decode(zlib.decompress(words))
+    except (zlib.error, msgspec.DecodeError):
+        return None
+
+
+def _unpacked_mean(words: bytes) -> _Packed | None:
+    try:
+        return _read.decode(words)
+    except msgspec.DecodeError:
+        return None
+
+
+def _say_lost(quarter: int) -> None:
+    log.error("minutes of a quarter of an hour cannot be read", quarter=quarter, action="deleted")

@@ -1,5 +1,5 @@
-"""What can still be read of a damaged database: its transactions, and what waits for the CSMS, one
-by one (trust.md P5).
+"""What can still be read of a damaged database: its transactions, their sendings, and what waits
+for the CSMS, one by one (trust.md P5).
 
 A damaged page costs the rows that lie in it, not those of its neighbours. Settings are not taken:
 their last good copy is whole, and half of them is worse than old ones.
@@ -16,6 +16,9 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
+from linkray.model.delivery import Sending
+
+from . import deliveries
 from .courses import PAUSES, course_of
 from .files import Files
 from .rows import Row
@@ -41,6 +44,7 @@ ENDS = ("SELECT min(number) FROM outbox", "SELECT max(number) FROM outbox")
 ACTIONS = ("StartTransaction", "StopTransaction", "MeterValues")
 LATEST_MAX = 100_000  # records.md: so many are kept
 QUEUE_GAP_MAX = 200  # messages in a row that cannot be read: more than lie in a page or two
+SENDINGS_MAX = 10_000  # looked for: a file a day for longer than sessions are kept
 GAP_MAX = 1_000  # ids that give nothing in a row, where nobody knows the last
 
 
@@ -85,6 +89,51 @@ def queue(file: Path, files: Files, kept: Iterable[int]) -> Queue:
         return Queue(tuple(_queued(db, numbers[-1] if numbers else 0)), gone)
     finally:
         db.close(True)
+
+
+def sendings(
+    file: Path, files: Files, after: int, unsent: Iterable[int], undelivered: Iterable[int]
+) -> deliveries.Found:
+    """What can be read of the sendings with a number above `after` and of `unsent`, and to which of
+    them these sessions belong.
+    """
+    db = _opened(file, files)
+    if db is None:
+        return deliveries.Found()
+    try:
+        newest = _last(db, "deliveries") or 0
+        if not 0 < newest <= deliveries.NUMBER_MAX:
+            newest = 0
+        first = max(after, newest - SENDINGS_MAX) + 1
+        numbers = [*unsent, *range(first, newest + 1)]
+        rows = tuple(row for number in numbers for row in _sending(db, number))
+        of = [(one, number) for one in (undelivered if newest > after else ())
+              for number in _delivery(db, one)]  # fmt: skip
+        return deliveries.Found(rows, newest, tuple(of))
+    finally:
+        db.close(True)
+
+
+def _sending(db: apsw.Connection, number: int) -> list[Row]:
+    """The sending, if it can be read and makes sense."""
+    with suppress(apsw.Error, UnicodeDecodeError, AssertionError, msgspec.ValidationError):
+        rows = list(db.execute(f"SELECT {deliveries.COLUMNS} FROM deliveries"  # noqa: S608
+                               " WHERE id = ?", (number,)))  # fmt: skip
+        return [row for row in rows if _is_sending(deliveries.sending_of(row))]
+    return []
+
+
+def _is_sending(one: Sending) -> bool:
+    texts = (one.made, one.until, one.name, one.by, one.tried, one.place)
+    return one.id > 0 and bool(one.name) and all(text.isprintable() for text in texts)
+
+
+def _delivery(db: apsw.Connection, number: int) -> list[int]:
+    """The sending of a session, where it is in one."""
+    with suppress(apsw.Error):
+        found = list(db.execute("SELECT delivery FROM transactions WHERE id = ?", (number,)))
+        return [row[0] for row in found if isinstance(row[0], int)]
+    return []
 
 
 def _opened(file: Path, files: Files) -> apsw.Connection | None:
@@ -161,9 +210,9 @@ def _later(db: apsw.Connection, after: int) -> Iterator[Salvaged]:
             yield one
 
 
-def _last(db: apsw.Connection) -> int | None:
+def _last(db: apsw.Connection, of: str = "transactions") -> int | None:
     with suppress(apsw.Error):
-        found = list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'transactions'"))
+        found = list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (of,)))
         if found and isinstance(found[0][0], int):
             return int(found[0][0])
     return None

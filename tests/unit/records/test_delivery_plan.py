@@ -313,3 +313,14 @@ def test_another_time_zone_alone_tries_nothing_again():
 def test_the_day_that_a_file_is_of_is_whole():
     due = newest_due("daily", utc("2026-03-28T22:30:00"), BEIRUT)
     assert stamp(ended_before(due)) == "2026-03-28T22:00:00.000Z"
+
+
+def test_what_was_sent_is_not_sent_again_where_the_disk_only_does_not_know_it():
+    scene = Scene("2026-11-23T10:00")
+    scene.feed(SendNow("Installer"))
+    scene.made()
+    scene.ended(TAKEN)
+    scene.feed(SendNow("Installer"))
+    sent, broken_off = sending(scene.number), sending(scene.number + 1)
+    assert scene.feed(NotMade((sent, broken_off))) == [Try(broken_off)]
+    assert scene.feed(NotMade((sent, broken_off))) == []

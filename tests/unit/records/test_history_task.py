@@ -12,7 +12,7 @@ from linkray.kit.cell import Cell
 from linkray.kit.clock import WallClock
 from linkray.model.plan import NO_PLAN, Offer, Plan, Reason
 from linkray.model.records import MinuteKept, SessionWent
-from linkray.model.settings import Settings
+from linkray.model.settings import Charger, Settings
 from linkray.model.units import Phases
 from linkray.model.views import ChargerView, ConnectorView, MeterView
 from linkray.records.courses import Courses, Going
@@ -31,7 +31,7 @@ class Site:
     """Cells as the rooms publish them, and a disk that may be full."""
 
     def __init__(self) -> None:
-        self.settings = Cell(Settings())
+        self.settings = Cell(Settings(chargers=(Charger("CP1"),)))
         self.plan = Cell(NO_PLAN)
         self.meter = Cell(MeterView())
         self.views: dict[str, Cell[ChargerView]] = {}
@@ -81,6 +81,24 @@ def test_the_building_is_what_the_chargers_leave_of_the_meter():
         gone = site.look.seen()
         assert gone.points == (("CP1", ()),)
         assert gone.read.building_ma == Phases.each(20_000)
+
+    trio.run(scene)
+
+
+def test_of_strangers_nothing_is_kept_until_they_are_adopted():
+    async def scene() -> None:
+        site = Site()
+        site.charge("CP1", 6_000)
+        site.charge("Stranger", 1_000)
+        site.read(20_000)
+        seen = site.look.seen()
+        assert dict(seen.points) == {"CP1": ((1, Phases.each(6_000)),), "Stranger": ()}
+        assert seen.read.building_ma == Phases.each(13_000), "what it draws is not the building's"
+        adopted = (*site.settings.value.chargers, Charger("Stranger"))
+        site.settings.set(replace(site.settings.value, chargers=adopted))
+        assert site.look.seen().points == (("Stranger", ((1, Phases.each(1_000)),)),)
+        site.settings.set(Settings())
+        assert dict(site.look.seen().points) == {"CP1": (), "Stranger": ()}
 
     trio.run(scene)
 

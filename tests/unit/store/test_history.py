@@ -4,6 +4,7 @@ of it.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -119,6 +120,64 @@ async def test_a_clock_that_is_wrong_for_an_hour_takes_no_month_with_it():
     assert 3 * QUARTERS_A_DAY - 60 <= len(there) < 3 * QUARTERS_A_DAY
     await store.commit([kept(first + 3 * QUARTERS_A_DAY * MINUTES)])
     assert len(await quarters(store, QUARTER, QUARTER + 4 * QUARTERS_A_DAY)) == len(there) + 1
+
+
+@pytest.mark.parametrize("harm", ["zeroblob(40)", "x'00'", "substr(minutes, 1, 30)", "bad"])
+async def test_a_row_that_cannot_be_read_is_none_and_holds_up_nothing(harm):
+    """Neither the minute after it, nor the minute in which it is the oldest, nor a full disk."""
+    store = await opened()
+    first = QUARTER * MINUTES
+    for quarter in range(3):
+        await store.commit([kept(first + quarter * MINUTES + minute) for minute in range(9)])
+    db = store._disk._db
+    bad = f"x'{zlib.compress(b'what?').hex()}'" if harm == "bad" else harm
+    db.execute(f"UPDATE history_minutes SET minutes = {bad}")
+    db.execute("INSERT INTO history_quarters VALUES (?, x'00')", (QUARTER - 1,))
+    assert await minutes(store, QUARTER, QUARTER + 9) == {}
+    assert await quarters(store, QUARTER - 9, QUARTER + 9) == {}
+
+    await store.commit([kept(first + 9)])  # into the first of them
+    assert list(await minutes(store)) == [first + 9]
+    late = first + (MINUTES_KEPT + 9) * MINUTES
+    for minute in range(3):
+        await store.commit([kept(late + minute)])
+    assert list(await quarters(store, 0, QUARTER + 9)) == [QUARTER]
+    assert list(db.execute("SELECT count(*) FROM history_minutes")) == [(1,)]
+    db.execute(f"UPDATE history_minutes SET minutes = {bad}")
+    assert await store._write(lambda disk: disk.outbox(history.thin)) == 1
+    assert list(db.execute("SELECT count(*) FROM history_minutes")) == [(0,)]
+
+
+async def test_connectors_have_a_bound_and_those_that_no_row_tells_of_are_forgotten(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(history, "POINTS_MAX", 3)
+    file = tmp_path / FILE
+    store = await opened(file)
+    first = QUARTER * MINUTES
+    chargers = [f"CP{number}" for number in range(1, 6)]
+    await store.commit([kept(first, points=[(one, 1) for one in chargers])])
+    assert {charger for charger, _one in (await minutes(store))[first].points} == {
+        "CP1", "CP2", "CP3"
+    }  # fmt: skip
+    late = first + MINUTES  # of a fifteenth of a quarter there is no mean
+    await store.commit([kept(late + minute, points=[("CP2", 1)]) for minute in range(15)])
+    await store.commit([kept(late + (MINUTES_KEPT + 9) * MINUTES, points=[("CP3", 1)])])
+    await store.commit([kept(late + (MINUTES_KEPT + 9) * MINUTES + 1, points=[("CP3", 1)])])
+    before = await quarters(store, 0, 2 * QUARTER)
+    await store._forget_points()
+    assert len(await store._read(lambda disk: disk.outbox(history.numbers))) == 3, "just told of"
+    await store.close()
+
+    store = await opened(file)
+    await store._forget_points()
+    named = await store._read(lambda disk: disk.outbox(history.numbers))
+    assert named == {("CP2", 1): 2, ("CP3", 1): 3}
+    await store.commit([kept(late + (MINUTES_KEPT + 9) * MINUTES + 2, points=[("CP4", 1)])])
+    after = await quarters(store, 0, 2 * QUARTER)
+    assert after[QUARTER + 1] == before[QUARTER + 1]
+    assert set((await minutes(store, 0, 2 * QUARTER)).popitem()[1].points) == {("CP4", 1)}
+    await store.close()
 
 
 async def test_the_pages_read_it_from_another_process(tmp_path):

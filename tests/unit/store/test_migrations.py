@@ -11,12 +11,15 @@ from pathlib import Path
 import apsw
 import pytest
 import trio
+from msgspec.structs import replace
 
 from linkray.kit.clock import WallClock
 from linkray.model.asks import ASSEMBLER, Who
+from linkray.model.delivery import Sending
 from linkray.model.passport import Finding
-from linkray.model.records import PassportFound, TransactionBegan
+from linkray.model.records import PassportFound, TransactionBegan, TransactionEnded
 from linkray.model.settings import Settings, Site
+from linkray.store import deliveries
 from linkray.store.copies import copies, make_daily_copy, open_good
 from linkray.store.db import Store, StoreError
 from linkray.store.disk import Disk, shipped_migrations
@@ -299,6 +302,54 @@ async def test_the_third_golden_database_gives_back_what_waits_for_the_csms(tmp_
     running = next(t for t in await store.recent("DBT1") if not t.finished)
     assert (running.id, running.csms_id, running.at_charger) == (2, 4711, 4711)
     assert store.take_queue_number() == 4, "a number is never given twice"
+    await store.close()
+
+
+async def ended(store: Store, number: int) -> None:
+    await store.commit([began(number)])
+    await store.commit([TransactionEnded(number, 4_600, AT, "Local", AT)])
+
+
+async def sent(store: Store) -> None:
+    wanted = Sending(0, AT, "9", 0, "records-{n}.csv", "")
+    made = await store.make_sending(wanted, "handled", AT)
+    await store.keep_sending(replace(made, state="sent"))
+
+
+@pytest.mark.parametrize("has_copy", [True, False])
+async def test_p5_what_was_sent_is_sent_again_only_where_nobody_knows_that_it_was(
+    tmp_path, has_copy
+):
+    """Session 1 is sent before the copy, 2 after it, 3 in a sending that cannot be read, 4 never.
+    Of 5 a flipped bit made a number that no sending has.
+    """
+    file = tmp_path / "linkray.db"
+    store = await opened(file)
+    await ended(store, 1)
+    await sent(store)
+    await ended(store, 2)
+    if has_copy:
+        make_daily_copy(store._disk, file, "2026-11-21")
+    await sent(store)
+    await ended(store, 3)
+    await sent(store)
+    await ended(store, 4)
+    await ended(store, 5)
+    db = store._disk._db
+    db.execute("UPDATE transactions SET delivery = ? WHERE id = 5", (2**40,))
+    db.execute("UPDATE deliveries SET state = 'what?' WHERE id = 3")
+    db.execute("PRAGMA user_version = 99")
+    await store.close()
+
+    store = await opened(file)
+    assert store.opened.missing is not None
+    assert [(one.id, one.state) for one in (await store.sendings())[0]] == [
+        (2, "sent"), (1, "sent")
+    ]  # fmt: skip
+    made = await store.make_sending(Sending(0, AT, "9", 0, "{n}.csv", ""), "handled", AT)
+    assert (made.id, made.sessions) == (4, 3)
+    assert list(store._disk.outbox(lambda db: deliveries.sessions(db, 4))) == [3, 4, 5]
+    assert list(store._disk.outbox(lambda db: deliveries.sessions(db, 2))) == [2]
     await store.close()
 
 

@@ -22,6 +22,7 @@ from linkray.model.records import (
     IdLearned,
     PassportForgotten,
     PassportFound,
+    SessionWent,
     StopUnknown,
     TagAccepted,
     TagRejected,
@@ -29,6 +30,7 @@ from linkray.model.records import (
     TransactionEnded,
     TransactionSampled,
 )
+from linkray.model.sessions import Course, Pause
 from linkray.model.settings import Charger, Group, Settings, Site
 from linkray.store import db
 from linkray.store.db import Store, StoreError
@@ -405,6 +407,28 @@ async def test_p11_what_waits_for_a_disk_that_hangs_has_a_bound(monkeypatch):
     found = {run.id: (run.csms_id, run.at_charger) for run in await store.running()}
     assert found[1] == (71, 81)
     assert found[2] == (72, 82), "by what a stop is named goes last"
+
+
+async def test_while_the_disk_takes_nothing_statistics_push_out_nothing_that_was_delivered(
+    monkeypatch,
+):
+    monkeypatch.setattr(db, "HELD_MAX", 6)
+    store = await in_memory()
+    await store.commit([began(1), began(2)])
+    store.later([Delivered(1), Delivered(2)])
+    turns = [Pause(f"2026-01-02T03:{minute:02}:00.000Z", None, "turn") for minute in range(9)]
+    over = msgspec.structs.replace(turns[0], ended="2026-01-02T03:00:30.000Z")
+    for minute, turn in enumerate(turns):
+        store.later([SessionWent(1, Course(paused_ms=minute), (turn,)), SessionWent(2, Course())])
+    store.later([SessionWent(1, Course(paused_ms=99), (over,))])
+    store.later([AlertGone(number) for number in range(9)])
+    assert store._held_others.count(Delivered(1)) == store._held_others.count(Delivered(2)) == 1
+    del store._held_others[2:]
+    store.later([SessionWent(1, Course(), tuple(turns))])
+    store.later([SessionWent(1, Course(paused_ms=99), (over,))])
+    await store.commit([began(9)])
+    assert [course.paused_ms for _number, course, _pause in await store.courses()] == [99, 0, 0]
+    assert (await store.courses())[0][2] == turns[8]
 
 
 async def test_p6_settings_half_written_give_way_to_the_revision_before(tmp_path):

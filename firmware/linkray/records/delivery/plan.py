@@ -46,7 +46,9 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class NotMade(msgspec.Struct, frozen=True):
-    """The disk did not take it."""
+    """The disk did not take it, or not all of it; `there`: the sendings on it that are not sent."""
+
+    there: tuple[Sending, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -123,6 +125,7 @@ class Plan:
                           is_free=True)
             for one in kept
         }  # fmt: skip
+        self._newest = max(self._open, default=0)  # the highest number that it knows
         self._busy: int | None = None
         self._making: Make | None = None
         self._make_at = math.inf
@@ -157,6 +160,7 @@ class Plan:
                 yield from self._made(item.sending, now)
             case NotMade():
                 self._make_at = now + AGAIN_S
+                yield from self._found(item.there, now)
             case Ended():
                 yield from self._ended(item, now)
             case SendNow():
@@ -219,10 +223,21 @@ class Plan:
         making, self._making = self._making, None
         if sending is None:
             return
+        self._newest = max(self._newest, sending.id)
         self._open[sending.id] = _Open(sending, now)
         if sending.sessions >= SESSIONS_MAX and making is not None:  # there may be more
             self._making = making
             yield making
+        yield from self._next(now)
+
+    def _found(self, there: Iterable[Sending], now: float) -> Iterable[Out]:
+        """A sending that broke off is one. What it knew before it has sent, whatever the disk says
+        of that.
+        """
+        for one in there:
+            if one.id > self._newest:
+                self._open[one.id] = _Open(one, now)
+        self._newest = max([self._newest, *self._open])
         yield from self._next(now)
 
     # -- sending ---------------------------------------------------------------------------------

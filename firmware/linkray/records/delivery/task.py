@@ -36,6 +36,7 @@ from linkray.model.settings import Settings
 from linkray.store.db import Store, StoreError
 
 from .plan import (
+    AGAIN_S,
     Clock,
     Ended,
     Handled,
@@ -171,9 +172,20 @@ class DeliveryRoom:
             made = await self._store.make_sending(wanted, HANDLED, make.handled)
         except StoreError as error:
             log.warning("no records taken for sending", cause=str(error), action="tried again")
-            await self._tell.send(NotMade())
+            await self._tell.send(NotMade(await self._there()))
         else:
             await self._tell.send(Made(made))
+
+    async def _there(self) -> tuple[Sending, ...]:
+        """The sendings on the disk that are not sent, as soon as it can be read: one that broke off
+        in the middle is among them.
+        """
+        while True:
+            try:
+                return (await self._store.sendings())[1]
+            except StoreError as error:
+                log.warning("sendings not read", cause=str(error), action="tried again")
+                await trio.sleep(AGAIN_S)
 
     async def _try(self, sending: Sending) -> None:
         to = self._settings.value.delivery

@@ -43,7 +43,9 @@ class Look:
     ) -> None:  # fmt: skip
         self._settings, self._plan, self._meter = settings, plan, meter
         self._views, self._clock = views, clock
-        self._known: dict[str, ChargerView] = {}
+        self._known: dict[str, tuple[ChargerView, bool]] = {}
+        self._own: frozenset[str] = frozenset()  # chargers that are set: of others nothing is kept
+        self._own_of = -1  # the settings
         self._drawn: dict[str, Phases] = {}
         self._sum = ZERO  # of them
         self._unseen: set[str] = set()  # who charges, and how much is not known
@@ -105,13 +107,17 @@ class Look:
 
     def _changes(self) -> tuple[tuple[str, tuple[tuple[int, Phases | None], ...]], ...]:
         changed: list[tuple[str, tuple[tuple[int, Phases | None], ...]]] = []
+        if self._settings.seq != self._own_of:
+            self._own_of = self._settings.seq
+            self._own = frozenset(one.id for one in self._settings.value.chargers)
         for charger, cell in self._views.items():
-            view = cell.value
-            if self._known.get(charger) is not view:
-                self._known[charger] = view
+            view, is_own = cell.value, charger in self._own
+            known, was_own = self._known.get(charger, (None, False))
+            if known is not view or was_own != is_own:
+                self._known[charger] = view, is_own
                 points = tuple((one.id, drawn(view, one)) for one in view.connectors)
                 self._take(charger, *_together(view, points))
-                changed.append((charger, points))
+                changed.append((charger, points if is_own else ()))
         if len(self._known) > len(self._views):
             for charger in self._known.keys() - self._views.keys():
                 del self._known[charger]
