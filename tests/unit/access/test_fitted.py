@@ -34,6 +34,7 @@ class Bench:
         self.lines: list[tuple[str, str, str]] = []
         self.places: list[int] = []
         self.ahead = timedelta()
+        self.meters_read = 0
         self.broken = False
 
     async def audit(self, who, what, old="", new="") -> None:
@@ -46,10 +47,15 @@ class Bench:
             self.places.append(total)
 
         meters = Meters()
+
+        def read_meter(text: str):
+            self.meters_read += 1
+            return meters.read(text)
+
         made = Fitted(
             self, self.folder, Inline(), WallClock(lambda: NOW + self.ahead), serial="LR-1",
             public_key=bytes.fromhex(TEST_KEY), shipped=8, in_use=lambda: 9, changed=changed,
-            read_meter=meters.read, shipped_meters=meters.shipped, note_of=meterfile.notes,
+            read_meter=read_meter, shipped_meters=meters.shipped, note_of=meterfile.notes,
         )  # fmt: skip
         await made.begin()
         return made
@@ -282,3 +288,17 @@ async def test_there_are_fifty_meter_files_at_most(bench: Bench) -> None:
         await fitted.do(asks.AddMeterFile(METER.replace("Mine", f"M{number}")), WHO)
     assert "at most 50" in await refused(fitted, asks.AddMeterFile(METER))
     await fitted.do(asks.AddMeterFile(METER.replace("Mine", "M7")), WHO)
+
+
+async def test_of_many_meter_files_only_the_new_one_is_read(bench: Bench) -> None:
+    fitted = await bench.open()
+    for number in range(9):
+        await fitted.do(asks.AddMeterFile(METER.replace("Mine", f"M{number}")), WHO)
+    assert bench.meters_read == 9
+    fitted = await bench.open()
+    assert bench.meters_read == 18
+    await fitted.do(asks.AddMeterFile(METER.replace("0.01", "0.1")), WHO)
+    await fitted.do(asks.DeleteMeterFile("M3"), WHO)
+    assert bench.meters_read == 19
+    assert [one.name for one in fitted.meters] == ["M0", "M1", "M2", "M4", "M5", "M6", "M7", "M8",
+                                                   "Mine"]  # fmt: skip
