@@ -268,8 +268,14 @@ class Fitted:
         return Said("The certificate is in force for every new connection", shown)
 
     def _put_in(self, folder: Path, pem: bytes) -> None:
+        """A request that this answers is done; another's key may yet get its certificate."""
         tls.put_in(folder, pem)
-        tls.take_out(folder, tls.REQUEST, tls.REQUEST_KEY)
+        try:
+            waiting = (folder / tls.REQUEST_KEY).read_text()
+        except FileNotFoundError:
+            waiting = ""
+        if not waiting or certificates.belong(pem.decode(), waiting):
+            tls.take_out(folder, tls.REQUEST, tls.REQUEST_KEY)
         sync_folder(folder)
 
     async def _request(self, ask: asks.RequestCertificate, who: Who) -> Said:

@@ -205,6 +205,23 @@ async def test_a_request_waits_for_its_certificate_and_its_key_never_leaves(benc
     assert bench.files() == {"tls/self-made.pem", "tls/uploaded.pem"}
 
 
+async def test_another_pair_in_the_meantime_leaves_a_request_its_key(bench: Bench) -> None:
+    tls.own_certificate(bench.folder / "tls")
+    fitted, key = await bench.open(), ec_key()
+    name, ca, above = authority()
+    view = (await fitted.do(asks.RequestCertificate(HOST, ()), WHO)).data
+    kept = (bench.folder / "tls" / tls.REQUEST_KEY).read_text()
+
+    await fitted.do(asks.InstallCertificate(certificate(key), key_pem(key)), WHO)
+    assert (await fitted.do(asks.ReadCertificate(), WHO)).data.request == view.request
+    signed = answered(view.request, (name, ca)) + above
+    await fitted.do(asks.InstallCertificate(signed, kept), WHO)  # its own key, given by hand
+
+    now = (await fitted.do(asks.ReadCertificate(), WHO)).data
+    assert (now.issuer, now.request) == ("Site CA", None)
+    assert bench.files() == {"tls/self-made.pem", "tls/uploaded.pem"}
+
+
 async def test_its_fault_stands_thirty_days_ahead_also_after_a_start(bench: Bench) -> None:
     tls.own_certificate(bench.folder / "tls")
     fitted, key = await bench.open(), ec_key()
