@@ -316,6 +316,9 @@ async def test_a38_a_password_goes_to_the_server_that_it_was_given_for(tmp_path)
         await site.ask(TryDelivery(), DeliveryTested)
         assert [job.password for job in site.receiver.jobs] == ["a canary", "a canary", ""]
         assert not (await site.view()).has_password
+        await site.set(msgspec.structs.replace(DAILY, security="none", port=DAILY.at_port))
+        await site.ask(TryDelivery(), DeliveryTested)
+        assert site.receiver.jobs[-1].password == ""  # nor over a line that is less safe
         told = [f"{one.what} {one.old} {one.new}" for one in await site.store.audit_lines()]
         assert not any("canary" in one for one in told)
         long = await site.room.ask(SetDeliveryPassword("x" * 129), WHO)

@@ -109,6 +109,14 @@ def facts_of(pem: str) -> Facts:
     return facts(_chain(pem)[0])
 
 
+def belong(certificate: str, key: str) -> bool:
+    """Whether the first certificate of a PEM is for this key; False for what cannot be read."""
+    try:
+        return _belongs(_chain(certificate)[0], _private(key))
+    except BadCertificate:
+        return False
+
+
 def public_part(pem: str) -> str:
     """The certificates of a pair without its key: what may leave the box."""
     return "\n".join(_CERTIFICATE.findall(pem)) + "\n"

@@ -61,6 +61,15 @@ class Door:
             session.second = secret
         return secret, address(secret, "" if session is None else session.account, box)
 
+    def may_code(self, account: str, now: float) -> float:
+        """0: a code may be looked at (counted as wrong until `code_right`); else the seconds to
+        wait. Asked only once the password was right.
+        """
+        return self.throttle.begin_code(account, now)
+
+    def code_right(self, account: str) -> None:
+        self.throttle.code_right(account)
+
     def second_step(self, account: str, secret: str, code: str, utc: datetime, used: int) -> int:
         """The time step of a right code, taken: it opens nothing again.
 

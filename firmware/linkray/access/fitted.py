@@ -66,6 +66,13 @@ class Said(msgspec.Struct, frozen=True):
     data: object = None
 
 
+class _OwnMeter(msgspec.Struct, frozen=True):
+    """A meter file of one's own: what was found in it, and its text."""
+
+    listed: ShippedMeter
+    text: str
+
+
 class Fitted:
     """Keeps what was fitted and answers whoever asks for it or changes it.
 
@@ -87,7 +94,7 @@ class Fitted:
         self._read_meter, self._shipped_meters = read_meter, shipped_meters
         self._note_of = note_of
         self._licence: Licence | None = None
-        self._texts: dict[str, str] = {}  # of the own .meter files, by name
+        self._own: dict[str, _OwnMeter] = {}  # by name; each was read once
         self._expires: str | None = None  # of the certificate in force
         self.connectors = shipped
         self.meters: tuple[ShippedMeter, ...] = ()
@@ -150,9 +157,9 @@ class Fitted:
             log.warning("licence not taken", cause=str(error), action="as it was shipped")
         for path in sorted((folder / METERS).glob("*.meter")):
             try:
-                text = path.read_text()
-                self._texts[str(self._read_meter(text)["name"])] = text
-            except (OSError, ValueError, KeyError) as error:
+                found = self._parsed(path.read_text())
+                self._own[found.listed.name] = found
+            except (OSError, ValueError) as error:
                 log.warning("meter file not taken", cause=str(error), action="left out",
                             file=path.name)  # fmt: skip
         self._list_meters()
@@ -261,8 +268,14 @@ class Fitted:
         return Said("The certificate is in force for every new connection", shown)
 
     def _put_in(self, folder: Path, pem: bytes) -> None:
+        """A request that this answers is done; another's key may yet get its certificate."""
         tls.put_in(folder, pem)
-        tls.take_out(folder, tls.REQUEST, tls.REQUEST_KEY)
+        try:
+            waiting = (folder / tls.REQUEST_KEY).read_text()
+        except FileNotFoundError:
+            waiting = ""
+        if not waiting or certificates.belong(pem.decode(), waiting):
+            tls.take_out(folder, tls.REQUEST, tls.REQUEST_KEY)
         sync_folder(folder)
 
     async def _request(self, ask: asks.RequestCertificate, who: Who) -> Said:
@@ -317,42 +330,46 @@ class Fitted:
 
     # -- the meter files -------------------------------------------------------------------------
 
+    def _parsed(self, text: str) -> _OwnMeter:
+        """What a meter file says; raises ValueError where it is none, and where it has no name."""
+        file = self._read_meter(text)
+        name = str(file.get("name", "")).strip()
+        if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
+            raise ValueError(f"name: expected a name of 1 to {NAME_CHARS_MAX} characters")
+        return _OwnMeter(ShippedMeter(name, file, self._note_of(text), own=True), text)
+
     def _list_meters(self) -> None:
         self.meters = tuple(
-            ShippedMeter(name, self._read_meter(text), self._note_of(text), own=True)
-            for name, text in sorted(self._texts.items(), key=lambda one: one[0].lower())
+            self._own[name].listed for name in sorted(self._own, key=lambda one: one.lower())
         )
 
-    def _own(self, name: str) -> str:
-        text = self._texts.get(name)
-        if text is None:
+    def _own_text(self, name: str) -> str:
+        found = self._own.get(name)
+        if found is None:
             raise NotFitted(f"Expected the name of an uploaded meter file, got "
                             f"{name[:NAME_CHARS_MAX]!r}", "unknown")  # fmt: skip
-        return text
+        return found.text
 
     def _meter_path(self, name: str) -> Path:
         """A name of our own making: what a file calls itself is no path."""
         return self._place() / METERS / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.meter"
 
     async def _meter_text(self, ask: asks.ReadMeterFile, _who: Who) -> Said:
-        return Said(data=MeterText(ask.name, self._own(ask.name)))
+        return Said(data=MeterText(ask.name, self._own_text(ask.name)))
 
     async def _add_meter(self, ask: asks.AddMeterFile, who: Who) -> Said:
         if len(ask.text) > METER_CHARS_MAX:
             raise NotFitted(f"Expected at most {METER_CHARS_MAX} characters")
         try:
-            file = self._read_meter(ask.text)
+            found = self._parsed(ask.text)
         except ValueError as error:
             raise NotFitted(str(error)) from None
-        name = str(file.get("name", "")).strip()
-        if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
-            raise NotFitted(f"name: expected a name of 1 to {NAME_CHARS_MAX} characters")
+        listed, name = found.listed, found.listed.name
         if any(one.name.lower() == name.lower() for one in self._shipped_meters()):
             raise NotFitted(f"name: {name!r} is shipped with LinkRay; give yours another")
-        known = name in self._texts
-        if not known and len(self._texts) >= METER_FILES_MAX:
+        known = name in self._own
+        if not known and len(self._own) >= METER_FILES_MAX:
             raise NotFitted(f"Expected at most {METER_FILES_MAX} files; delete one first")
-        listed = ShippedMeter(name, file, self._note_of(ask.text), own=True)
         if ask.check_only:
             return Said(f"{name} is replaced" if known else f"{name} is new", listed)
         path = self._meter_path(name)
@@ -364,12 +381,12 @@ class Fitted:
             sync_folder(path.parent.parent)
 
         await self._runner.run(keep)
-        self._texts[name] = ask.text
+        self._own[name] = found
         self._list_meters()
         return Said(f"{name} is kept", listed)
 
     async def _delete_meter(self, ask: asks.DeleteMeterFile, who: Who) -> Said:
-        self._own(ask.name)
+        self._own_text(ask.name)
         path = self._meter_path(ask.name)
         await self._store.audit(who, "meter file", old=ask.name, new="deleted")
 
@@ -378,7 +395,7 @@ class Fitted:
             sync_folder(path.parent)
 
         await self._runner.run(drop)
-        self._texts.pop(ask.name, None)
+        self._own.pop(ask.name, None)
         self._list_meters()
         return Said(f"{ask.name} is deleted")
 

@@ -1,7 +1,8 @@
 """How fast one may guess: per source and per account, never a lock-out of everybody (trust.md A5).
 
 A source is the address a try comes from. Its delay grows with its own failures; an account's
-grows too, but only to what its owner, coming from another address, can wait.
+grows too, but only to what its owner, coming from another address, can wait. Wrong codes of a
+second factor count by account and grow as a source's do: only who has the password can give any.
 """
 
 from __future__ import annotations
@@ -40,25 +41,39 @@ class Throttle:
     """Counts tries. A try counts as failed from its beginning: many at once gain nothing."""
 
     def __init__(self) -> None:
-        self._sources: OrderedDict[str, _Count] = OrderedDict()
+        self._sources: OrderedDict[str, dict[str, _Count]] = OrderedDict()  # each by account
         self._accounts: dict[str, _Count] = {}
+        self._codes: dict[str, _Count] = {}  # of second factors, by account
         self._first: OrderedDict[str, deque[float]] = OrderedDict()
 
     def begin(self, account: str, source: str, now: float) -> float:
         """0: the try may go on and counts as failed until `succeed`; else the seconds to wait."""
-        by_source = self._of(self._sources, source, now)
-        by_account = self._accounts.setdefault(account, _Count())
-        if now - by_account.last > FORGET_S:
-            by_account.failures = 0
-        wait = by_source.last + delay_s(by_source.failures) - now
+        at_source = self._at(source, now)
+        by_account = _recent(self._accounts.setdefault(account, _Count()), now)
+        failures = sum(one.failures for one in at_source.values())
+        last = max((one.last for one in at_source.values()), default=0.0)
+        wait = last + delay_s(failures) - now
         shared = min(delay_s(by_account.failures), ACCOUNT_DELAY_S_MAX)
         wait = max(wait, by_account.last + shared - now)
         if wait > 0:
             return wait
-        for count in (by_source, by_account):
+        for count in (at_source.setdefault(account, _Count()), by_account):
             count.failures += 1
             count.last = now
         return 0.0
+
+    def begin_code(self, account: str, now: float) -> float:
+        """The same for a code, once the password was right: counts as wrong until `code_right`."""
+        count = _recent(self._codes.setdefault(account, _Count()), now)
+        wait = count.last + delay_s(count.failures) - now
+        if wait > 0:
+            return wait
+        count.failures += 1
+        count.last = now
+        return 0.0
+
+    def code_right(self, account: str) -> None:
+        self._codes.pop(account, None)
 
     def begin_first(self, source: str, now: float) -> float:
         """The same for a password that was never changed: at most five tries a minute a source."""
@@ -72,15 +87,28 @@ class Throttle:
         return 0.0
 
     def succeed(self, account: str, source: str) -> None:
-        """The try was right: what the source and the account had against them is forgotten."""
-        self._sources.pop(source, None)
+        """The try was right: what there was against this account, here and anywhere, is forgotten.
+
+        What the source did to other accounts is not: else an account of one's own would buy tries.
+        """
+        at_source = self._sources.get(source, {})
+        at_source.pop(account, None)
+        if not at_source:
+            self._sources.pop(source, None)
         self._accounts.pop(account, None)
 
-    def _of(self, table: OrderedDict[str, _Count], name: str, now: float) -> _Count:
-        count = table.setdefault(name, _Count())
-        table.move_to_end(name)
-        while len(table) > SOURCES_MAX:
-            table.popitem(last=False)
-        if now - count.last > FORGET_S:
-            count.failures = 0
-        return count
+    def _at(self, source: str, now: float) -> dict[str, _Count]:
+        """What a source has against it, by account; a day of calm forgets all of it."""
+        counts = self._sources.setdefault(source, {})
+        self._sources.move_to_end(source)
+        while len(self._sources) > SOURCES_MAX:
+            self._sources.popitem(last=False)
+        if all(now - one.last > FORGET_S for one in counts.values()):
+            counts.clear()
+        return counts
+
+
+def _recent(count: _Count, now: float) -> _Count:
+    if now - count.last > FORGET_S:
+        count.failures = 0
+    return count

@@ -68,7 +68,7 @@ def carry(target: Target, parcel: Parcel) -> str:
     """Take it there; what the server said. Raises `NotTaken`."""
     if not target.host:
         raise NotTaken("no server is set")
-    if target.username and target.password and target.security == "none" and not target.in_clear:
+    if target.password and target.security == "none" and not target.in_clear:
         raise NotTaken(IN_CLEAR)
     how = {"smtp": _by_mail, "ftp": _by_ftp, "http": _by_http}[target.protocol]
     try:
@@ -235,7 +235,8 @@ def _by_ftp(target: Target, parcel: Parcel) -> str:
     with _Ftp(context=context, encoding="utf-8") as server:
         server.begin(target, line)
         is_tls = target.security != "none"
-        server.login(target.username, target.password, secure=is_tls)
+        word = target.password if target.username else ""  # it is not for `anonymous`
+        server.login(target.username, word, secure=is_tls)
         if is_tls:
             server.prot_p()
         if target.path.strip("/"):

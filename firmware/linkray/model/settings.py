@@ -365,8 +365,11 @@ class Delivery(SettingsPart, frozen=True):
 
     @property
     def place(self) -> str:
-        """Which server this is: a password is for one alone."""
-        return f"{self.protocol}://{self.server.lower()}:{self.at_port}"
+        """Which server this is, and how it is reached: a password is for one alone, and was given
+        for a line as safe as this one.
+        """
+        how = {"starttls": "with STARTTLS", "tls": "with TLS", "none": "without TLS"}
+        return f"{self.protocol}://{self.server.lower()}:{self.at_port} {how[self.security]}"
 
     @property
     def at_port(self) -> int:

@@ -34,6 +34,7 @@ class Bench:
         self.lines: list[tuple[str, str, str]] = []
         self.places: list[int] = []
         self.ahead = timedelta()
+        self.meters_read = 0
         self.broken = False
 
     async def audit(self, who, what, old="", new="") -> None:
@@ -46,10 +47,15 @@ class Bench:
             self.places.append(total)
 
         meters = Meters()
+
+        def read_meter(text: str):
+            self.meters_read += 1
+            return meters.read(text)
+
         made = Fitted(
             self, self.folder, Inline(), WallClock(lambda: NOW + self.ahead), serial="LR-1",
             public_key=bytes.fromhex(TEST_KEY), shipped=8, in_use=lambda: 9, changed=changed,
-            read_meter=meters.read, shipped_meters=meters.shipped, note_of=meterfile.notes,
+            read_meter=read_meter, shipped_meters=meters.shipped, note_of=meterfile.notes,
         )  # fmt: skip
         await made.begin()
         return made
@@ -199,6 +205,23 @@ async def test_a_request_waits_for_its_certificate_and_its_key_never_leaves(benc
     assert bench.files() == {"tls/self-made.pem", "tls/uploaded.pem"}
 
 
+async def test_another_pair_in_the_meantime_leaves_a_request_its_key(bench: Bench) -> None:
+    tls.own_certificate(bench.folder / "tls")
+    fitted, key = await bench.open(), ec_key()
+    name, ca, above = authority()
+    view = (await fitted.do(asks.RequestCertificate(HOST, ()), WHO)).data
+    kept = (bench.folder / "tls" / tls.REQUEST_KEY).read_text()
+
+    await fitted.do(asks.InstallCertificate(certificate(key), key_pem(key)), WHO)
+    assert (await fitted.do(asks.ReadCertificate(), WHO)).data.request == view.request
+    signed = answered(view.request, (name, ca)) + above
+    await fitted.do(asks.InstallCertificate(signed, kept), WHO)  # its own key, given by hand
+
+    now = (await fitted.do(asks.ReadCertificate(), WHO)).data
+    assert (now.issuer, now.request) == ("Site CA", None)
+    assert bench.files() == {"tls/self-made.pem", "tls/uploaded.pem"}
+
+
 async def test_its_fault_stands_thirty_days_ahead_also_after_a_start(bench: Bench) -> None:
     tls.own_certificate(bench.folder / "tls")
     fitted, key = await bench.open(), ec_key()
@@ -282,3 +305,17 @@ async def test_there_are_fifty_meter_files_at_most(bench: Bench) -> None:
         await fitted.do(asks.AddMeterFile(METER.replace("Mine", f"M{number}")), WHO)
     assert "at most 50" in await refused(fitted, asks.AddMeterFile(METER))
     await fitted.do(asks.AddMeterFile(METER.replace("Mine", "M7")), WHO)
+
+
+async def test_of_many_meter_files_only_the_new_one_is_read(bench: Bench) -> None:
+    fitted = await bench.open()
+    for number in range(9):
+        await fitted.do(asks.AddMeterFile(METER.replace("Mine", f"M{number}")), WHO)
+    assert bench.meters_read == 9
+    fitted = await bench.open()
+    assert bench.meters_read == 18
+    await fitted.do(asks.AddMeterFile(METER.replace("0.01", "0.1")), WHO)
+    await fitted.do(asks.DeleteMeterFile("M3"), WHO)
+    assert bench.meters_read == 19
+    assert [one.name for one in fitted.meters] == ["M0", "M1", "M2", "M4", "M5", "M6", "M7", "M8",
+                                                   "Mine"]  # fmt: skip

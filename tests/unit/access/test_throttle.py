@@ -61,6 +61,34 @@ def test_a_right_password_clears_the_count_of_its_source_and_account():
     assert throttle.begin("EV", "192.0.2.7", 0.0) == 0
 
 
+def test_a_right_password_of_another_account_buys_no_tries():
+    throttle, now, tries = Throttle(), 0.0, 0
+    while now < 3600:
+        tries += throttle.begin("Assembler", "192.0.2.66", now) == 0
+        if throttle.begin("EV", "192.0.2.66", now + 0.5) == 0:
+            throttle.succeed("EV", "192.0.2.66")
+        now += 1.0
+
+    assert tries <= 14
+    assert throttle.begin("EV", "192.0.2.7", now) == 0
+
+
+def test_a5_wrong_codes_count_by_account_and_the_right_one_clears_them():
+    throttle, now, waits = Throttle(), 100.0, []
+    for _ in range(11):
+        waits.append(throttle.begin_code("Assembler", now))
+        if 0 < waits[-1] < LONG_DELAY_S:
+            now += waits[-1]
+            assert throttle.begin_code("Assembler", now) == 0
+
+    assert waits == [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, LONG_DELAY_S]
+    throttle.succeed("Assembler", "192.0.2.66")  # the password alone
+    assert throttle.begin_code("Assembler", now) == LONG_DELAY_S
+    assert throttle.begin_code("EV", now) == 0
+    throttle.code_right("Assembler")
+    assert throttle.begin_code("Assembler", now) == 0
+
+
 def test_a_day_of_calm_forgets():
     throttle = Throttle()
     now = 0.0

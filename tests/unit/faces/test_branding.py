@@ -6,6 +6,7 @@ import io
 import json
 import random
 import re
+import signal
 import stat
 import zipfile
 from typing import Any
@@ -98,6 +99,31 @@ def test_with_those_four_mended_it_is_taken_whole() -> None:
     assert brand.colours["ButtonBack"] == "#3e6dbe"
     assert brand.styles["menu_active"] == {"color": "#ffffff", "background": "#333333"}
     assert brand.styles["head"] == {"font-size": "100%"}
+
+
+@pytest.mark.parametrize("bad", ['\\"', '"\\"', "\\", '"', '[;\\"', ",\n ", ', "'])
+def test_64_kib_of_what_is_no_json_are_refused_at_once(bad: str) -> None:
+    """Work by the square of the length would be a minute of standing pages."""
+    text = (bad * 65_536)[:65_530]
+
+    def hang(_signal: int, _frame: object) -> None:
+        raise AssertionError("still at it")
+
+    before = signal.signal(signal.SIGALRM, hang)
+    signal.alarm(10)
+    try:
+        for start in ("", '{"a": ', '{"a": "'):
+            assert "expected JSON" in str(refused((start + text)[:65_536].encode()))
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_stands_in_quotes_stays_as_it_is() -> None:
+    tricky = r'"FootText": "a;b ,] \\\" ;, } \\";'
+    brand, _image = read_json(f'{{"Content": {{{tricky} }};}}'.encode())
+
+    assert brand.foot_text == 'a;b ,] \\" ;, } \\'
 
 
 @pytest.mark.parametrize("content", [b"{}", b"{\n}", b"\xef\xbb\xbf{ }"])

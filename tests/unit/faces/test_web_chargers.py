@@ -5,6 +5,7 @@ Control's part is tested in `tests/sim/test_charger_errands`; here a desk says w
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -16,6 +17,7 @@ from linkray.charger.errand import DONE, OURS
 from linkray.faces import web
 from linkray.faces.web.app import Redirect
 from linkray.faces.web.handed import Folder, ForChargers
+from linkray.faces.web.problem import Problem
 from linkray.model import asks
 from linkray.model.asks import Answer
 from linkray.model.views import DiagnosticsView, Handed, UpdateState
@@ -144,6 +146,26 @@ async def test_what_cannot_be_held_is_refused_before_it_is_read(tmp_path: Path) 
     assert (full.status, large.status, kind.status) == (409, 413, 415)
     assert "delete one first" in full.json["detail"]
     assert desk.kept == []
+
+
+async def test_what_comes_without_a_length_ends_at_the_same_bound(tmp_path: Path) -> None:
+    box, desk = await boxed(tmp_path)
+    browser = await box.signed_in("Installer")
+    pulled = 0
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        nonlocal pulled
+        while pulled < 1_000_000:
+            pulled += 1_000
+            yield b"x" * 1_000
+
+    reply = await browser.call("POST", "/api/v1/charger-firmware/files/a.bin", body=b"x" * 9_001,
+                               headers=BINARY)  # fmt: skip
+    with pytest.raises(Problem) as told:
+        await Folder(desk.folder).take(parts(), 9_000)
+
+    assert (reply.status, told.value.status, pulled, desk.kept) == (413, 413, 10_000, [])
+    assert sorted(p.name[:8] for p in desk.folder.iterdir()) == ["firmware"]
 
 
 def test_what_a_page_is_told_as_a_code_has_its_words_there() -> None:

@@ -226,6 +226,26 @@ async def test_a_password_set_by_the_assembler_leaves_the_second_factor():
     assert (reply.status, reply.json["type"]) == (401, CODE)
 
 
+async def test_a5_codes_are_not_guessed_from_many_addresses_by_who_has_the_password():
+    box = await Box().open()
+    secret = await with_second(box, "EV")
+    began, looked_at = trio.current_time(), 0
+    while trio.current_time() - began < 900:
+        thief = box.browser(client=f"198.51.{looked_at % 200}.{int(trio.current_time()) % 250}")
+        reply = await thief.sign_in("EV", WORDS["EV"], code_of(secret, box, steps=1000))
+        assert reply.status in {401, 429}
+        looked_at += reply.status == 401
+        await trio.sleep(3)
+
+    owner = box.browser(client="203.0.113.5")
+    refused = await owner.sign_in("EV", WORDS["EV"], code_of(secret, box))
+    await trio.sleep(float(refused.headers["retry-after"]) + 1)
+    opened = await owner.sign_in("EV", WORDS["EV"], code_of(secret, box))
+
+    assert looked_at <= 11
+    assert (refused.status, opened.status) == (429, 200)
+
+
 async def test_where_the_clock_is_not_set_a_refused_code_says_so():
     box = await Box().open()
     secret = await with_second(box, "EV")

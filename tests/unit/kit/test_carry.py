@@ -144,6 +144,15 @@ async def test_a39_a_password_is_not_sent_where_anybody_could_read_it(kind, to):
     assert wrong.startswith("not taken: the server refused it: ")
 
 
+async def test_a39_a_password_without_a_name_is_kept_back_and_never_the_guests():
+    to = how(FTP, password=LOGIN[1])
+    async with serving(Folder()) as inbox:
+        assert await sent(inbox, to) == f"not taken: {IN_CLEAR}"
+        assert inbox.visits == 0
+        assert await sent(inbox, how(to, in_clear=True)) == "taken"
+    assert [one for one in inbox.in_clear if one.startswith("PASS")] == ["PASS anonymous@"]
+
+
 async def test_starttls_that_is_not_offered_is_not_gone_without():
     async with serving(Mailbox()) as inbox:
         told = await sent(inbox, how(security="starttls", ca=CA))

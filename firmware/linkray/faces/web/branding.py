@@ -61,8 +61,10 @@ LENGTHS = {  # property: its units, each with least and most
     "letter-spacing": {"px": (-1, 5), "em": (-0.05, 0.3)},
 }
 _LENGTH = re.compile(r"^(-?\d{1,3}(?:\.\d{1,2})?)(%|px|em|rem)$")
-_TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|;')
-_TRAILING = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
+# text that never ends is taken to the end: trying again at each of its quotes would be quadratic
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+_TOKENS = re.compile(rf"{_STRING}|;", re.DOTALL)
+_TRAILING = re.compile(rf"{_STRING}|,(?=\s*+[}}\]])", re.DOTALL)
 
 # what our own text is drawn with where a brand gives the surface (ui/src/style/tokens.css, light)
 OURS = {"text": "#16202a", "second text": "#4a5763"}

@@ -80,7 +80,7 @@ class Chargers:
         except trio.WouldBlock:
             raise Problem(409, "Others are uploading: try again when they are through") from None
         try:
-            part = await folder.take(call.parts)
+            part = await folder.take(call.parts, shelf.bytes_max)
             try:
                 ask = asks.KeepFirmware(part, name)
                 return _json(await self._ask(ask, call.asker.who, KEEP_S))

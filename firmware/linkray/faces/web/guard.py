@@ -6,7 +6,7 @@ Plain ASGI, no re-streaming. `Front` stands before everything, `Guarded` before 
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl
 
@@ -219,7 +219,9 @@ async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
     return bytes(body)
 
 
-async def body_parts(receive: Receive, headers: Headers, most: int) -> AsyncIterator[bytes]:
+async def body_parts(
+    receive: Receive, headers: Headers, most: int
+) -> AsyncGenerator[bytes, None]:
     """The same in parts, for who writes them down as they come."""
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > most:

@@ -10,7 +10,8 @@ import functools
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -54,16 +55,23 @@ class Folder:
             raise Problem(404, "There is nothing here")
         return self.path / stored
 
-    async def take(self, parts: AsyncIterator[bytes]) -> str:
-        """What comes, written under a new name of which control is told; gone where it breaks."""
+    async def take(self, parts: AsyncGenerator[bytes, None], most: int) -> str:
+        """What comes, written under a new name of which control is told; gone where it breaks.
+
+        Raises 413 once there are more than `most` bytes, however many were announced.
+        """
         name = f"incoming-{secrets.token_hex(8)}"
         target = self.path / name
-        is_whole = False
+        is_whole, came = False, 0
         try:
             file = await trio.to_thread.run_sync(functools.partial(_fresh, target))
             try:
-                async for part in parts:
-                    await trio.to_thread.run_sync(file.write, part)
+                async with aclosing(parts):
+                    async for part in parts:
+                        came += len(part)
+                        if came > most:
+                            raise Problem(413, f"Expected at most {most} bytes")
+                        await trio.to_thread.run_sync(file.write, part)
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(file.close)
@@ -135,7 +143,7 @@ class ForChargers:
         except trio.WouldBlock:
             raise Problem(503, "Try again later") from None
         try:
-            part = await self._folder.take(body_parts(receive, headers, most))
+            part = await self._folder.take(body_parts(receive, headers, most), most)
             kind = headers.get("content-type", "")
             if kind.lower().startswith("multipart/form-data") and (found := BOUNDARY.search(kind)):
                 work = functools.partial(_unwrap, self._folder.path / part, found[1])

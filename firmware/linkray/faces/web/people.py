@@ -79,11 +79,17 @@ class People:
     async def _second_step(
         self: _Api, account: Account, code: str | None, source: str
     ) -> int:
-        """The step of a right code, 0 where none is asked for; raises `Problem` otherwise."""
+        """The step of a right code, 0 where none is asked for; raises `Problem` otherwise.
+
+        The password was right: wrong codes are counted by account, wherever they come from.
+        """
         if not account.second:
             return 0
         if not code:
             raise Problem(401, "Expected the code of your authenticator app too", kind=CODE)
+        wait_s = self._door.may_code(account.name, self._now())
+        if wait_s > 0:
+            raise Problem(429, f"Too many tries; wait {wait_s:.0f} s", retry_s=wait_s)
         step = self._door.second_step(
             account.name, account.second, code, self._clock.utc(), account.second_used
         )
@@ -92,6 +98,7 @@ class People:
             await self._failed(Who(account.name, account.level, source), words)
             raise Problem(401, "Expected the code that your authenticator app shows now"
                                f"{self._clock_words()}", kind=CODE)  # fmt: skip
+        self._door.code_right(account.name)
         return step
 
     async def confirm(self: _Api, call: Call) -> ASGIApp:

@@ -5,7 +5,7 @@ The roof hands them over; faces imports no room.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Door(Protocol):
     def failed(self, what: str, now: float) -> str | None: ...
     def enter(self, account: Account, source: str, now: float) -> tuple[str, Session]: ...
     def begin_second(self, token: str, box: str, now: float) -> tuple[str, str]: ...
+    def may_code(self, account: str, now: float) -> float: ...
+    def code_right(self, account: str) -> None: ...
     def second_step(
         self, account: str, secret: str, code: str, utc: datetime, used: int
     ) -> int: ...
@@ -114,4 +116,4 @@ class Call(msgspec.Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]  # lower-case names
     body: bytes = b""
-    parts: AsyncIterator[bytes] | None = None  # of the body, where the route reads it itself
+    parts: AsyncGenerator[bytes, None] | None = None  # the body, where the route reads it itself
