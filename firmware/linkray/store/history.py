@@ -15,6 +15,7 @@ import apsw
 import msgspec
 import structlog
 
+from linkray.kit.keep import tried
 from linkray.model.history import MINUTES, Point, Site, Slot, mean_of, rounded
 from linkray.model.records import MinuteKept
 from linkray.model.units import Phases
@@ -75,7 +76,11 @@ def put(db: apsw.Connection, kept: MinuteKept) -> None:
         minutes[minute] = _packed(kept.slot, names)
         words = zlib.compress(_write.encode(dict(sorted(minutes.items()))), PACKED)
         db.execute("INSERT OR REPLACE INTO history_minutes VALUES (?, ?)", (quarter, words))
-    _age(db, quarter)
+    aged = tried(lambda: _age(db, quarter))
+    if isinstance(aged, apsw.Error):
+        raise aged
+    if isinstance(aged, Exception):  # a mistake of ours with the old costs nothing of the new
+        log.error("what is old stays as it is", exc_info=aged)
 
 
 def _named(db: apsw.Connection, points: Iterable[Point]) -> Numbers:

@@ -148,6 +148,19 @@ async def test_a_row_that_cannot_be_read_is_none_and_holds_up_nothing(harm):
     assert list(db.execute("SELECT count(*) FROM history_minutes")) == [(0,)]
 
 
+async def test_what_fails_with_old_minutes_costs_no_new_one(monkeypatch):
+    store = await opened()
+    first = QUARTER * MINUTES
+    late = first + (MINUTES_KEPT + 1) * MINUTES
+    await store.commit([kept(first)])
+    with monkeypatch.context() as broken:
+        broken.setattr(history, "mean_of", lambda _minutes: 1 // 0)
+        await store.commit([kept(late)])
+    assert list(await minutes(store, 0, 2 * QUARTER)) == [first, late]
+    await store.commit([kept(late + 1)])
+    assert list(await minutes(store, 0, 2 * QUARTER)) == [late, late + 1]
+
+
 async def test_connectors_have_a_bound_and_those_that_no_row_tells_of_are_forgotten(
     tmp_path, monkeypatch
 ):
