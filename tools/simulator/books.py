@@ -348,10 +348,11 @@ class Possible:
         """The current minimum: above it nothing is issued while a limit is passed (INV-1).
 
         The lowest of what it took newest and was told since. What it took before that is in the
-        set because it may draw as much still, not because it may be held as low. Of one whose
-        limits are unknown only what it was told since counts, and {M} where that is nothing.
+        set because it may draw as much still, not because it may be held as low. Of what it was
+        told before its limits were unknown nothing counts, also where a TxProfile was proved since:
+        of its default that says nothing. {M} where it was told nothing since.
         """
-        least, since = self.most_ma, self.forgot_at if self.is_unknown else -math.inf
+        least, since = self.most_ma, self.forgot_at
         for slot in sorted(self.slots):
             if slot[0] == CAP or (slot[0] == TX and not in_session):
                 continue

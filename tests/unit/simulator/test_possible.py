@@ -392,6 +392,25 @@ def test_the_current_minimum_of_one_that_is_unknown_is_of_what_it_was_told_since
     assert possible.least_ma(in_session=True) == 11_000
 
 
+def test_a_default_from_before_it_was_unknown_is_no_current_minimum_also_once_a_session_is_proved(
+) -> None:
+    t = one()
+    t.end("C1", 1)
+    t.tell("C1", 0)
+    t.wait(15)
+    t.fact(facts.LinkUp("C1", t.now))
+    t.begin("C1", 2)
+    t.tell("C1", 16, transaction=2)
+    t.wait(15)
+    t.end("C1", 2)
+
+    possible = t.checker.ledger.posts["C1", 1].possible
+    assert possible.is_unknown is False
+    assert possible.least_ma(in_session=False) == 32_000
+    t.tell("C1", 6)
+    assert possible.least_ma(in_session=False) == 6_000
+
+
 def test_a_value_within_what_it_took_since_is_no_contradiction_any_more() -> None:
     possible = told(0, at=0.0)
     possible.sampled(17_000, 1.0, 1.0, 0.0)
