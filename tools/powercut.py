@@ -90,7 +90,7 @@ async def _cut_everywhere(day: Day, seed: int, points: range | None) -> Cuts:
             found.points += 1
             for loss in LOSSES:
                 found.cuts += 1
-                if not _is_same_next(platter, steps[cut : cut + 1], loss, cut + 1 in wanted):
+                if cut + 1 not in wanted or not is_same_next(platter, steps[cut:], loss):
                     chance = random.Random(f"{seed} {cut} {loss}")
                     found.add(await _cut(platter, loss, chance, answered, day, f"{cut} {loss}"))
         if cut < len(steps):
@@ -98,13 +98,13 @@ async def _cut_everywhere(day: Day, seed: int, points: range | None) -> Cuts:
     return found
 
 
-def _is_same_next(platter: Platter, step: list[Step], loss: Loss, is_next_cut: bool) -> bool:
-    """Whether a cut at the next step leaves the same disk: judged there, with what is answered."""
-    if not step or not is_next_cut:
+def is_same_next(platter: Platter, steps: list[Step], loss: Loss) -> bool:
+    """Whether a cut after the first of the steps leaves the same disk: it may be judged there."""
+    if not steps:
         return False
     if loss == "unsynced lost":
-        return step[0][0] not in CHANGES
-    return platter.is_calm if loss != "all kept" else step[0][0] in {"sync", "sync-folder"}
+        return steps[0][0] not in CHANGES
+    return platter.is_calm if loss != "all kept" else steps[0][0] in {"sync", "sync-folder"}
 
 
 async def _cut(

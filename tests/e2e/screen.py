@@ -22,9 +22,11 @@ SLOW_MS = 15_000  # what a page may take where two cores carry site, world and b
 
 @contextlib.contextmanager
 def open_browser() -> Iterator[Browser]:
-    """The system's Chromium; its expectations are as patient as two busy cores need."""
-    path = shutil.which("chromium")
-    assert path, "chromium is missing: tools/setup --browser installs it"
+    """Debian's Chromium, without windows where there is such a one; its expectations are as patient
+    as two busy cores need.
+    """
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    assert path, "Chromium is missing: tools/setup --browser installs it"
     expect.set_options(timeout=SLOW_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -82,7 +82,7 @@ def test_every_fault_has_a_bit_of_its_own_a_text_and_a_cure() -> None:
 
 
 def test_every_setting_has_a_help_line_and_a_level() -> None:
-    schemas = settings.schema()["$defs"]
+    schemas = json.loads(settings.schema())["$defs"]
     mute = [
         f"{part}.{name}"
         for part in ("Site", "MeterSettings", "Group", "Charger", "Csms", "Exclusion", "Access")

@@ -6,8 +6,9 @@ change what. Changing it is a whole new tree or nothing.
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -662,6 +663,7 @@ def _struct_in(hint: object) -> type[msgspec.Struct] | None:
     return None
 
 
-def schema() -> dict[str, Any]:
+@functools.cache
+def schema() -> bytes:
     """The tree as JSON Schema 2020-12, with `x-unit` and `x-level`: for the API and the forms."""
-    return msgspec.json.schema(Settings)
+    return msgspec.json.encode(msgspec.json.schema(Settings))

@@ -156,7 +156,7 @@ class Api(
         self._accounts_of: str | None = None  # the snapshot's `passwords_changed` they belong to
         self._site: tuple[int, SiteView] = (-1, SiteView())
         self._plan: tuple[int, bytes] = (-1, b"")
-        self._schema = msgspec.json.encode(schema())
+        self._schema = schema()
         self._openapi = b""
 
     # -- asking ----------------------------------------------------------------------------------
