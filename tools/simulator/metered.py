@@ -33,6 +33,7 @@ SOON_S, LAZY_S = 4.0, 7.0  # INV-9: from a step of the building to the wires
 COMPLIANT_S, LAZY_CAR_S = 2.0, 5.0
 STEP_S = 0.6  # the world's own step …
 STEPS = 3  # … and so many of them a reading may be old
+OLDER_S = 1.5  # a reading may be so much older than the value that told of a fall
 FUSE_TAU_S = 60.0
 FUSE_OPENS = 1.13**2
 FUSE_MOST = 0.9  # of it, with lawful devices
@@ -48,6 +49,7 @@ class Metered:
         self._granted: dict[tuple[str, int], tuple[float, int, int]] = {}  # at, from, to
         self._shown: dict[tuple[str, int], tuple[int, int, int]] = {}  # … at the newest reading
         self._building: tuple[deque[tuple[float, int]], ...] = (deque(), deque(), deque())
+        self._ours: deque[tuple[float, list[int]]] = deque()  # known of the chargers just now
         self._flowed: deque[list[int]] = deque(maxlen=STEPS)  # what the chargers drew just now
         self._took: deque[tuple[int, ...]] = deque(maxlen=STEPS)  # … and what the building took
         self._was_healthy = [False] * 3  # by phase, since the process began
@@ -102,6 +104,10 @@ class Metered:
                 drawn = each.true_ma()
                 for leg in range(3):
                     ours[leg] += max(drawn[leg], each.drawn[leg])
+        self._ours.append((now, ours))
+        while self._ours[0][0] < now - OLDER_S:
+            self._ours.popleft()
+        ours = [max(known[leg] for _, known in self._ours) for leg in range(3)]
         for leg, marks in enumerate(self._building):
             if not fact.phases_read[leg]:
                 continue

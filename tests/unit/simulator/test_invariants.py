@@ -362,6 +362,28 @@ def test_inv_2_a_reading_of_a_step_ago_holds_who_has_stopped_since() -> None:
     assert "INV-2" not in t.broken, t.why()
 
 
+@pytest.mark.parametrize("after_s", [1.0, 3.0])
+def test_inv_2_who_has_told_of_its_fall_just_now_may_be_in_the_reading_still(
+    after_s: float,
+) -> None:
+    t = metered()
+    t.draw("C2", 0)
+    t.wait(2.0)
+    t.read(20, 10, 10)
+    t.says("C2", 0)
+    t.wait(after_s)
+    t.world.building.ma = (22_000, 10_000, 10_000)
+    t.read(32, 10, 10)
+    t.world.building.ma = (10_000, 10_000, 10_000)
+    for _ in range(30):
+        t.wait(1.0)
+        t.read(20, 10, 10)
+    t.tell("C1", 24, transaction=1)
+    t.plan()
+
+    assert ("INV-2" in t.broken) is (after_s == 3.0), t.why()
+
+
 def test_inv_2_after_a_minute_it_may_be_given_out() -> None:
     t = metered()
     t.world.building.ma = (25_000, 10_000, 10_000)
